@@ -1,0 +1,109 @@
+"""Masked, normalised cross-correlation of templates with maps of any number of channels.
+
+Lewis, "Fast normalized cross-correlation" (1995), with a weight for every template pixel.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def masked_ncc(field: Tensor, templates: Tensor, masks: Tensor, noise: float) -> Tensor:
+    """Zero-mean, unit-variance correlation over the mask, at every position.
+
+    Each channel's weighted mean under the mask is removed from template and window; the energy
+    that normalises is summed over channels.  The window's energy is evaluated at every second
+    position and interpolated: it is an average over the mask and hardly changes in one step.
+
+    Args:
+        field: ``(B, C, H, W)``; outside it counts as zero.
+        templates: ``(B, R, C, k, k)``.
+        masks: ``(B, R, 1, k, k)`` weights, 0..1.
+        noise: variance per mask pixel, summed over channels, added to both energies, so that a
+            flat window does not turn its noise into a match.
+
+    Returns:
+        ``(B, R, H', W')`` float32 in about -1..1.  Odd k: ``H' = H``, an entry is the template
+        centred on that element.  Even k: ``H' = H + 1``, entry i is the template centred on the
+        edge before element i.
+    """
+    b, r = templates.shape[:2]
+    k = templates.shape[-1]
+    weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
+    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
+    weighted = centred * masks
+    if torch.is_autocast_enabled(field.device.type):
+        low = torch.get_autocast_dtype(field.device.type)
+        numerator = correlate(field.to(low), weighted.to(low))
+    else:
+        numerator = correlate(field, weighted)
+
+    with torch.autocast(field.device.type, enabled=False):
+        count = weight.float().view(b, r, 1, 1)
+        energy = (weighted * centred).float().sum((2, 3, 4)).view(b, r, 1, 1)
+        size = (numerator.shape[-2], numerator.shape[-1])
+        window = _window_energy(field.float(), masks.float(), count, size)
+        floor = noise * count
+        scale = (energy + floor).rsqrt() * (window.clamp_min(0) + floor).rsqrt()
+        return numerator.float() * scale
+
+
+def correlate(field: Tensor, kernels: Tensor) -> Tensor:
+    """Plain cross-correlation, ``(B, C, H, W)`` with ``(B, R, C, k, k)`` to ``(B, R, H', W')``.
+
+    One convolution a picture: grouped ones of this shape are several times slower on CPUs.
+    """
+    return torch.stack(
+        [_Correlate.apply(one, own) for one, own in zip(field, kernels, strict=True)]
+    )
+
+
+class _Correlate(torch.autograd.Function):
+    """Convolution with large kernels whose gradients are forward convolutions too.
+
+    On CPUs the library's own backward for such kernels is 10 to 500 times slower than these.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
+        ctx.save_for_backward(field, kernels)
+        return F.conv2d(field[None], kernels, padding=kernels.shape[-1] // 2)[0]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        field, kernels = ctx.saved_tensors
+        k = kernels.shape[-1]
+        pad = k // 2
+        grad = grad.contiguous()
+        to_field = to_kernels = None
+        if ctx.needs_input_grad[0]:
+            flipped = kernels.transpose(0, 1).flip(2, 3).contiguous()
+            to_field = F.conv2d(grad[None], flipped, padding=k - 1 - pad)[0]
+        if ctx.needs_input_grad[1]:
+            padded = F.pad(field, (pad,) * 4)
+            to_kernels = F.conv2d(padded[:, None], grad[:, None]).transpose(0, 1)
+        return to_field, to_kernels
+
+
+@torch.no_grad()
+def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
+    """Energy about the weighted mean in every window, ``(B, R, *size)``.
+
+    No gradient passes through it: it would cost as much as all the rest of the correlation.
+    """
+    k = masks.shape[-1]
+    pad = k // 2
+    # Even positions must reach past the last one, for the interpolation to have a far side.
+    right, bottom = (pad + 1 - n % 2 for n in (size[1], size[0]))
+    padded = F.pad(field, (pad, right, pad, bottom))
+    energies = []
+    for channels, kernels, weight in zip(padded, masks, count, strict=True):
+        mean = F.conv2d(channels[:, None], kernels, stride=2)
+        square = F.conv2d(channels.square().sum(0)[None, None], kernels, stride=2)
+        energies.append(square - mean.square().sum(0, keepdim=True) / weight)
+    energy = torch.cat(energies)
+    fine = [2 * n - 1 for n in energy.shape[-2:]]
+    energy = F.interpolate(energy, size=fine, mode="bilinear", align_corners=True)
+    return energy[..., : size[0], : size[1]]

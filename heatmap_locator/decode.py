@@ -1,0 +1,91 @@
+"""From the head's maps to candidates: peaks, each with its place, angle and size."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from heatmap_locator.geometry import CELL, STRIDE
+from heatmap_locator.head import HeadMaps
+
+PEAK_WINDOW = 3
+"""A peak is the largest of so many cells on a side."""
+
+MINIMUM_DISTANCE = CELL / 2
+"""Working pixels between two candidates; nearer ones are the same place seen twice."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A peak of the heatmap, in working pixels.
+
+    Attributes:
+        x, y: the piece's reference point.
+        rotation: degrees in [0, 360).
+        log_size: log of the factors on the nominal box's (width, height).
+        logit: of the heatmap, before calibration.
+        level: index of the hypothesis (scale, picture size) that its maps came from.
+    """
+
+    x: float
+    y: float
+    rotation: float
+    log_size: tuple[float, float]
+    logit: float
+    level: int
+
+
+def find_peaks(heat: np.ndarray) -> list[tuple[int, int]]:
+    """(row, col) of the local maxima of ``(h, w)``, highest first."""
+    highest = ndimage.maximum_filter(heat, size=PEAK_WINDOW, mode="constant", cval=-np.inf)
+    rows, cols = np.nonzero(heat == highest)
+    order = np.argsort(-heat[rows, cols], kind="stable")
+    return [(int(rows[i]), int(cols[i])) for i in order]
+
+
+def decode(maps: HeadMaps, rotations: int, gain: float, top: int, level: int = 0) -> list[Candidate]:
+    """The ``top`` best places of one piece.
+
+    Args:
+        maps: the head's output for a batch of one.
+        rotations: hypotheses in the bank.
+        gain: the head's ``rotation_gain``.
+        top: candidates wanted; fewer come back where the heatmap has fewer peaks.
+        level: copied into the candidates.
+    """
+    heat = maps.heat[0, 0].float().cpu().numpy()
+    offset, size, turn = (
+        t[0].float().cpu().numpy() for t in (maps.offset, maps.size, maps.rotation)
+    )
+    best = maps.best[0].cpu().numpy()
+    candidates: list[Candidate] = []
+    # Of peaks that near each other all but one are dropped, so look at more than are wanted.
+    for row, col in find_peaks(heat)[: 8 * top + 32]:
+        residual = np.degrees(np.arctan2(turn[0, row, col], turn[1, row, col])) / gain
+        candidates.append(
+            Candidate(
+                x=float((col + np.clip(offset[0, row, col], 0, 1)) * STRIDE),
+                y=float((row + np.clip(offset[1, row, col], 0, 1)) * STRIDE),
+                rotation=float((best[row, col] * 360.0 / rotations + residual) % 360.0),
+                log_size=(float(size[0, row, col]), float(size[1, row, col])),
+                logit=float(heat[row, col]),
+                level=level,
+            )
+        )
+    return suppress(candidates, MINIMUM_DISTANCE)[:top]
+
+
+def suppress(candidates: list[Candidate], distance: float) -> list[Candidate]:
+    """Keep the best of those nearer to each other than ``distance``; best first."""
+    kept: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: -c.logit):
+        if all(np.hypot(candidate.x - k.x, candidate.y - k.y) >= distance for k in kept):
+            kept.append(candidate)
+    return kept
+
+
+def heatmap(maps: HeadMaps) -> np.ndarray:
+    """The heat of a batch of one as ``(h, w)`` float32 in 0..1."""
+    values: np.ndarray = torch.sigmoid(maps.heat[0, 0].float()).cpu().numpy()
+    return values

@@ -1,0 +1,13 @@
+"""Errors a caller can act on.  Every message is one line that names the file and the fix."""
+
+
+class HeatmapLocatorError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(HeatmapLocatorError, ValueError):
+    """A picture, piece, grid or option that cannot be used; the message says which and what to do."""
+
+
+class WeightsError(HeatmapLocatorError, ValueError):
+    """A weights file that is missing, damaged or of another version."""

@@ -1,0 +1,127 @@
+"""How the puzzle is cut: rows and columns, from a count of pieces or as the caller says."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from heatmap_locator.errors import InputError
+
+MAX_PIECES = 50_000
+MIN_CELL = 4.0
+
+# An exact product is believed while its cells are at most this far from square.
+_EXACT_ASPECT = 1.12
+# What a count that is off by 1% costs, against a cell that is 1% from square.
+_COUNT_WEIGHT = 1.0
+# Boxes seldom hold fewer pieces than they say: "1000" is 1026 more often than 988.
+_SHORT_PENALTY = 0.01
+# Counts further off than this are looked at only if nothing nearer has cells like a puzzle's.
+_COUNT_TOLERANCE = 0.05
+_LOOSE_ASPECT = 1.5
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows and columns of a puzzle; at least 1 each, at most ``MAX_PIECES`` cells.
+
+    Raises:
+        InputError: on construction, for anything else.
+    """
+
+    rows: int
+    cols: int
+
+    def __post_init__(self) -> None:
+        for value in (self.rows, self.cols):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(
+                    f"grid {self.rows}x{self.cols}: rows and columns are whole numbers from 1; "
+                    "give ROWSxCOLS, such as 25x38"
+                )
+        if self.pieces > MAX_PIECES:
+            raise InputError(
+                f"grid {self.rows}x{self.cols}: {self.pieces} pieces is over the limit of "
+                f"{MAX_PIECES}; give a smaller grid"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.cols}"
+
+    @property
+    def pieces(self) -> int:
+        """Number of cells."""
+        return self.rows * self.cols
+
+    def cell_size(self, width: float, height: float) -> tuple[float, float]:
+        """(width, height) of a cell in pixels, for a picture of ``width`` x ``height`` pixels."""
+        return width / self.cols, height / self.rows
+
+    def cell_at(self, x: float, y: float, width: float, height: float) -> tuple[int, int]:
+        """(row, col) of the cell under a point in pixels; points outside go to the nearest."""
+        col = math.floor(x / width * self.cols)
+        row = math.floor(y / height * self.rows)
+        return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
+
+    def check(self, width: int, height: int, name: str) -> "Grid":
+        """Returns the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.
+
+        Raises:
+            InputError: the picture is too small for so many pieces.
+        """
+        cell = min(self.cell_size(width, height))
+        if cell < MIN_CELL:
+            raise InputError(
+                f"{name}: a {self} grid leaves {cell:.1f} pixels a piece in a {width}x{height} "
+                f"picture, and {MIN_CELL:.0f} are needed; use a larger picture or fewer pieces"
+            )
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> "Grid":
+        """A grid from ``"ROWSxCOLS"``, such as ``"25x38"``: 25 rows of 38 pieces.
+
+        Raises:
+            InputError: the text has another form, or the grid is out of range.
+        """
+        # \d would also take digits of other scripts; six digits are past any limit already.
+        match = re.fullmatch(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*", text)  # noqa: RUF001
+        if match is None:
+            shown = "".join(c if c.isprintable() else "?" for c in text[:40])
+            raise InputError(f"grid '{shown}': give it as ROWSxCOLS, such as 25x38")
+        return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def from_pieces(cls, pieces: int, width: float, height: float) -> "Grid":
+        """The most likely grid for the count on the box and the picture's shape.
+
+        An exact product with nearly square cells wins; otherwise squareness is traded against
+        the count, because counts are often nominal (a "1000" is often 27 x 38 = 1026).
+
+        Args:
+            pieces: count of pieces, 1..``MAX_PIECES``.
+            width, height: of the picture; only their ratio counts.
+
+        Raises:
+            InputError: the count is out of range.
+        """
+        if isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1:
+            raise InputError(f"pieces {pieces}: give a whole number from 1 to {MAX_PIECES}")
+        if pieces > MAX_PIECES:
+            raise InputError(f"pieces {pieces}: over the limit of {MAX_PIECES}; check the number")
+        candidates = []
+        for rows in range(1, int(pieces * 1.5) + 2):
+            for cols in {pieces // rows, pieces // rows + 1, round(rows * width / height)}:
+                if cols < 1 or rows * cols > min(MAX_PIECES, 2 * pieces):
+                    continue
+                off = math.log(rows * cols / pieces)
+                aspect = abs(math.log(width * rows / (height * cols)))
+                cost = aspect + _COUNT_WEIGHT * abs(off) + (_SHORT_PENALTY if off < 0 else 0.0)
+                candidates.append((cost, aspect, off, rows, cols))
+        exact = [c for c in candidates if c[2] == 0 and c[1] <= math.log(_EXACT_ASPECT)]
+        near = [
+            c
+            for c in candidates
+            if abs(c[2]) <= _COUNT_TOLERANCE and c[1] <= math.log(_LOOSE_ASPECT)
+        ]
+        best = min(exact or near or candidates)
+        return cls(best[3], best[4])

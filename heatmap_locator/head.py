@@ -1,0 +1,116 @@
+"""The CenterNet-style head: a U-Net over the correlation volume (Zhou et al., 2019).
+
+It is given correlations only, never features or absolute positions, and the rotation axis is
+rolled so that the best hypothesis at a position always comes first.  Nothing it computes depends
+on where in the picture a piece lies or by how much it was turned.
+"""
+
+from dataclasses import dataclass
+
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatmap_locator.encoder import replace_batch_norm
+
+NEIGHBOURS = (-2, -1, 0, 1, 2)
+"""Steps of the bank around the best rotation whose two correlations the head sees."""
+
+CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3
+UNET_DEPTH = 3
+
+
+@dataclass
+class HeadMaps:
+    """What the head says at every feature cell.  Shapes are ``(B, channels, H, W)``.
+
+    Attributes:
+        heat: 1 channel, logits of "the piece's reference point lies in this cell".
+        size: 2 channels, log of true over nominal (width, height) of the box.
+        offset: 2 channels, (x, y) of the reference point within its cell, in cells, 0..1.
+        rotation: 2 channels, (sin, cos) of ``rotation_gain`` times what is missing to the best
+            rotation of the bank.
+        best: ``(B, H, W)`` long, the index of that best rotation.
+    """
+
+    heat: Tensor
+    size: Tensor
+    offset: Tensor
+    rotation: Tensor
+    best: Tensor
+
+
+class CenterHead(nn.Module):
+    """Reads a volume of two correlations for each of ``rotations`` rotations."""
+
+    def __init__(self, rotations: int, encoder: str, decoder_channels: tuple[int, ...]) -> None:
+        super().__init__()
+        if rotations % 4 or rotations < 16:
+            raise ValueError(f"rotations must be a multiple of 4, at least 16, not {rotations}")
+        self.rotations = rotations
+        self.unet = smp.Unet(
+            encoder_name=encoder,
+            encoder_depth=UNET_DEPTH,
+            encoder_weights=None,
+            decoder_channels=decoder_channels,
+            in_channels=CHANNELS,
+            classes=7,
+        )
+        encoder_module = self.unet.encoder
+        for stage in ("layer3", "layer4"):
+            if hasattr(encoder_module, stage):
+                setattr(encoder_module, stage, nn.Identity())
+        replace_batch_norm(self.unet)
+        # log of the weights of feature and pixel correlation in the combined logit
+        self.log_weights = nn.Parameter(torch.tensor([10.0, 10.0]).log())
+        # heat starts as a plain readout of the best correlation, for the U-Net to correct
+        self.readout = nn.Parameter(torch.tensor([0.7, -10.0]))
+
+    def combine(self, feature: Tensor, pixel: Tensor) -> Tensor:
+        """The combined matching logit of two ``(B, R, H, W)`` correlation volumes."""
+        weights = self.log_weights.exp()
+        return weights[0] * feature + weights[1] * pixel
+
+    @property
+    def rotation_gain(self) -> float:
+        """Half a step of the bank times this is 45 degrees."""
+        return self.rotations / 4
+
+    def observe(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Roll the volume: ``(B, CHANNELS, H, W)``, best logit and best index ``(B, H, W)``."""
+        r = self.rotations
+        combined = self.combine(feature, pixel)
+        best, index = combined.max(1)
+
+        def rolled(volume: Tensor, steps: Tensor) -> Tensor:
+            order = (index[:, None] + steps.view(1, -1, 1, 1)) % r
+            return volume.gather(1, order)
+
+        device = combined.device
+        near = torch.tensor(NEIGHBOURS, device=device)
+        quarters = torch.tensor([q * r // 4 + d for q in (1, 2, 3) for d in (-1, 0, 1)])
+        turned = rolled(combined, quarters.to(device)).unflatten(1, (3, 3)).amax(2)
+        order = (index[:, None] + near.view(1, -1, 1, 1)) % r
+        rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
+        top = best[:, None]
+        channels = [
+            rolled(feature, near),
+            rolled(pixel, near),
+            (turned - top) / 10,
+            (rest - top) / 10,
+            (top - top.amax((2, 3), keepdim=True)) / 10,
+            top / 10,
+        ]
+        return torch.cat(channels, 1), best, index
+
+    def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
+        """Read two ``(B, R, H, W)`` correlation volumes."""
+        x, best, index = self.observe(feature, pixel)
+        height, width = x.shape[-2:]
+        multiple = 2**UNET_DEPTH
+        pad = (0, -width % multiple, 0, -height % multiple)
+        out = self.unet(F.pad(x, pad, mode="replicate")).float()[..., :height, :width]
+        heat, size, offset, rotation = out.split([1, 2, 2, 2], 1)
+        heat = heat + self.readout[0] * best[:, None] + self.readout[1]
+        return HeadMaps(heat, 0.2 * size, 0.5 + offset, rotation, index)

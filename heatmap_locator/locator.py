@@ -1,0 +1,296 @@
+"""The public face: encode a picture once, then ask where pieces go."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.bank import bank_angles, rotate_piece
+from heatmap_locator.decode import Candidate, decode, heatmap, suppress
+from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.images import ImageSource, read_picture
+from heatmap_locator.model import EncodedImages, HeatmapLocator
+from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.placement import Placement
+from heatmap_locator.weights import load_model
+
+MAX_TOP = 100
+
+KNOWN_GRID_SCALES = (0.94, 1.0, 1.06)
+"""Piece sizes tried around the outline's estimate where the size of a cell is known."""
+
+SEARCH_RATIO = 1.15
+"""Ratio of neighbouring cell sizes where it is not known."""
+
+SEARCH_PIECES = (6, 2500)
+"""Fewest and most pieces of a puzzle considered where the number is not given."""
+
+MINIMUM_CELL = 10
+"""Picture pixels a cell's side has at least in that search: less shows no print."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything one piece's search found.
+
+    Attributes:
+        placements: best first.
+        heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
+        piece_rgb: (H, W, 3) uint8, the photo.
+        piece_mask: (H, W) float32 in 0..1, the outline found in it.
+    """
+
+    placements: list[Placement]
+    heatmap: np.ndarray
+    piece_rgb: np.ndarray
+    piece_mask: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The picture at one working size."""
+
+    encoded: EncodedImages
+    to_picture: Array
+
+
+class Locator:
+    """A trained model on a device.
+
+    Use ``Locator.from_pretrained()``; one locator serves any number of puzzles.
+    """
+
+    def __init__(
+        self, model: HeatmapLocator, device: torch.device, calibration: tuple[float, float]
+    ) -> None:
+        self.model = model.to(device)
+        self.device = device
+        self.calibration = calibration
+
+    @classmethod
+    def from_pretrained(
+        cls, weights: str | Path | None = None, device: str = "auto"
+    ) -> "Locator":
+        """Load a model.
+
+        Args:
+            weights: a .safetensors file; ``None`` takes the one that comes with the package.
+            device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
+
+        Raises:
+            WeightsError: the file is missing, damaged or of another version.
+            InputError: the device is unknown or absent.
+        """
+        if device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"device {device!r}: use auto, cpu or cuda")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise InputError("device cuda: no CUDA device here; use cpu or auto")
+        chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        model, extra = load_model(weights)
+        slope, intercept = extra.get("calibration", (1.0, 0.0))
+        return cls(model, torch.device(chosen), (float(slope), float(intercept)))
+
+    def encode(
+        self,
+        picture: ImageSource,
+        pieces: int | None = None,
+        grid: str | tuple[int, int] | Grid | None = None,
+    ) -> "Puzzle":
+        """Read and encode the picture of a whole puzzle.
+
+        Args:
+            picture: path, PIL image, or (H, W, 3) uint8 array.
+            pieces: number of pieces; rows and columns follow from the picture's shape.
+            grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead of ``pieces``.  With neither, the
+                size of a piece is searched, which takes longer.
+
+        Raises:
+            InputError: the picture cannot be read, or pieces or grid make no sense for it.
+        """
+        name = str(picture) if isinstance(picture, (str, Path)) else "picture"
+        if pieces is not None and grid is not None:
+            raise InputError(f"{name}: give pieces or grid, not both")
+        pixels = read_picture(picture)
+        height, width = pixels.shape[:2]
+        known: Grid | None = None
+        if pieces is not None:
+            known = Grid.from_pieces(pieces, width, height)
+        elif isinstance(grid, str):
+            known = Grid.parse(grid)
+        elif isinstance(grid, Grid):
+            known = grid
+        elif grid is not None:
+            known = Grid(*grid)
+        if known is not None:
+            known.check(width, height, name)
+        return Puzzle(self, pixels, known)
+
+    def _tensor(self, image: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+        return tensor.to(self.device).float() / 255
+
+    def _score(self, logit: float) -> float:
+        slope, intercept = self.calibration
+        return float(1 / (1 + np.exp(-np.clip(slope * logit + intercept, -50, 50))))
+
+
+@dataclass
+class Puzzle:
+    """An encoded picture.  Made by ``Locator.encode``.
+
+    Attributes:
+        picture: (H, W, 3) uint8, EXIF orientation applied.
+        grid: rows and columns, or ``None`` where they are not known.
+    """
+
+    locator: Locator
+    picture: np.ndarray
+    grid: Grid | None
+    _levels: list[_Level] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        for cell in self._cell_sides():
+            self._levels.append(self._encode(cell))
+
+    @property
+    def width(self) -> int:
+        return int(self.picture.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.picture.shape[0])
+
+    def locate(self, piece: ImageSource, top: int = 1) -> list[Placement]:
+        """Where a piece goes: up to ``top`` placements, best first.
+
+        Args:
+            piece: path, PIL image, (H, W, 3) or, with alpha as the outline, (H, W, 4) array.
+            top: 1 to 100.
+
+        Raises:
+            InputError: the image cannot be read, shows no piece, or cannot be of this picture.
+        """
+        return self.search(piece, top).placements
+
+    @torch.inference_mode()
+    def search(self, piece: ImageSource, top: int = 1) -> Search:
+        """Like ``locate``, with the heatmap and the outline that was found."""
+        if not 1 <= top <= MAX_TOP:
+            raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
+        prepared = prepare_piece(piece)
+        if prepared.is_rectangle and (
+            prepared.rgb.shape[0] > self.height and prepared.rgb.shape[1] > self.width
+        ):
+            name = str(piece) if isinstance(piece, (str, Path)) else "piece"
+            raise InputError(f"{name}: larger than the picture; the picture's name comes last")
+        heat: np.ndarray | None = None
+        found: list[Candidate] = []
+        hypotheses = self._hypotheses()
+        for index, (level, scale) in enumerate(hypotheses):
+            candidates, seen = self._read(prepared, level, scale, top, index)
+            if heat is not None and seen.shape != heat.shape:
+                seen = cv2.resize(seen, heat.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            heat = seen if heat is None else np.maximum(heat, seen)
+            found += [self._in_picture(c, level) for c in candidates]
+        placements = self._place(prepared, found, hypotheses, top)
+        assert heat is not None
+        return Search(placements, heat, prepared.rgb, prepared.mask)
+
+    def _cell_sides(self) -> list[float]:
+        """Side, in picture pixels, of the square of a cell's area: known, or all to try."""
+        area = float(self.width * self.height)
+        if self.grid is not None:
+            return [float(np.sqrt(area / self.grid.pieces))]
+        fewest, most = SEARCH_PIECES
+        sides = [float(np.sqrt(area / fewest))]
+        smallest = max(MINIMUM_CELL, float(np.sqrt(area / most)))
+        while sides[-1] / SEARCH_RATIO >= smallest:
+            sides.append(sides[-1] / SEARCH_RATIO)
+        return sides
+
+    @torch.inference_mode()
+    def _encode(self, cell: float) -> _Level:
+        """The picture at CELL pixels a cell, its sides rounded to whole strides."""
+        width, height = (
+            max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE)
+            for side in (self.width, self.height)
+        )
+        way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
+        resized = cv2.resize(self.picture, (width, height), interpolation=way)
+        encoded = self.locator.model.encode_picture(self.locator._tensor(resized))
+        back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
+        return _Level(encoded, back)
+
+    def _hypotheses(self) -> list[tuple[_Level, float]]:
+        if self.grid is not None:
+            return [(self._levels[0], scale) for scale in KNOWN_GRID_SCALES]
+        return [(level, 1.0) for level in self._levels]
+
+    def _read(
+        self, piece: PreparedPiece, level: _Level, scale: float, top: int, index: int
+    ) -> tuple[list[Candidate], np.ndarray]:
+        """Correlate under one hypothesis of the size and read the volume."""
+        model, device = self.locator.model, self.locator.device
+        rotations = model.config.rotations
+        bank = rotate_piece(
+            piece.photo.to(device),
+            piece.weight.to(device),
+            piece.reference.to(device),
+            bank_angles(rotations)[None].to(device),
+            scale,
+        )
+        maps = model.head(*model.correlate(level.encoded, model.encode_pieces(*bank)))
+        candidates = decode(maps, rotations, model.head.rotation_gain, top, index)
+        return candidates, heatmap(maps)
+
+    def _in_picture(self, candidate: Candidate, level: _Level) -> Candidate:
+        """Comparable across levels: the reference point in units of the first level."""
+        to_first = self._levels[0].to_picture[0, 0], self._levels[0].to_picture[1, 1]
+        x = candidate.x * level.to_picture[0, 0] / to_first[0]
+        y = candidate.y * level.to_picture[1, 1] / to_first[1]
+        return Candidate(
+            x, y, candidate.rotation, candidate.log_size, candidate.logit, candidate.level
+        )
+
+    def _place(
+        self,
+        piece: PreparedPiece,
+        found: list[Candidate],
+        hypotheses: list[tuple[_Level, float]],
+        top: int,
+    ) -> list[Placement]:
+        first = self._levels[0].to_picture
+        placements = []
+        for candidate in suppress(found, CELL / 2)[:top]:
+            level, scale = hypotheses[candidate.level]
+            x = candidate.x * first[0, 0] / level.to_picture[0, 0]
+            y = candidate.y * first[1, 1] / level.to_picture[1, 1]
+            upright = photo_to_working(piece, (x, y), candidate.rotation, scale)
+            outline = transform(upright, piece.contour)
+            factor = np.exp(candidate.log_size)
+            # The size map corrects the nominal outline about the reference point.
+            stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
+            matrix = compose(level.to_picture, compose(stretch, upright))
+            box = bounds(transform(compose(level.to_picture, stretch), outline))
+            inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+            x1, y1, x2, y2 = box[0] - inset, box[1] - inset, box[2] + inset, box[3] + inset
+            center = (x1 + x2) / 2, (y1 + y2) / 2
+            cell = None
+            if self.grid is not None:
+                cell = self.grid.cell_at(*center, self.width, self.height)
+            placements.append(
+                Placement(
+                    box=(x1, y1, x2, y2),
+                    center=center,
+                    rotation=candidate.rotation,
+                    score=self.locator._score(candidate.logit),
+                    cell=cell,
+                    matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
+                )
+            )
+        return placements

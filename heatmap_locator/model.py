@@ -1,0 +1,110 @@
+"""The network: encode picture and piece, correlate, read the volume."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatmap_locator.bank import erode
+from heatmap_locator.correlation import masked_ncc
+from heatmap_locator.encoder import Encoder
+from heatmap_locator.geometry import STRIDE
+from heatmap_locator.head import CenterHead, HeadMaps
+
+PIXEL_STRIDE = 2
+"""Working pixels per pixel of the images whose own correlation is the volume's second channel."""
+
+FEATURE_NOISE = 0.02
+PIXEL_NOISE = 3 * (3 / 255) ** 2
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a model; it travels inside the weights file.
+
+    Attributes:
+        encoder: smp encoder shared by picture and piece.
+        features: channels of the features that are correlated.
+        rotations: hypotheses in the bank, a multiple of 4.
+        head_encoder: smp encoder of the head's U-Net.
+        head_decoder: channels of the U-Net's decoder, three of them.
+    """
+
+    encoder: str = "resnet18"
+    features: int = 32
+    rotations: int = 36
+    head_encoder: str = "timm-mobilenetv3_small_minimal_100"
+    head_decoder: tuple[int, ...] = (64, 32, 16)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
+        """Rebuild from ``to_dict``; an unknown key is a ValueError."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown model setting: {', '.join(sorted(unknown))}")
+        values = dict(values)
+        if "head_decoder" in values:
+            values["head_decoder"] = tuple(values["head_decoder"])
+        return cls(**values)
+
+
+@dataclass
+class EncodedImages:
+    """``features`` (..., C, h, w) at stride 4, ``pixels`` (..., 3, 2h, 2w) and, for pieces, the
+    weights of both, ``feature_mask`` (..., 1, h, w) and ``pixel_mask`` (..., 1, 2h, 2w)."""
+
+    features: Tensor
+    pixels: Tensor
+    feature_mask: Tensor | None = None
+    pixel_mask: Tensor | None = None
+
+
+class HeatmapLocator(nn.Module):
+    """Shared encoder, correlation and centre head."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, config.features)
+        self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
+
+    def encode_picture(self, picture: Tensor) -> EncodedImages:
+        """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""
+        return EncodedImages(self.encoder(picture), F.avg_pool2d(picture, PIXEL_STRIDE))
+
+    def encode_pieces(self, templates: Tensor, masks: Tensor) -> EncodedImages:
+        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank."""
+        b, r = templates.shape[:2]
+        flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
+        inner = erode(weight)
+        weight = weight.clamp_max(1)
+        encoded = (
+            self.encoder(flat, weight),
+            F.avg_pool2d(flat, PIXEL_STRIDE),
+            F.avg_pool2d(inner, STRIDE),
+            F.avg_pool2d(inner, PIXEL_STRIDE),
+        )
+        return EncodedImages(*(t.unflatten(0, (b, r)) for t in encoded))
+
+    def correlate(self, picture: EncodedImages, pieces: EncodedImages) -> tuple[Tensor, Tensor]:
+        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid."""
+        assert pieces.feature_mask is not None
+        assert pieces.pixel_mask is not None
+        feature = masked_ncc(picture.features, pieces.features, pieces.feature_mask, FEATURE_NOISE)
+        return feature, self.correlate_pixels(picture, pieces)
+
+    def correlate_pixels(self, picture: EncodedImages, pieces: EncodedImages) -> Tensor:
+        """The pixels' own masked NCC, the best within each feature cell, ``(B, R, h, w)``."""
+        assert pieces.pixel_mask is not None
+        fine = masked_ncc(picture.pixels, pieces.pixels, pieces.pixel_mask, PIXEL_NOISE)
+        # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
+        return F.max_pool2d(fine, STRIDE // PIXEL_STRIDE + 1, STRIDE // PIXEL_STRIDE)
+
+    def forward(self, picture: Tensor, templates: Tensor, masks: Tensor) -> HeadMaps:
+        """One bank for each picture: shapes of ``encode_picture`` and ``encode_pieces``."""
+        encoded = self.encode_picture(picture), self.encode_pieces(templates, masks)
+        return self.head(*self.correlate(*encoded))

@@ -1,0 +1,112 @@
+"""Where the piece is in its photo: a soft mask, found from alpha or by its background."""
+
+import cv2
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.segment import disc, fill_holes, segment
+
+# A piece smaller than this part of the photo's longer side is looked at again, enlarged.
+_SMALL_PIECE = 0.45
+# Pieces are measured at this side, in pixels; the bias is of the opened hull at that size.
+_BODY_SIDE = 64.0
+_BODY_BIAS = 0.996
+
+
+def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece") -> np.ndarray:
+    """Finds the piece in its photo.
+
+    With alpha, the biggest opaque part is the piece.  Without, the background is modelled from
+    the photo's border (smooth in colour, or of two colours) and the piece is what differs, less
+    its shadow.  A photo whose border is no background, such as a crop out of the picture, is all
+    piece.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+        alpha: (H, W) uint8, or None.
+        name: what error messages call the piece.
+
+    Returns:
+        (H, W) float32, 0..1, 1 inside the piece.
+
+    Raises:
+        InputError: alpha leaves nothing opaque.
+    """
+    if alpha is not None:
+        return _from_alpha(alpha, name)
+    height, width = rgb.shape[:2]
+    mask = segment(rgb)
+    if mask is None:
+        return np.ones((height, width), np.float32)
+    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
+    scale = max(height, width) / max(mask.shape)
+    if max(w, h) < _SMALL_PIECE * max(mask.shape) and scale > 1.0:
+        # Once more on the neighbourhood alone, where the piece has more pixels to itself.
+        pad = 0.3 * max(w, h)
+        x1, y1 = max(int((x - pad) * scale), 0), max(int((y - pad) * scale), 0)
+        x2, y2 = int((x + w + pad) * scale), int((y + h + pad) * scale)
+        part = rgb[y1:y2, x1:x2]
+        closer = segment(part)
+        if closer is not None:
+            full = np.zeros((height, width), np.float32)
+            full[y1:y2, x1:x2] = cv2.resize(closer, part.shape[1::-1])
+            return full
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def body_size(mask: np.ndarray) -> float:
+    """Estimates the side of the piece's cell: of the square of the area it would have uncut.
+
+    Knobs are opened away and blanks filled by the hull of what is left.
+
+    Args:
+        mask: (H, W) float, 0..1, as :func:`find_outline` returns.
+
+    Returns:
+        Side in pixels of the photo, > 0.  On synthetic cuts the standard deviation of
+        log(estimate / truth) is about 0.017, against 0.034 for the square root of the area.
+    """
+    area = max(float(mask.sum()), 1.0)
+    plain = float(np.sqrt(area))
+    scale = _BODY_SIDE / plain
+    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
+    if min(w, h) < 3:
+        return plain
+    size = (max(round(w * scale), 1), max(round(h * scale), 1))
+    way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    body = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
+    solid = cv2.copyMakeBorder((body > 0.5).astype(np.uint8), 2, 2, 2, 2, cv2.BORDER_CONSTANT)
+    _, (long, short), _ = cv2.minAreaRect(cv2.findNonZero(solid))
+    if solid.sum() > 0.95 * (long + 1.0) * (short + 1.0):
+        return plain  # a rectangle: nothing to open or to fill
+    opened = _biggest(cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(_BODY_SIDE / 8.0)))
+    if opened is None:
+        return plain
+    hull = float(cv2.contourArea(cv2.convexHull(cv2.findNonZero(opened))))
+    # No cut moves the area by more than this; a larger correction is a damaged mask.
+    correction = np.clip(_BODY_BIAS * np.sqrt(hull) / _BODY_SIDE, 0.88, 1.14)
+    return plain * float(correction)
+
+
+def _biggest(mask: np.ndarray) -> np.ndarray | None:
+    """The largest connected part of (H, W) uint8 0/1, or None if all is 0."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        return None
+    return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def _from_alpha(alpha: np.ndarray, name: str) -> np.ndarray:
+    opaque = (alpha >= 128).astype(np.uint8)
+    body = _biggest(opaque)
+    if body is None:
+        raise InputError(
+            f"{name}: the piece is fully transparent; save it with an opaque body, "
+            "or without transparency"
+        )
+    filled = fill_holes(body)
+    # Soft edges are kept around the body; other parts go, and so do holes.
+    near = cv2.dilate(filled, np.ones((5, 5), np.uint8))
+    soft = np.where(near > 0, alpha.astype(np.float32) / 255.0, 0.0)
+    inside = cv2.erode(filled, np.ones((3, 3), np.uint8))
+    return np.where(inside > 0, np.maximum(soft, 1.0), soft).astype(np.float32)

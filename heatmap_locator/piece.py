@@ -1,0 +1,108 @@
+"""A piece made ready for the rotation bank: outline found, cropped, resized, reference set."""
+
+import os
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.bank import OVERSAMPLE
+from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import CELL, Array, compose, similarity
+from heatmap_locator.images import ImageSource, read_piece
+from heatmap_locator.outline import body_size, find_outline
+
+MARGIN = 4
+"""Pixels kept around the outline's box, so that resizing has something to average with."""
+
+
+@dataclass(frozen=True)
+class PreparedPiece:
+    """A piece at ``OVERSAMPLE * CELL`` pixels a cell.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, the photo as read.
+        mask: (H, W) float32, 0..1, its outline.
+        photo: ``(1, 3, h, w)``, 0..1, resized.
+        weight: ``(1, 1, h, w)``, 0..1, the mask resized.
+        reference: ``(1, 2)``, (x, y) of the mask's centroid in the resized photo.
+        contour: (N, 2) points of the outline in pixels of ``rgb``.
+        to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray
+    photo: Tensor
+    weight: Tensor
+    reference: Tensor
+    contour: Array
+    to_resized: Array
+
+    @property
+    def is_rectangle(self) -> bool:
+        """Whether the photo is all piece, a rectangular crop."""
+        return bool((self.mask > 0.5).all())
+
+
+def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece:
+    """Read a photo of a piece and bring it to size.
+
+    Raises:
+        InputError: the image cannot be read or shows no piece.
+    """
+    label = name or (str(source) if isinstance(source, (str, os.PathLike)) else "piece")
+    rgb, alpha = read_piece(source, name)
+    mask = find_outline(rgb, alpha, label)
+    ys, xs = np.nonzero(mask > 0.5)
+    if len(xs) < 16:
+        raise InputError(f"{label}: no piece in it; photograph one piece on a plain background")
+    side = body_size(mask)
+    height, width = mask.shape
+    left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)
+    top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
+    factor = OVERSAMPLE * CELL / side
+    size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    photo = cv2.resize(rgb[top:bottom, left:right], size, interpolation=way)
+    weight = cv2.resize(mask[top:bottom, left:right], size, interpolation=way).clip(0, 1)
+    scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
+    to_resized = np.column_stack([np.diag(scale), -scale * [left, top]])
+    total = weight.sum()
+    reference = [
+        float((weight.sum(0) * (np.arange(size[0]) + 0.5)).sum() / total),
+        float((weight.sum(1) * (np.arange(size[1]) + 0.5)).sum() / total),
+    ]
+    return PreparedPiece(
+        rgb=rgb,
+        mask=mask,
+        photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
+        weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
+        reference=torch.tensor([reference]),
+        contour=_contour(mask),
+        to_resized=to_resized,
+    )
+
+
+CONTOUR_INSET = 0.25
+"""Pixels by which the contour lies inside the outline."""
+
+
+def _contour(mask: np.ndarray) -> Array:
+    """Points along the outline, (N, 2), ``CONTOUR_INSET`` inside the edges of its pixels."""
+    padded = np.pad((mask > 0.5).astype(np.uint8), 1)
+    # OpenCV's contours run through pixel centres; twice the size brings those near the edge.
+    doubled = cv2.resize(padded, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = max(found, key=cv2.contourArea)[:, 0].astype(np.float64)
+    return (points + 0.5) / 2 - 1
+
+
+def photo_to_working(
+    piece: PreparedPiece, place: tuple[float, float], rotation: float, scale: float
+) -> Array:
+    """2x3 matrix from pixels of ``piece.rgb`` to working pixels of the picture."""
+    x, y = (float(v) for v in piece.reference[0])
+    upright = similarity((x, y), place, -rotation, scale / OVERSAMPLE)
+    return compose(upright, piece.to_resized)

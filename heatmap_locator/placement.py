@@ -1,0 +1,37 @@
+"""The answer: where a piece goes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One possible place of a piece.
+
+    Attributes:
+        box: ``(x1, y1, x2, y2)`` of the piece's outline, tabs included, in pixels of the puzzle
+            picture after its EXIF orientation is applied.
+        center: ``(x, y)`` of the box's middle, same pixels.
+        rotation: degrees in [0, 360) that the piece in its photo is turned clockwise, as seen,
+            from its place; turning the photo counter-clockwise by it makes it upright.
+        score: how sure the model is, 0..1.
+        cell: ``(row, col)`` from 0, or ``None`` where the grid is not known.
+        matrix: the 2x3 map from pixels of the photo to pixels of the picture, rows flattened.
+    """
+
+    box: tuple[float, float, float, float]
+    center: tuple[float, float]
+    rotation: float
+    score: float
+    cell: tuple[int, int] | None
+    matrix: tuple[float, float, float, float, float, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The five public fields as JSON-ready values (``matrix`` is left out)."""
+        return {
+            "box": [round(v, 2) for v in self.box],
+            "center": [round(v, 2) for v in self.center],
+            "rotation": round(self.rotation, 2) % 360.0,
+            "score": round(self.score, 4),
+            "cell": None if self.cell is None else list(self.cell),
+        }

@@ -1,0 +1,86 @@
+"""Weights files: safetensors with the model's configuration inside."""
+
+import json
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from heatmap_locator.errors import WeightsError
+from heatmap_locator.model import HeatmapLocator, ModelConfig
+
+FORMAT = "heatmap-locator/1"
+SHIPPED = "heatmap_locator.safetensors"
+
+
+def shipped_weights() -> Path:
+    """The weights that come with the package."""
+    return Path(str(resources.files("heatmap_locator") / "weights" / SHIPPED))
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write a whole file or none: readers never see half of it."""
+    path = Path(path)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        # mkstemp makes the file private; what it replaces was readable by others.
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -> None:
+    """Write ``model`` with its configuration and ``extra`` (how it was trained, calibration)."""
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "extra": json.dumps(extra, sort_keys=True),
+    }
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    write_atomically(path, save(tensors, metadata))
+
+
+def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str, Any]]:
+    """Read a model, in evaluation mode on the CPU, and what was stored beside it.
+
+    Args:
+        path: a file written by ``save_model``; ``None`` is the shipped one.
+
+    Raises:
+        WeightsError: missing, damaged, of another kind or version.
+    """
+    source = shipped_weights() if path is None else Path(path)
+    if not source.is_file():
+        hint = "reinstall the package" if path is None else "give a .safetensors file"
+        raise WeightsError(f"{source}: no such weights file; {hint}")
+    try:
+        with safe_open(source, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{source}: not a readable safetensors file; download it again") from error
+    found = metadata.get("format")
+    if found != FORMAT:
+        raise WeightsError(
+            f"{source}: weights of format {found or 'unknown'}, this version reads {FORMAT}; "
+            "retrain or use the weights that came with it"
+        )
+    try:
+        config = ModelConfig.from_dict(json.loads(metadata["config"]))
+        extra = json.loads(metadata.get("extra", "{}"))
+        model = HeatmapLocator(config)
+        model.load_state_dict(tensors, strict=True)
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{source}: does not fit the model it describes; use weights of this version"
+        ) from error
+    return model.eval().requires_grad_(False), extra
+

@@ -1,0 +1,72 @@
+"""``heatmap-train``: train a model by a recipe, resume it, export its weights."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from heatmap_locator import __version__
+from heatmap_locator.errors import HeatmapLocatorError, InputError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="heatmap-train",
+        description="Train a model by a recipe. Without --pictures it draws its own.",
+    )
+    parser.add_argument("recipe", help="a .toml file, or the name of a recipe of the package")
+    parser.add_argument("--pictures", metavar="DIR", help="folder of training images")
+    parser.add_argument("--out", metavar="DIR", required=True, help="logs, checkpoints, weights")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.ckpt")
+    parser.add_argument("--steps", type=int, metavar="N", help="end after N steps")
+    parser.add_argument("--overfit", action="store_true", help="train on one batch for ever")
+    parser.add_argument("--find-lr", action="store_true", help="try rates, print one, and stop")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="loader processes")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs or processes")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    try:
+        return _run(args)
+    except HeatmapLocatorError as error:
+        print(f"heatmap-train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("heatmap-train: stopped; --resume goes on", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    out = Path(args.out)
+    if args.resume and not (out / "last.ckpt").is_file():
+        raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")
+    if not args.resume and (out / "last.ckpt").exists():
+        raise InputError(f"{out}: holds a run already; add --resume or name another folder")
+    if args.steps is not None and args.steps < 1:
+        raise InputError("--steps must be at least 1")
+    try:
+        from .config import load_recipe
+        from .loop import train
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"
+        ) from error
+    recipe = load_recipe(args.recipe)
+    if args.steps is not None:
+        recipe = replace(recipe, optim=replace(recipe.optim, steps=args.steps))
+    return train(
+        recipe,
+        pictures=args.pictures,
+        out=out,
+        resume=args.resume,
+        overfit=args.overfit,
+        find_rate=args.find_lr,
+        workers=args.workers,
+        device=args.device,
+        devices=args.devices,
+    )

@@ -1,0 +1,165 @@
+"""The loop: Lightning with exact resume, checkpoints picked on held-back pictures, and logs."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.tuner import Tuner
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.weights import save_model
+
+from .config import Recipe
+from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
+from .module import TrainingModule
+from .pictures import PictureSource
+
+SAVE_EVERY = 100
+"""Steps between writes of last.ckpt."""
+
+
+class Throughput(Callback):
+    """Samples (pieces) per second, in the progress bar and the logs."""
+
+    def __init__(self, samples_per_step: int) -> None:
+        self.samples, self.started, self.steps = samples_per_step, 0.0, 0
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, module: L.LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        self.steps += 1
+        if self.steps == 1 or self.steps % 20 == 0:
+            now = time.monotonic()
+            if self.started and self.steps > 1:
+                rate = 20 * self.samples / (now - self.started)
+                module.log("samples_per_second", rate, prog_bar=True)
+            self.started = now
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.started, self.steps = 0.0, 0
+
+
+def pick_precision(device: str) -> str:
+    """bf16 where the device computes in it, else 32 bits."""
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    capable = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
+    return "bf16-mixed" if capable else "32-true"
+
+
+def _cpu_flags() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
+def train(
+    recipe: Recipe,
+    *,
+    pictures: str | None,
+    out: Path,
+    resume: bool = False,
+    overfit: bool = False,
+    find_rate: bool = False,
+    workers: int = 1,
+    device: str = "auto",
+    devices: int = 1,
+    precision: str | None = None,
+    progress: bool = True,
+) -> int:
+    """Train, and write ``weights.safetensors`` from the best checkpoint into ``out``.
+
+    Raises:
+        InputError: the pictures, the device or the run to resume cannot be used.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device here; use --device cpu")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    source = PictureSource(pictures, "train")
+    held_back = source if overfit else PictureSource(pictures, "validation")
+
+    # On a GPU the photometric work belongs there; on a CPU the loader's workers do it.
+    on_device = device == "cuda"
+    kind = SceneBatches if on_device else CapturedBatches
+    batches = kind(source, recipe, "train")
+    last = out / "last.ckpt"
+    start = 0
+    if resume:
+        checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+        start = int(checkpoint["global_step"])
+        if TrainingModule.recipe_of(checkpoint) != recipe:
+            raise InputError(f"{last}: was trained by another recipe; name another --out folder")
+
+    torch.manual_seed(recipe.run.seed)
+    module = TrainingModule(recipe, batches if on_device else None)
+    loader = train_loader(batches, start, workers, repeat=0 if overfit else None)
+    validation = validation_loader(
+        kind(held_back, recipe, "train" if overfit else "validation"),
+        1 if overfit else recipe.run.validation_batches,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    best = ModelCheckpoint(
+        out, filename="best", monitor="val/both", mode="max", enable_version_counter=False
+    )
+    latest = ModelCheckpoint(
+        out,
+        filename="last",
+        every_n_train_steps=min(SAVE_EVERY, recipe.optim.steps),
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )
+    trainer = L.Trainer(
+        max_steps=recipe.optim.steps,
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        precision=precision or pick_precision(device),  # type: ignore[arg-type]
+        val_check_interval=min(recipe.run.validate_every, recipe.optim.steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv(out, start)],
+        log_every_n_steps=10,
+        callbacks=[
+            best,
+            latest,
+            LearningRateMonitor("step"),
+            Throughput(recipe.run.batch * recipe.scenes.pieces),
+        ],
+        use_distributed_sampler=False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+    if find_rate:
+        found = Tuner(trainer).lr_find(module, train_dataloaders=loader, num_training=80)
+        print(f"suggested learning rate: {found.suggestion() if found else None}")
+        return 0
+    trainer.fit(module, loader, validation, ckpt_path=str(last) if resume else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        export(out / "best.ckpt", out / "weights.safetensors")
+        print(f"wrote {out / 'weights.safetensors'}")
+    return 0
+
+
+def _csv(out: Path, start: int) -> CSVLogger:
+    # A resumed run must not truncate the figures of the run it goes on from.
+    return CSVLogger(out, name="", version=f"csv/from_step_{start}")
+
+
+def export(checkpoint: Path, weights: Path) -> None:
+    """Turn a checkpoint into a weights file with its recipe and validation figure inside."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    recipe = TrainingModule.recipe_of(state)
+    module = TrainingModule(recipe)
+    module.load_state_dict(state["state_dict"])
+    extra = {"step": int(state["global_step"]), "recipe": recipe.to_dict()}
+    save_model(module.model, weights, extra)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.geometry import CELL, STRIDE
+from heatmap_locator.geometry import STRIDE
 
 CANVAS = 15 * STRIDE
 """Side of a template in working pixels.  An odd number of strides puts the piece's reference
@@ -74,4 +74,3 @@ def erode(mask: Tensor, pixels: int = 1) -> Tensor:
     flat = mask.flatten(0, -4)
     side = 2 * pixels + 1
     return (-F.max_pool2d(-flat, side, 1, pixels)).view(mask.shape)
-

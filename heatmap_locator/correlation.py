@@ -30,7 +30,6 @@ def masked_ncc(field: Tensor, templates: Tensor, masks: Tensor, noise: float) ->
         edge before element i.
     """
     b, r = templates.shape[:2]
-    k = templates.shape[-1]
     weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
     centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
     weighted = centred * masks

@@ -44,7 +44,9 @@ def find_peaks(heat: np.ndarray) -> list[tuple[int, int]]:
     return [(int(rows[i]), int(cols[i])) for i in order]
 
 
-def decode(maps: HeadMaps, rotations: int, gain: float, top: int, level: int = 0) -> list[Candidate]:
+def decode(
+    maps: HeadMaps, rotations: int, gain: float, top: int, level: int = 0
+) -> list[Candidate]:
     """The ``top`` best places of one piece.
 
     Args:

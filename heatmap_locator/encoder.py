@@ -91,7 +91,9 @@ class Encoder(nn.Module):
         replace_batch_norm(backbone)
         self.backbone = backbone
         self.project = nn.Conv2d(backbone.out_channels[2], features, 1)
-        self.register_buffer("kernel", _gaussian_kernel(CONTRAST_SIGMA / CONTRAST_REDUCTION), persistent=False)
+        self.register_buffer(
+            "kernel", _gaussian_kernel(CONTRAST_SIGMA / CONTRAST_REDUCTION), persistent=False
+        )
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode ``(N, 3, H, W)`` images, 0..1, H and W multiples of 4.

@@ -6,7 +6,7 @@ class HeatmapLocatorError(Exception):
 
 
 class InputError(HeatmapLocatorError, ValueError):
-    """A picture, piece, grid or option that cannot be used; the message says which and what to do."""
+    """A picture, piece, grid or option that cannot be used; the message says what to do."""
 
 
 class WeightsError(HeatmapLocatorError, ValueError):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 CELL = 32
-"""Side, in working pixels, of the square of a cell's area: pictures and pieces are resized to it."""
+"""Working pixels on the side of a cell: pictures and pieces are resized until its area fits."""
 
 STRIDE = 4
 """Working pixels per step of the feature maps, the correlation volume and the heatmap."""

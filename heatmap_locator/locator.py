@@ -73,9 +73,7 @@ class Locator:
         self.calibration = calibration
 
     @classmethod
-    def from_pretrained(
-        cls, weights: str | Path | None = None, device: str = "auto"
-    ) -> "Locator":
+    def from_pretrained(cls, weights: str | Path | None = None, device: str = "auto") -> "Locator":
         """Load a model.
 
         Args:

@@ -66,7 +66,7 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{source}: not a readable safetensors file; download it again") from error
+        raise WeightsError(f"{source}: not a readable safetensors file; get it again") from error
     found = metadata.get("format")
     if found != FORMAT:
         raise WeightsError(
@@ -83,4 +83,3 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
             f"{source}: does not fit the model it describes; use weights of this version"
         ) from error
     return model.eval().requires_grad_(False), extra
-

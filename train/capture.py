@@ -56,7 +56,7 @@ def tone(x: Tensor, draw: Draw) -> Tensor:
 def uneven_light(x: Tensor, draw: Draw) -> Tensor:
     """A smooth field of light, up to about a quarter brighter or darker."""
     strength = draw.uniform(0, 0.18)
-    return x * (strength * draw.smooth_field(*x.shape[-2:], knots=3)).exp()
+    return x * (strength * draw.smooth_field(x.shape[-2], x.shape[-1], 3)).exp()
 
 
 def optics(x: Tensor, draw: Draw, softest: float) -> Tensor:

@@ -18,6 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("recipe", help="a .toml file, or the name of a recipe of the package")
     parser.add_argument("--pictures", metavar="DIR", help="folder of training images")
     parser.add_argument("--out", metavar="DIR", required=True, help="logs, checkpoints, weights")
+    parser.add_argument("--init", metavar="PATH", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.ckpt")
     parser.add_argument("--steps", type=int, metavar="N", help="end after N steps")
     parser.add_argument("--overfit", action="store_true", help="train on one batch for ever")
@@ -64,6 +65,7 @@ def _run(args: argparse.Namespace) -> int:
         pictures=args.pictures,
         out=out,
         resume=args.resume,
+        init=args.init,
         overfit=args.overfit,
         find_rate=args.find_lr,
         workers=args.workers,

@@ -34,6 +34,8 @@ class RunSettings:
         validate_every: steps between validations, which also save a checkpoint.
         validation_batches: batches of held-back pictures; always the same scenes.
         head_every: steps between steps that train the head, whose bank is dear.
+        head_pieces: pieces of each picture that the head is trained and validated on.
+        train_encoder: whether the encoder learns; if not, only the CenterNet terms are trained.
         head_weight: weight of the CenterNet terms beside the volume's cross-entropy.
     """
 
@@ -44,6 +46,8 @@ class RunSettings:
     validation_batches: int = 12
     head_weight: float = 1.0
     head_every: int = 2
+    head_pieces: int = 1
+    train_encoder: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> Recipe:
     recipe = _build(Recipe, values, "", source)
     if recipe.run.sampled_rotations < 4:
         raise InputError(f"{source}: run.sampled_rotations must be at least 4")
+    if not 1 <= recipe.run.head_pieces <= recipe.scenes.pieces:
+        raise InputError(f"{source}: run.head_pieces must be from 1 to scenes.pieces")
     if recipe.scenes.size % 8 or recipe.scenes.size < 96:
         raise InputError(f"{source}: scenes.size must be a multiple of 8, at least 96")
     return recipe

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.weights import save_model
+from heatmap_locator.weights import load_model, save_model
 
 from .config import Recipe
 from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
@@ -30,17 +30,17 @@ class Throughput(Callback):
         self.samples, self.started, self.steps = samples_per_step, 0.0, 0
 
     def on_train_batch_end(
-        self, trainer: L.Trainer, module: L.LightningModule, *args: Any, **kwargs: Any
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         self.steps += 1
         if self.steps == 1 or self.steps % 20 == 0:
             now = time.monotonic()
             if self.started and self.steps > 1:
                 rate = 20 * self.samples / (now - self.started)
-                module.log("samples_per_second", rate, prog_bar=True)
+                pl_module.log("samples_per_second", rate, prog_bar=True)
             self.started = now
 
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.started, self.steps = 0.0, 0
 
 
@@ -65,6 +65,7 @@ def train(
     pictures: str | None,
     out: Path,
     resume: bool = False,
+    init: str | None = None,
     overfit: bool = False,
     find_rate: bool = False,
     workers: int = 1,
@@ -100,6 +101,8 @@ def train(
 
     torch.manual_seed(recipe.run.seed)
     module = TrainingModule(recipe, batches if on_device else None)
+    if init is not None:
+        start_from(module, init)
     loader = train_loader(batches, start, workers, repeat=0 if overfit else None)
     validation = validation_loader(
         kind(held_back, recipe, "train" if overfit else "validation"),
@@ -148,6 +151,19 @@ def train(
         export(out / "best.ckpt", out / "weights.safetensors")
         print(f"wrote {out / 'weights.safetensors'}")
     return 0
+
+
+def start_from(module: TrainingModule, weights: str) -> None:
+    """Give a fresh module the parameters of a weights file of the same shape.
+
+    Raises:
+        WeightsError: the file cannot be read.
+        InputError: it is of another shape than the recipe's model.
+    """
+    model, _ = load_model(weights)
+    if model.config != module.recipe.model:
+        raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
+    module.model.load_state_dict(model.state_dict())
 
 
 def _csv(out: Path, start: int) -> CSVLogger:

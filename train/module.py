@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from heatmap_locator.bank import bank_angles, rotate_piece
@@ -73,17 +74,21 @@ class TrainingModule(L.LightningModule):
         generator = torch.Generator().manual_seed(self.recipe.run.seed * 1_000_003 + batch_idx)
         if self.capture_on_device is not None:
             batch = capture(batch, self.capture_on_device.generator(batch_idx))
-        picture = self.model.encode_picture(batch.pictures)
-        ce, hit = self._contrast(picture, batch, generator)
-        self.log("train/volume", ce)
-        self.log("train/top1", hit, prog_bar=True)
-        loss = ce
+        loss = torch.zeros((), device=self.device)
+        if self.recipe.run.train_encoder:
+            picture = self.model.encode_picture(batch.pictures)
+            loss, hit = self._contrast(picture, batch, generator)
+            self.log("train/volume", loss)
+            self.log("train/top1", hit, prog_bar=True)
+        else:
+            with torch.no_grad():
+                picture = self.model.encode_picture(batch.pictures)
         if batch_idx % self.recipe.run.head_every == 0:
             terms, _ = self._head_terms(picture, batch)
             for name, value in terms.items():
                 self.log(f"train/{name}", value)
             head = terms["heat"] + terms["size"] + 0.5 * terms["offset"] + 0.5 * terms["rotation"]
-            loss = ce + self.recipe.run.head_weight * head
+            loss = loss + self.recipe.run.head_weight * head
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -133,15 +138,19 @@ class TrainingModule(L.LightningModule):
     def _head_terms(
         self, picture: EncodedImages, batch: Scenes
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The head's losses on the first piece of each picture, over the whole bank.
+        """The head's losses on the first pieces of each picture, over the whole bank.
 
         Features are not trained through it: the head must take correlations as they come.
         """
         with torch.no_grad():
-            picture = EncodedImages(picture.features.detach(), picture.pixels)
-            photos, masks = batch.photos[:, 0], batch.masks[:, 0]
+            n = self.recipe.run.head_pieces
+            picture = EncodedImages(
+                picture.features.detach().repeat_interleave(n, 0),
+                picture.pixels.repeat_interleave(n, 0),
+            )
+            photos, masks = batch.photos[:, :n].flatten(0, 1), batch.masks[:, :n].flatten(0, 1)
             reference = masked_centroid(masks)
-            centers = map_points(batch.homographies[:, 0], reference)
+            centers = map_points(batch.homographies[:, :n].flatten(0, 1), reference)
             angles = bank_angles(self.recipe.model.rotations).to(photos.device)
             bank = rotate_piece(photos, masks, reference, angles.expand(len(photos), -1))
             feature, pixel = self.model.correlate(picture, self.model.encode_pieces(*bank))
@@ -155,12 +164,13 @@ class TrainingModule(L.LightningModule):
         xs = (centers[:, 0] / STRIDE).long().clamp(0, width - 1)
         ys = (centers[:, 1] / STRIDE).long().clamp(0, height - 1)
         best = maps.best[torch.arange(len(centers)), ys, xs]
-        position = batch.rotation[:, 0] * rotations / 360
+        n = self.recipe.run.head_pieces
+        position = batch.rotation[:, :n].flatten() * rotations / 360
         steps = circular_steps(position, best.float(), rotations)
         return center_losses(
             maps,
             centers,
-            batch.log_size[:, 0],
+            batch.log_size[:, :n].flatten(0, 1),
             steps * (360.0 / rotations),
             steps.abs() <= NEAR_STEPS,
             self.model.head.rotation_gain,
@@ -184,7 +194,9 @@ class TrainingModule(L.LightningModule):
         turn = seen["rotation"][rows, :, ys, xs]
         residual = torch.rad2deg(torch.atan2(turn[:, 0], turn[:, 1])) / (rotations / 4)
         angle = seen["best"][rows, ys, xs] * (360.0 / rotations) + residual
-        error = circular_steps(angle, batch.rotation[:, 0], 360).abs()
+        n = self.recipe.run.head_pieces
+        error = circular_steps(angle, batch.rotation[:, :n].flatten(), 360).abs()
+        true_size = batch.log_size[:, :n].flatten(0, 1)
         near = (found - seen["centers"]).norm(dim=1) < CELL / 2
         self._validation.append(
             {
@@ -193,7 +205,7 @@ class TrainingModule(L.LightningModule):
                 "place": near.float(),
                 "both": (near & (error < 15)).float(),
                 "angle_error": error[near],
-                "size_error": (seen["size"][rows, :, ys, xs] - batch.log_size[:, 0]).abs()[near],
+                "size_error": (seen["size"][rows, :, ys, xs] - true_size).abs()[near],
                 "heat": terms["heat"][None],
             }
         )
@@ -215,7 +227,7 @@ class TrainingModule(L.LightningModule):
             self.log("val/size_error", joined["size_error"].mean())
 
     def _log_pictures(self, batch: Scenes, seen: dict[str, Tensor]) -> None:
-        writer = next((x for x in self.loggers if hasattr(x.experiment, "add_image")), None)
+        writer = next((x for x in self.loggers if isinstance(x, TensorBoardLogger)), None)
         if writer is None:
             return
         board, step = writer.experiment, self.global_step
@@ -257,5 +269,3 @@ class TrainingModule(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
-
-

@@ -135,7 +135,7 @@ def make_scene(
         center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         if exact:
             rotation = float(rng.integers(4) * 90)
-            forward = np.eye(3)
+            forward: Array = np.eye(3)
             forward[:2, :2] = OVERSAMPLE * clockwise(rotation)
             forward[:2, 2] = PHOTO / 2 - forward[:2, :2] @ np.asarray(center)
         else:

@@ -1,0 +1,41 @@
+"""Pictures and models that several test modules use."""
+
+import os
+
+# Small tensors on one core: more threads only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+def draw_texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(height, width, 3) uint8: coloured blobs of several sizes, no part like another."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros((height, width, 3), np.float32)
+    for sigma, strength in ((2.0, 0.5), (5.0, 1.0), (12.0, 1.0)):
+        layer = cv2.GaussianBlur(rng.standard_normal((height, width, 3)), (0, 0), sigma)
+        total += strength * (layer / layer.std()).astype(np.float32)
+    return (127 + 45 * total / total.std()).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of an untrained model whose heat is a plain readout of the pixel correlation."""
+    import torch
+
+    from heatmap_locator.model import HeatmapLocator, ModelConfig
+    from heatmap_locator.weights import save_model
+
+    torch.manual_seed(0)
+    model = HeatmapLocator(ModelConfig(features=8, head_decoder=(8, 8, 8)))
+    with torch.no_grad():
+        for parameter in model.head.unet.segmentation_head.parameters():
+            parameter.zero_()
+        model.head.log_weights.copy_(torch.tensor([-20.0, 3.0]))
+    path = tmp_path_factory.mktemp("plain") / "plain.safetensors"
+    save_model(model, path, {"calibration": [2.0, 1.0]})
+    return path

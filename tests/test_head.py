@@ -1,0 +1,97 @@
+"""The head: nothing it says depends on how much a piece was turned or where it lies."""
+
+import pytest
+import torch
+
+from heatmap_locator.head import CHANNELS, CenterHead
+
+ROTATIONS = 16
+
+
+@pytest.fixture(scope="module")
+def head() -> CenterHead:
+    torch.manual_seed(0)
+    return CenterHead(ROTATIONS, "timm-mobilenetv3_small_minimal_100", (16, 16, 16)).eval()
+
+
+def volumes(height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, ROTATIONS, height, width)
+    return torch.rand(shape, generator=generator), torch.rand(shape, generator=generator)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 15])
+@torch.no_grad()
+def test_rolling_the_rotations_moves_only_the_best(head: CenterHead, steps: int) -> None:
+    feature, pixel = volumes(16, 24)
+    plain = head(feature, pixel)
+    rolled = head(feature.roll(steps, 1), pixel.roll(steps, 1))
+    for name in ("heat", "size", "offset", "rotation"):
+        torch.testing.assert_close(getattr(rolled, name), getattr(plain, name))
+    assert torch.equal(rolled.best, (plain.best + steps) % ROTATIONS)
+
+
+@torch.no_grad()
+def test_mirroring_the_rotations_is_not_a_symmetry(head: CenterHead) -> None:
+    feature, pixel = volumes(16, 16)
+    flipped = head(feature.flip(1), pixel.flip(1))
+    assert (flipped.rotation - head(feature, pixel).rotation).abs().max() > 1e-4
+
+
+@torch.no_grad()
+def test_shifting_by_eight_cells_shifts_the_maps(head: CenterHead) -> None:
+    feature, pixel = (0.2 * v for v in volumes(96, 104))
+    feature[..., 40:44, 44:48] += 0.5  # the highest peak lies in both views
+    here = head(feature[..., :96], pixel[..., :96])
+    moved = head(feature[..., 8:], pixel[..., 8:])
+    inner = slice(40, 56)
+    for name in ("heat", "size", "offset", "rotation"):
+        first = getattr(here, name)[..., inner, 40:56]
+        second = getattr(moved, name)[..., inner, 32:48]
+        torch.testing.assert_close(second, first, atol=2e-3, rtol=0)
+    assert here.heat[..., inner, 40:56].std() > 0.05
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 23), (3, 50)])
+@torch.no_grad()
+def test_maps_have_the_volume_s_size(head: CenterHead, height: int, width: int) -> None:
+    maps = head(*volumes(height, width))
+    sizes = {"heat": 1, "size": 2, "offset": 2, "rotation": 2}
+    for name, channels in sizes.items():
+        values = getattr(maps, name)
+        assert values.shape == (2, channels, height, width)
+        assert values.isfinite().all()
+    assert maps.best.shape == (2, height, width)
+
+
+@torch.no_grad()
+def test_observation_by_hand(head: CenterHead) -> None:
+    feature, pixel = volumes(5, 6)
+    x, best, index = head.observe(feature, pixel)
+    assert x.shape == (2, CHANNELS, 5, 6)
+    combined = head.combine(feature, pixel)
+    r = int(index[1, 2, 3])
+    column = combined[1, :, 2, 3]
+    assert best[1, 2, 3] == column.max() == column[r]
+    # neighbours -2..2 of both volumes
+    around = [(r + d) % ROTATIONS for d in (-2, -1, 0, 1, 2)]
+    torch.testing.assert_close(x[1, :5, 2, 3], feature[1, around, 2, 3])
+    torch.testing.assert_close(x[1, 5:10, 2, 3], pixel[1, around, 2, 3])
+    for quarter in (1, 2, 3):
+        near = [(r + quarter * 4 + d) % ROTATIONS for d in (-1, 0, 1)]
+        wanted = (column[near].max() - column[r]) / 10
+        torch.testing.assert_close(x[1, 9 + quarter, 2, 3], wanted)
+    others = [i for i in range(ROTATIONS) if i not in around]
+    torch.testing.assert_close(x[1, 13, 2, 3], (column[others].max() - column[r]) / 10)
+    torch.testing.assert_close(x[1, 14, 2, 3], (column[r] - best[1].max()) / 10)
+    torch.testing.assert_close(x[1, 15, 2, 3], column[r] / 10)
+
+
+def test_gain_turns_half_a_step_into_45_degrees(head: CenterHead) -> None:
+    assert 360 / ROTATIONS / 2 * head.rotation_gain == 45
+
+
+@pytest.mark.parametrize("rotations", [12, 18, 0])
+def test_a_bank_without_quarter_turns_is_refused(rotations: int) -> None:
+    with pytest.raises(ValueError, match="multiple of 4"):
+        CenterHead(rotations, "timm-mobilenetv3_small_minimal_100", (16, 16, 16))

@@ -69,7 +69,8 @@ def decode(
             Candidate(
                 x=float((col + np.clip(offset[0, row, col], 0, 1)) * STRIDE),
                 y=float((row + np.clip(offset[1, row, col], 0, 1)) * STRIDE),
-                rotation=float((best[row, col] * 360.0 / rotations + residual) % 360.0),
+                # Twice: the remainder of a hair below zero rounds to 360 itself.
+                rotation=float((best[row, col] * 360.0 / rotations + residual) % 360.0 % 360.0),
                 log_size=(float(size[0, row, col]), float(size[1, row, col])),
                 logit=float(heat[row, col]),
                 level=level,
@@ -78,11 +79,19 @@ def decode(
     return suppress(candidates, MINIMUM_DISTANCE)[:top]
 
 
-def suppress(candidates: list[Candidate], distance: float) -> list[Candidate]:
-    """Keep the best of those nearer to each other than ``distance``; best first."""
+def suppress(candidates: list[Candidate], distance: float | list[float]) -> list[Candidate]:
+    """Keep the best of those nearer to each other than ``distance``; best first.
+
+    A list holds the distance for each level; the larger of two candidates' counts.
+    """
     kept: list[Candidate] = []
+
+    def reach(candidate: Candidate) -> float:
+        return distance[candidate.level] if isinstance(distance, list) else distance
+
     for candidate in sorted(candidates, key=lambda c: -c.logit):
-        if all(np.hypot(candidate.x - k.x, candidate.y - k.y) >= distance for k in kept):
+        own = reach(candidate)
+        if all(np.hypot(candidate.x - k.x, candidate.y - k.y) >= max(own, reach(k)) for k in kept):
             kept.append(candidate)
     return kept
 

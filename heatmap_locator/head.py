@@ -19,6 +19,11 @@ NEIGHBOURS = (-2, -1, 0, 1, 2)
 
 CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3
 UNET_DEPTH = 3
+CONTEXT = 16
+FUSED = 48
+
+SLOPE_GAIN = 10.0
+"""Differences between neighbouring rotations are this much smaller than correlations."""
 
 
 @dataclass
@@ -55,13 +60,25 @@ class CenterHead(nn.Module):
             encoder_weights=None,
             decoder_channels=decoder_channels,
             in_channels=CHANNELS,
-            classes=7,
+            classes=CONTEXT,
         )
         encoder_module = self.unet.encoder
         for stage in ("layer3", "layer4"):
             if hasattr(encoder_module, stage):
                 setattr(encoder_module, stage, nn.Identity())
         replace_batch_norm(self.unet)
+        # smp's U-Net has no skip at full resolution, where offset and rotation are to be read, so
+        # its output is context for a small reader of the observation itself.
+        last = nn.Conv2d(FUSED, 7, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        self.fuse = nn.Sequential(
+            nn.Conv2d(CONTEXT + CHANNELS, FUSED, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(FUSED, FUSED, 3, padding=1),
+            nn.ReLU(),
+            last,
+        )
         # log of the weights of feature and pixel correlation in the combined logit
         self.log_weights = nn.Parameter(torch.tensor([10.0, 10.0]).log())
         # heat starts as a plain readout of the best correlation, for the U-Net to correct
@@ -95,8 +112,8 @@ class CenterHead(nn.Module):
         rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
         top = best[:, None]
         channels = [
-            rolled(feature, near),
-            rolled(pixel, near),
+            _slopes(rolled(feature, near)),
+            _slopes(rolled(pixel, near)),
             (turned - top) / 10,
             (rest - top) / 10,
             (top - top.amax((2, 3), keepdim=True)) / 10,
@@ -110,7 +127,17 @@ class CenterHead(nn.Module):
         height, width = x.shape[-2:]
         multiple = 2**UNET_DEPTH
         pad = (0, -width % multiple, 0, -height % multiple)
-        out = self.unet(F.pad(x, pad, mode="replicate")).float()[..., :height, :width]
+        context = self.unet(F.pad(x, pad, mode="replicate"))[..., :height, :width]
+        out = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
         heat, size, offset, rotation = out.split([1, 2, 2, 2], 1)
         heat = heat + self.readout[0] * best[:, None] + self.readout[1]
         return HeadMaps(heat, 0.2 * size, 0.5 + offset, rotation, index)
+
+
+def _slopes(near: Tensor) -> Tensor:
+    """The middle of ``(B, 5, H, W)`` as it is, the others as magnified differences from it."""
+    middle = len(NEIGHBOURS) // 2
+    differences = (near - near[:, middle : middle + 1]) * SLOPE_GAIN
+    return torch.cat(
+        [differences[:, :middle], near[:, middle : middle + 1], differences[:, middle + 1 :]], 1
+    )

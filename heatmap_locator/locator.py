@@ -123,7 +123,11 @@ class Locator:
         elif isinstance(grid, Grid):
             known = grid
         elif grid is not None:
-            known = Grid(*grid)
+            try:
+                rows, cols = grid
+            except (TypeError, ValueError):
+                raise InputError(f"grid {grid!r}: give (rows, cols), such as (25, 38)") from None
+            known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)
         return Puzzle(self, pixels, known)
@@ -178,7 +182,7 @@ class Puzzle:
     @torch.inference_mode()
     def search(self, piece: ImageSource, top: int = 1) -> Search:
         """Like ``locate``, with the heatmap and the outline that was found."""
-        if not 1 <= top <= MAX_TOP:
+        if type(top) is not int or not 1 <= top <= MAX_TOP:
             raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
         prepared = prepare_piece(piece)
         if prepared.is_rectangle and (
@@ -186,17 +190,14 @@ class Puzzle:
         ):
             name = str(piece) if isinstance(piece, (str, Path)) else "piece"
             raise InputError(f"{name}: larger than the picture; the picture's name comes last")
-        heat: np.ndarray | None = None
+        heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
         hypotheses = self._hypotheses()
         for index, (level, scale) in enumerate(hypotheses):
             candidates, seen = self._read(prepared, level, scale, top, index)
-            if heat is not None and seen.shape != heat.shape:
-                seen = cv2.resize(seen, heat.shape[::-1], interpolation=cv2.INTER_LINEAR)
-            heat = seen if heat is None else np.maximum(heat, seen)
+            heat = _highest(heat, seen)
             found += [self._in_picture(c, level) for c in candidates]
         placements = self._place(prepared, found, hypotheses, top)
-        assert heat is not None
         return Search(placements, heat, prepared.rgb, prepared.mask)
 
     def _cell_sides(self) -> list[float]:
@@ -242,7 +243,8 @@ class Puzzle:
             bank_angles(rotations)[None].to(device),
             scale,
         )
-        maps = model.head(*model.correlate(level.encoded, model.encode_pieces(*bank)))
+        pieces = model.encode_pieces(*bank).trimmed()
+        maps = model.head(*model.correlate(level.encoded, pieces))
         candidates = decode(maps, rotations, model.head.rotation_gain, top, index)
         return candidates, heatmap(maps)
 
@@ -264,7 +266,9 @@ class Puzzle:
     ) -> list[Placement]:
         first = self._levels[0].to_picture
         placements = []
-        for candidate in suppress(found, CELL / 2)[:top]:
+        # Half a cell of the size that a candidate was found under, in units of the first level.
+        reach = [CELL / 2 * level.to_picture[0, 0] / first[0, 0] for level, _ in hypotheses]
+        for candidate in suppress(found, reach)[:top]:
             level, scale = hypotheses[candidate.level]
             x = candidate.x * first[0, 0] / level.to_picture[0, 0]
             y = candidate.y * first[1, 1] / level.to_picture[1, 1]
@@ -292,3 +296,13 @@ class Puzzle:
                 )
             )
         return placements
+
+
+def _highest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The larger of two heatmaps of the whole picture, at the finer of their sizes."""
+    height, width = max(a.shape[0], b.shape[0]), max(a.shape[1], b.shape[1])
+    first, second = (
+        m if m.shape == (height, width) else cv2.resize(m, (width, height)) for m in (a, b)
+    )
+    highest: np.ndarray = np.maximum(first, second)
+    return highest

@@ -33,7 +33,7 @@ def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = HeatmapLocator(ModelConfig(features=8, head_decoder=(8, 8, 8)))
     with torch.no_grad():
-        for parameter in model.head.unet.segmentation_head.parameters():
+        for parameter in model.head.fuse[-1].parameters():
             parameter.zero_()
         model.head.log_weights.copy_(torch.tensor([-20.0, 3.0]))
     path = tmp_path_factory.mktemp("plain") / "plain.safetensors"

@@ -27,9 +27,9 @@ def shape() -> np.ndarray:
 
 
 def tensors(image: np.ndarray, mask: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy(image.transpose(2, 0, 1).copy())[None], torch.from_numpy(
-        mask.copy()
-    )[None, None]
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())[None], torch.from_numpy(mask.copy())[
+        None, None
+    ]
 
 
 def bank(

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from heatmap_train.losses import splat_centers
 
 from heatmap_locator.decode import Candidate, decode, find_peaks, heatmap, suppress
 from heatmap_locator.geometry import STRIDE, angle_difference
 from heatmap_locator.head import HeadMaps
+from heatmap_train.losses import splat_centers
 
 ROTATIONS, GAIN = 36, 9.0
 SIZE = (14, 17)
@@ -104,6 +104,14 @@ def test_suppress_keeps_the_best_of_near_ones() -> None:
 
     kept = suppress([at(0, 1), at(9, 2), at(18, 0), at(20, 3)], 10)
     assert [c.x for c in kept] == [20, 9]
+
+
+def test_suppress_knows_the_distance_of_each_level() -> None:
+    def at(x: float, logit: float, level: int) -> Candidate:
+        return Candidate(x, 0.0, 0.0, (0.0, 0.0), logit, level)
+
+    close = [at(0, 3, 1), at(6, 2, 1), at(30, 1, 0), at(42, 0, 1)]
+    assert [c.x for c in suppress(close, [20.0, 5.0])] == [0, 6, 30]
 
 
 def test_heatmap_is_a_probability() -> None:

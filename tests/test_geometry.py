@@ -26,9 +26,7 @@ def ramp(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("degrees", "wanted"), [(0, (1, 0)), (90, (0, 1)), (180, (-1, 0)), (270, (0, -1))]
 )
-def test_a_quarter_clockwise_takes_right_to_down(
-    degrees: float, wanted: tuple[int, int]
-) -> None:
+def test_a_quarter_clockwise_takes_right_to_down(degrees: float, wanted: tuple[int, int]) -> None:
     np.testing.assert_allclose(clockwise(degrees) @ [1, 0], wanted, atol=1e-12)
 
 
@@ -59,9 +57,7 @@ def test_resizing_maps_p_to_s_times_p(size: tuple[int, int]) -> None:
     scale = size[0] / 40
     inner = (slice(2, -2), slice(2, -2))
     np.testing.assert_allclose((scale * resized)[inner], ramp(*size[::-1])[inner], atol=1e-4)
-    warped = cv2.warpAffine(
-        ramp(30, 40), to_cv2(np.array([[scale, 0, 0], [0, scale, 0.0]])), size
-    )
+    warped = cv2.warpAffine(ramp(30, 40), to_cv2(np.array([[scale, 0, 0], [0, scale, 0.0]])), size)
     np.testing.assert_allclose((scale * warped)[inner], ramp(*size[::-1])[inner], atol=0.04)
 
 

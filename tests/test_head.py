@@ -3,15 +3,18 @@
 import pytest
 import torch
 
-from heatmap_locator.head import CHANNELS, CenterHead
+from heatmap_locator.head import CHANNELS, SLOPE_GAIN, CenterHead
 
 ROTATIONS = 16
 
 
 @pytest.fixture(scope="module")
 def head() -> CenterHead:
+    """With a last layer that says something: a fresh one's is zero."""
     torch.manual_seed(0)
-    return CenterHead(ROTATIONS, "timm-mobilenetv3_small_minimal_100", (16, 16, 16)).eval()
+    made = CenterHead(ROTATIONS, "timm-mobilenetv3_small_minimal_100", (16, 16, 16)).eval()
+    torch.nn.init.normal_(made.fuse[-1].weight, std=0.1)
+    return made
 
 
 def volumes(height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,18 +76,31 @@ def test_observation_by_hand(head: CenterHead) -> None:
     r = int(index[1, 2, 3])
     column = combined[1, :, 2, 3]
     assert best[1, 2, 3] == column.max() == column[r]
-    # neighbours -2..2 of both volumes
+    # neighbours -2..2 of both volumes: the best as it is, the others by their difference from it
     around = [(r + d) % ROTATIONS for d in (-2, -1, 0, 1, 2)]
-    torch.testing.assert_close(x[1, :5, 2, 3], feature[1, around, 2, 3])
-    torch.testing.assert_close(x[1, 5:10, 2, 3], pixel[1, around, 2, 3])
+    for volume, first in ((feature, 0), (pixel, 5)):
+        near = volume[1, around, 2, 3]
+        wanted = torch.where(torch.arange(5) == 2, near, (near - near[2]) * SLOPE_GAIN)
+        torch.testing.assert_close(x[1, first : first + 5, 2, 3], wanted)
     for quarter in (1, 2, 3):
-        near = [(r + quarter * 4 + d) % ROTATIONS for d in (-1, 0, 1)]
-        wanted = (column[near].max() - column[r]) / 10
+        turned = [(r + quarter * 4 + d) % ROTATIONS for d in (-1, 0, 1)]
+        wanted = (column[turned].max() - column[r]) / 10
         torch.testing.assert_close(x[1, 9 + quarter, 2, 3], wanted)
     others = [i for i in range(ROTATIONS) if i not in around]
     torch.testing.assert_close(x[1, 13, 2, 3], (column[others].max() - column[r]) / 10)
     torch.testing.assert_close(x[1, 14, 2, 3], (column[r] - best[1].max()) / 10)
     torch.testing.assert_close(x[1, 15, 2, 3], column[r] / 10)
+
+
+@torch.no_grad()
+def test_a_fresh_head_reads_the_best_correlation() -> None:
+    fresh = CenterHead(ROTATIONS, "timm-mobilenetv3_small_minimal_100", (16, 16, 16)).eval()
+    feature, pixel = volumes(8, 8)
+    maps = fresh(feature, pixel)
+    best = fresh.combine(feature, pixel).amax(1, keepdim=True)
+    torch.testing.assert_close(maps.heat, fresh.readout[0] * best + fresh.readout[1])
+    assert (maps.offset == 0.5).all()
+    assert (maps.size == 0).all()
 
 
 def test_gain_turns_half_a_step_into_45_degrees(head: CenterHead) -> None:

@@ -5,13 +5,20 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="heatmap-train",
         description="Train a model by a recipe. Without --pictures it draws its own.",
     )
@@ -21,6 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--init", metavar="PATH", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.ckpt")
     parser.add_argument("--steps", type=int, metavar="N", help="end after N steps")
+    parser.add_argument(
+        "--stop", type=int, metavar="N", help="stop at step N of the recipe's schedule"
+    )
     parser.add_argument("--overfit", action="store_true", help="train on one batch for ever")
     parser.add_argument("--find-lr", action="store_true", help="try rates, print one, and stop")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="loader processes")
@@ -31,9 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = build_parser().parse_args(argv)
     try:
-        return _run(args)
+        return _run(build_parser().parse_args(argv))
     except HeatmapLocatorError as error:
         print(f"heatmap-train: {error}", file=sys.stderr)
         return 2
@@ -44,12 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is not a folder; name another for --out")
     if args.resume and not (out / "last.ckpt").is_file():
         raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")
     if not args.resume and (out / "last.ckpt").exists():
         raise InputError(f"{out}: holds a run already; add --resume or name another folder")
-    if args.steps is not None and args.steps < 1:
-        raise InputError("--steps must be at least 1")
+    for flag, value in (("--steps", args.steps), ("--stop", args.stop)):
+        if value is not None and value < 1:
+            raise InputError(f"{flag} must be at least 1")
+    if args.workers < 0:
+        raise InputError("--workers must be at least 0")
+    if args.devices < 1:
+        raise InputError("--devices must be at least 1")
     try:
         from .config import load_recipe
         from .loop import train
@@ -66,6 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         out=out,
         resume=args.resume,
         init=args.init,
+        stop=args.stop,
         overfit=args.overfit,
         find_rate=args.find_lr,
         workers=args.workers,

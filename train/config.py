@@ -33,7 +33,7 @@ class RunSettings:
         sampled_rotations: hypotheses a piece is trained against, at least 4.
         validate_every: steps between validations, which also save a checkpoint.
         validation_batches: batches of held-back pictures; always the same scenes.
-        head_every: steps between steps that train the head, whose bank is dear.
+        head_every: steps between steps that train the head, whose bank is dear; 0 for never.
         head_pieces: pieces of each picture that the head is trained and validated on.
         train_encoder: whether the encoder learns; if not, only the CenterNet terms are trained.
         head_weight: weight of the CenterNet terms beside the volume's cross-entropy.
@@ -78,8 +78,14 @@ def _build(cls: type, values: dict[str, Any], where: str, source: str) -> Any:
                 raise InputError(f"{source}: '{where}{key}' must be a table")
             built[key] = _build(type(default), value, f"{where}{key}.", source)
         elif isinstance(default, tuple):
+            kinds = {type(entry) for entry in default}
+            if not isinstance(value, (list, tuple)) or not {type(v) for v in value} <= kinds:
+                kind = "/".join(t.__name__ for t in kinds)
+                raise InputError(
+                    f"{source}: '{where}{key}' must be a list of {kind}, not {value!r}"
+                )
             built[key] = tuple(value)
-        elif isinstance(default, float) and isinstance(value, int):
+        elif isinstance(default, float) and type(value) is int:
             built[key] = float(value)
         elif type(value) is not type(default):
             kind = type(default).__name__
@@ -111,12 +117,12 @@ def load_recipe(name: str) -> Recipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     path = Path(name)
     if path.suffix != ".toml" and name in recipe_names():
-        text = (resources.files("heatmap_train.recipes") / f"{name}.toml").read_text()
+        data = (resources.files("heatmap_train.recipes") / f"{name}.toml").read_bytes()
     elif path.is_file():
-        text = path.read_text()
+        data = path.read_bytes()
     else:
         raise InputError(f"{name}: no such recipe; give a .toml file or {recipe_names()}")
     try:
-        return recipe_from_dict(tomllib.loads(text), name)
-    except tomllib.TOMLDecodeError as error:
+        return recipe_from_dict(tomllib.loads(data.decode()), name)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not valid TOML: {error}") from error

@@ -66,6 +66,7 @@ def train(
     out: Path,
     resume: bool = False,
     init: str | None = None,
+    stop: int | None = None,
     overfit: bool = False,
     find_rate: bool = False,
     workers: int = 1,
@@ -94,9 +95,12 @@ def train(
     last = out / "last.ckpt"
     start = 0
     if resume:
-        checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-        start = int(checkpoint["global_step"])
-        if TrainingModule.recipe_of(checkpoint) != recipe:
+        try:
+            checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+            start, trained_by = int(checkpoint["global_step"]), TrainingModule.recipe_of(checkpoint)
+        except Exception as error:  # torch raises almost anything on a damaged file
+            raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
+        if trained_by != recipe:
             raise InputError(f"{last}: was trained by another recipe; name another --out folder")
 
     torch.manual_seed(recipe.run.seed)
@@ -108,6 +112,7 @@ def train(
         kind(held_back, recipe, "train" if overfit else "validation"),
         1 if overfit else recipe.run.validation_batches,
     )
+    steps = recipe.optim.steps if stop is None else min(stop, recipe.optim.steps)
     out.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
         out, filename="best", monitor="val/both", mode="max", enable_version_counter=False
@@ -115,17 +120,17 @@ def train(
     latest = ModelCheckpoint(
         out,
         filename="last",
-        every_n_train_steps=min(SAVE_EVERY, recipe.optim.steps),
+        every_n_train_steps=min(SAVE_EVERY, steps),
         enable_version_counter=False,
         save_on_train_epoch_end=False,
     )
     trainer = L.Trainer(
-        max_steps=recipe.optim.steps,
+        max_steps=steps,
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=devices,
         strategy="ddp" if devices > 1 else "auto",
         precision=precision or pick_precision(device),  # type: ignore[arg-type]
-        val_check_interval=min(recipe.run.validate_every, recipe.optim.steps),
+        val_check_interval=min(recipe.run.validate_every, steps),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv(out, start)],

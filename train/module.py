@@ -83,7 +83,8 @@ class TrainingModule(L.LightningModule):
         else:
             with torch.no_grad():
                 picture = self.model.encode_picture(batch.pictures)
-        if batch_idx % self.recipe.run.head_every == 0:
+        every = self.recipe.run.head_every
+        if every and batch_idx % every == 0:
             terms, _ = self._head_terms(picture, batch)
             for name, value in terms.items():
                 self.log(f"train/{name}", value)

@@ -1,0 +1,121 @@
+"""What all methods have in common: prepare a picture once, then locate pieces in it."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from heatmap_locator.geometry import Array, bounds, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.outline import find_outline
+from heatmap_locator.placement import Placement
+
+METHODS = ("ours", "ncc", "sift", "sift-ncc")
+
+
+class Prepared(Protocol):
+    """A picture made ready by a method."""
+
+    def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
+        """Up to ``top`` places, best first, of (H, W, 3) or (H, W, 4) uint8; may be none.
+
+        Raises:
+            InputError: the image shows no piece.
+        """
+
+
+class Method(Protocol):
+    """A way to find pieces."""
+
+    def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
+        """Do once what depends on the picture, (H, W, 3) uint8, alone."""
+
+
+def outline_of(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) RGB and (H, W) float32 mask, found as the library finds it.
+
+    Raises:
+        InputError: the alpha leaves nothing opaque.
+    """
+    rgb = np.ascontiguousarray(piece[..., :3])
+    alpha = np.ascontiguousarray(piece[..., 3]) if piece.shape[2] == 4 else None
+    return rgb, find_outline(rgb, alpha)
+
+
+def hull(mask: np.ndarray) -> Array:
+    """(N, 2) corners of the convex hull of a mask's pixels, which has the outline's bounds."""
+    ys, xs = np.nonzero(mask > 0.5)
+    corners = [np.column_stack([xs + dx, ys + dy]) for dx in (0, 1) for dy in (0, 1)]
+    return cv2.convexHull(np.concatenate(corners).astype(np.float32))[:, 0].astype(np.float64)
+
+
+def placement(
+    outline: Array, matrix: Array, rotation: float, score: float, picture: np.ndarray, grid: Grid
+) -> Placement:
+    """An answer from the 2x3 map of photo to picture and (N, 2) points of the outline."""
+    x1, y1, x2, y2 = bounds(transform(matrix, outline))
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    return Placement(
+        box=(x1, y1, x2, y2),
+        center=(x, y),
+        rotation=rotation % 360.0,
+        score=score,
+        cell=grid.cell_at(x, y, picture.shape[1], picture.shape[0]),
+        matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
+    )
+
+
+def with_rim(piece: np.ndarray) -> np.ndarray:
+    """The same piece with a transparent rim of a pixel where its alpha is opaque all over.
+
+    The library takes an alpha that is opaque all over for none at all and looks for a background;
+    here it means that all of it is piece.
+    """
+    if piece.shape[2] < 4 or piece[..., 3].min() < 128:
+        return piece
+    padded = np.pad(piece, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    padded[[0, -1], :, 3] = 0
+    padded[:, [0, -1], 3] = 0
+    return padded
+
+
+def digest(path: Path) -> str:
+    """Tells weights files apart: the first 12 digits of the file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+class Ours:
+    """The library."""
+
+    def __init__(self, weights: str | None, device: str) -> None:
+        from heatmap_locator.locator import Locator
+
+        self.locator = Locator.from_pretrained(weights, device)
+
+    def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
+        return _OursPrepared(self.locator.encode(picture, grid=grid))
+
+
+class _OursPrepared:
+    def __init__(self, puzzle: object) -> None:
+        self.puzzle = puzzle
+
+    def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
+        return self.puzzle.locate(with_rim(piece), top)  # type: ignore[attr-defined]
+
+
+def make_method(name: str, weights: str | None, device: str) -> Method:
+    """A method by its name in METHODS."""
+    from . import baselines
+
+    if name == "ours":
+        return Ours(weights, device)
+    if name == "ncc":
+        return baselines.Ncc()
+    if name == "sift":
+        return baselines.Sift()
+    if name == "sift-ncc":
+        return baselines.SiftThenNcc()
+    raise ValueError(f"method must be one of {METHODS}, not {name!r}")

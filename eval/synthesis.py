@@ -1,0 +1,218 @@
+"""Pieces of known place: cut from the picture itself, or printed, turned and photographed."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+
+from heatmap_locator.geometry import (
+    CELL,
+    Array,
+    bounds,
+    compose,
+    invert,
+    similarity,
+    to_cv2,
+    transform,
+)
+from heatmap_locator.grid import Grid
+from heatmap_train.capture import capture_pictures, capture_pieces
+from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.pictures import PictureSource
+from heatmap_train.procedural import draw_picture
+
+from .tasks import PictureTask, PieceTask
+
+EXACT_SIZE = (3000, 2000)
+EXACT_GRID = Grid(25, 38)
+
+PROCEDURAL_PICTURES = 20
+"""Pictures drawn where no folder is given."""
+
+PRINT_CELL = (64.0, 160.0)
+"""Fewest and most photo pixels of a cell's side; drawn per piece, evenly in the logarithm."""
+
+TEXTURE_LIMITS = (4.0, 12.0)
+"""Spreads, in steps of luminance, from which texture is medium and high."""
+
+_CUT_MARGIN = 0.15
+_PHOTO_MARGIN = (0.35, 0.8)
+
+
+def texture_spread(rgb: np.ndarray, mask: np.ndarray, cell: float) -> float:
+    """How much print there is to go by, in steps of luminance (0..255).
+
+    The piece is brought to CELL pixels a cell; the measure is the standard deviation, inside the
+    outline, of its luminance between two blurs, of 1 and 6 pixels: neither a soft gradient nor
+    grain counts.
+
+    Args:
+        rgb: (H, W, 3) uint8, the clean print.
+        mask: (H, W) 0..1.
+        cell: side of a cell in pixels of ``rgb``.
+    """
+    size = (max(8, round(rgb.shape[1] * CELL / cell)), max(8, round(rgb.shape[0] * CELL / cell)))
+    way = cv2.INTER_AREA if cell > CELL else cv2.INTER_LINEAR
+    grey = cv2.cvtColor(cv2.resize(rgb, size, interpolation=way), cv2.COLOR_RGB2GRAY)
+    inside = (cv2.resize(mask.astype(np.float32), size, interpolation=way) > 0.5) * np.float32(1)
+
+    def blur(sigma: float) -> np.ndarray:
+        # Over the piece alone: what is printed beyond its outline is not on it.
+        weight = cv2.GaussianBlur(inside, (0, 0), sigma).clip(1e-6)
+        return cv2.GaussianBlur(grey * inside, (0, 0), sigma) / weight
+
+    return float((blur(1.0) - blur(6.0))[inside > 0].std())
+
+
+def texture_class(spread: float) -> str:
+    """``low`` (sky, walls, soft gradients), ``medium`` or ``high``, by TEXTURE_LIMITS."""
+    low, high = TEXTURE_LIMITS
+    return "low" if spread < low else "medium" if spread < high else "high"
+
+
+def _names(source: PictureSource, folder: Path | None) -> list[str]:
+    if source.files is None or folder is None:
+        return [f"procedural-{index:03d}" for index in range(PROCEDURAL_PICTURES)]
+    return [file.relative_to(folder).as_posix() for file in source.files]
+
+
+def dataset_name(folder: Path | None) -> str:
+    """What tables call a folder of pictures."""
+    return "procedural" if folder is None else folder.resolve().name
+
+
+def _three_by_two(picture: np.ndarray) -> np.ndarray:
+    """The middle of a picture at EXACT_SIZE."""
+    height, width = picture.shape[:2]
+    w, h = min(width, round(height * 1.5)), min(height, round(width / 1.5))
+    left, top = (width - w) // 2, (height - h) // 2
+    crop = Image.fromarray(picture[top : top + h, left : left + w])
+    return np.asarray(crop.resize(EXACT_SIZE, Image.Resampling.LANCZOS))
+
+
+def exact_tasks(folder: Path | None, seed: int, per_picture: int) -> Iterator[PictureTask]:
+    """Rectangles out of the picture's own pixels, in quarter turns, all opaque."""
+    source = PictureSource(folder, "all")
+    (width, height), grid = EXACT_SIZE, EXACT_GRID
+    for index, name in enumerate(_names(source, folder)):
+        rng = np.random.default_rng([seed, index])
+        if folder is None:
+            picture = draw_picture(width, height, rng)
+        else:
+            picture = _three_by_two(source[index])
+        pieces = []
+        for cell in rng.permutation(grid.pieces)[:per_picture]:
+            row, col = divmod(int(cell), grid.cols)
+            x1, x2 = (round(c * width / grid.cols) for c in (col, col + 1))
+            y1, y2 = (round(r * height / grid.rows) for r in (row, row + 1))
+            crop, quarters = picture[y1:y2, x1:x2], int(rng.integers(4))
+            opaque = np.full(crop.shape[:2], 255, np.uint8)
+            texture = texture_class(texture_spread(crop, opaque, math.sqrt(opaque.size)))
+            # rot90 turns counter-clockwise, a rotation is clockwise.
+            image = np.ascontiguousarray(np.rot90(np.dstack([crop, opaque]), -quarters))
+            box = (float(x1), float(y1), float(x2), float(y2))
+            pieces.append(PieceTask(f"{row},{col}", image, box, 90.0 * quarters, texture))
+        yield PictureTask(dataset_name(folder), name, picture, grid, grid.pieces, pieces)
+
+
+def _tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def _uint8(tensor: torch.Tensor) -> np.ndarray:
+    return (tensor[0].permute(1, 2, 0) * 255).round().clamp(0, 255).byte().numpy()
+
+
+def render_print(
+    source: np.ndarray, outline: Array, rotation: float, scale: float, margin: float
+) -> tuple[np.ndarray, np.ndarray, Array]:
+    """A piece as printed, before any camera.
+
+    Args:
+        source: (H, W, 3) uint8.
+        outline: (N, 2) in source pixels.
+        rotation: degrees clockwise that the piece is turned.
+        scale: photo pixels per source pixel.
+        margin: photo pixels left around the outline.
+
+    Returns:
+        (h, w, 3) uint8 print under and around the piece, (h, w) float32 coverage of its
+        outline, and the 2x3 matrix from source to photo.
+    """
+    x1, y1, x2, y2 = bounds(outline)
+    forward = similarity(((x1 + x2) / 2, (y1 + y2) / 2), (0.0, 0.0), rotation, scale)
+    left, top, right, bottom = bounds(transform(forward, outline))
+    forward[:, 2] -= np.array([left, top]) - margin
+    size = math.ceil(right - left + 2 * margin), math.ceil(bottom - top + 2 * margin)
+    # Averaged down first where the photo is coarser than the source, or the print would alias.
+    reach = margin / scale * 1.5 + 2 + (x2 - x1 + y2 - y1) / 4
+    a, b = max(0, int(x1 - reach)), max(0, int(y1 - reach))
+    part = source[b : math.ceil(y2 + reach), a : math.ceil(x2 + reach)]
+    shrink = np.array([1.0, 1.0])
+    if scale < 1:
+        small = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
+        shrink = np.array([small[0] / part.shape[1], small[1] / part.shape[0]])
+        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+    to_part = np.column_stack([np.diag(shrink), -shrink * [a, b]])
+    photo = cv2.warpAffine(
+        part,
+        to_cv2(compose(forward, invert(to_part))),
+        size,
+        flags=cv2.INTER_LINEAR if scale <= 1 else cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return photo, rasterize(outline, (size[1], size[0]), forward), forward
+
+
+def captured_tasks(
+    folder: Path | None,
+    split: str,
+    seed: int,
+    count: int,
+    per_picture: int,
+    photos: bool = False,
+) -> Iterator[PictureTask]:
+    """Interlocking pieces at any angle; picture and pieces each captured on their own.
+
+    Args:
+        folder: of pictures, or ``None`` for drawn ones.
+        split: of the folder, as in :class:`PictureSource`.
+        seed: with the picture's index and the count it decides everything.
+        count: pieces of the puzzle; its grid follows from the picture's shape.
+        per_picture: pieces taken from each picture.
+        photos: on a background wide enough to be found, instead of with the outline as alpha.
+    """
+    source = PictureSource(folder, split)
+    for index, name in enumerate(_names(source, folder)):
+        rng = np.random.default_rng([seed, index, count])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        image = source[index]
+        height, width = image.shape[:2]
+        grid = Grid.from_pieces(count, width, height).check(width, height, name)
+        cut = cut_grid(grid.rows, grid.cols, width, height, rng)
+        side = math.sqrt(width * height / grid.pieces)
+        with torch.no_grad():
+            picture = _uint8(capture_pictures(_tensor(image), generator))
+        pieces = []
+        for cell in rng.permutation(grid.pieces)[:per_picture]:
+            row, col = divmod(int(cell), grid.cols)
+            rotation, pixels = float(rng.uniform(0, 360)), np.exp(rng.uniform(*np.log(PRINT_CELL)))
+            # Drawn either way, so that the same pieces are asked with a background and without.
+            wide = float(rng.uniform(*_PHOTO_MARGIN))
+            margin = pixels * (wide if photos else _CUT_MARGIN)
+            outline = cut.outline(row, col)
+            clean, mask, _ = render_print(image, outline, rotation, pixels / side, margin)
+            with torch.no_grad():
+                photo, found = capture_pieces(
+                    _tensor(clean), torch.from_numpy(mask)[None, None], generator
+                )
+            shown = _uint8(photo)
+            if not photos:
+                shown = np.dstack([shown, _uint8(found)])
+            texture = texture_class(texture_spread(clean, mask, float(pixels)))
+            pieces.append(PieceTask(f"{row},{col}", shown, cut.box(row, col), rotation, texture))
+        yield PictureTask(dataset_name(folder), name, picture, grid, count, pieces)

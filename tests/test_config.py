@@ -1,0 +1,106 @@
+"""Recipes: what is unknown or of the wrong type is refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heatmap_locator.errors import InputError
+from heatmap_train.config import Recipe, load_recipe, recipe_from_dict, recipe_names
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"modle": {}}, "'modle'"),
+        ({"model": {"feature": 8}}, "'model.feature'"),
+        ({"scenes": {"sise": 96}}, "'scenes.sise'"),
+        ({"optim": {"lr": 1e-3}}, "'optim.lr'"),
+        ({"run": {"batches": 2}}, "'run.batches'"),
+    ],
+)
+def test_an_unknown_key_is_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match="unknown key") as caught:
+        recipe_from_dict(values, "mine.toml")
+    assert named in str(caught.value)
+    assert str(caught.value).startswith("mine.toml: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"model": 3}, "'model' must be a table"),
+        ({"model": {"encoder": 18}}, "'model.encoder' must be of type str"),
+        ({"model": {"features": "32"}}, "'model.features' must be of type int"),
+        ({"model": {"features": 32.0}}, "'model.features' must be of type int"),
+        ({"model": {"head_decoder": 16}}, "'model.head_decoder' must be"),
+        ({"model": {"head_decoder": "abc"}}, "'model.head_decoder' must be"),
+        ({"model": {"head_decoder": [16, 16.5, 16]}}, "'model.head_decoder' must be"),
+        ({"optim": {"steps": True}}, "'optim.steps' must be of type int"),
+        ({"optim": {"clip": "much"}}, "'optim.clip' must be of type float"),
+        ({"optim": {"clip": True}}, "'optim.clip' must be of type float"),
+        ({"run": {"seed": [1]}}, "'run.seed' must be of type int"),
+    ],
+)
+def test_a_wrong_type_is_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError) as caught:
+        recipe_from_dict(values, "mine.toml")
+    assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"run": {"sampled_rotations": 3}}, "at least 4"),
+        ({"scenes": {"size": 100}}, "multiple of 8"),
+        ({"scenes": {"size": 88}}, "at least 96"),
+    ],
+)
+def test_values_out_of_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe_from_dict(values)
+
+
+def test_values_arrive_and_the_rest_keeps_its_default() -> None:
+    recipe = recipe_from_dict(
+        {"model": {"head_decoder": [8, 8, 8]}, "optim": {"clip": 2}, "run": {"batch": 7}}
+    )
+    assert recipe.model.head_decoder == (8, 8, 8)
+    assert recipe.optim.clip == 2.0
+    assert isinstance(recipe.optim.clip, float)
+    assert recipe.run.batch == 7
+    assert recipe.scenes == Recipe().scenes
+    assert recipe.optim.steps == Recipe().optim.steps
+
+
+def test_a_recipe_survives_its_dictionary() -> None:
+    recipe = recipe_from_dict({"model": {"features": 5}, "scenes": {"size": 104}})
+    assert recipe_from_dict(recipe.to_dict()) == recipe
+
+
+def test_every_recipe_of_the_package_loads() -> None:
+    names = recipe_names()
+    assert {"base", "tiny"} <= set(names)
+    for name in names:
+        assert isinstance(load_recipe(name), Recipe)
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[run]\nseed = 12\n")
+    assert load_recipe(str(path)).run.seed == 12
+
+
+def test_a_missing_recipe_names_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"nowhere: no such recipe.*base.*tiny"):
+        load_recipe("nowhere")
+
+
+@pytest.mark.parametrize("content", [b"[run\n", b"seed = \xff\xfe\n"])
+def test_a_damaged_recipe_is_one_clear_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not valid TOML") as caught:
+        load_recipe(str(path))
+    assert "bad.toml" in str(caught.value)

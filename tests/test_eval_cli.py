@@ -1,0 +1,112 @@
+"""The command, from its arguments to its files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heatmap_eval.cli import main
+from heatmap_eval.methods import METHODS
+from heatmap_locator.model import HeatmapLocator, ModelConfig
+from heatmap_locator.weights import save_model
+from heatmap_train.procedural import draw_picture
+
+OUTPUT_ROWS = "method  group"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    config = ModelConfig(features=16, rotations=16, head_decoder=(16, 16, 16))
+    save_model(HeatmapLocator(config), path, {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    picture = draw_picture(240, 160, np.random.default_rng(0))
+    Image.fromarray(picture).save(root / "one.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nonsense"], "nonsense"),
+        (["exact", "--photos"], "leave out --photos"),
+        (["exact", "--dataset", "."], "--pictures"),
+        (["real"], "--dataset"),
+        (["real", "--dataset", "missing"], "missing: no such folder"),
+        (["captured", "--pictures", "missing"], "missing: no such folder"),
+        (["captured", "--pieces", "24,0"], "'0'"),
+        (["captured", "--methods", "ours,magic"], "'magic'"),
+        (["captured", "--weights", "missing.safetensors"], "no such weights file"),
+        (["captured", "--limit", "x"], "'x'"),
+        (["captured", "--unknown"], "--unknown"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("heatmap-eval: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_arguments_are_checked_before_torch_is_imported() -> None:
+    code = (
+        "import sys; from heatmap_eval.cli import main; status = main(['real']); "
+        "assert status == 2; assert 'torch' not in sys.modules and 'cv2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_methods_of_the_command_are_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert f"of {', '.join(METHODS)}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_captured_to_files_and_on(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    common = ["captured", "--pictures", str(folder), "--pieces", "6", "--device", "cpu"]
+    common += ["--weights", str(weights), "--out", str(out)]
+    assert main([*common, "--limit", "2", "--methods", "ours,sift"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(OUTPUT_ROWS)
+    first = (out / "predictions.jsonl").read_text()
+    assert len(first.splitlines()) == 5
+
+    # One piece more, and a method more: only those are asked.
+    assert main([*common, "--limit", "3", "--methods", "ours,ncc", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    result = json.loads(captured.out)
+    assert json.loads((out / "results.json").read_text()) == result
+    assert (result["protocol"], result["seed"], result["photos"]) == ("captured", 0, False)
+    counts = {row["method"]: row["n"] for row in result["results"] if row["group"] == "all"}
+    assert counts == {"ours": 3, "sift": 2, "ncc": 3}
+    assert (out / "predictions.jsonl").read_text().startswith(first)
+
+    assert main([*common, "--seed", "1"]) == 2
+    assert "of another run (seed 0 not 1)" in capsys.readouterr().err
+
+
+def test_validation_photos_and_exact_without_pictures(
+    weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for protocol, extra in (("validation", ["--photos"]), ("exact", [])):
+        arguments = [protocol, *extra, "--limit", "1", "--per-picture", "1", "--device", "cpu"]
+        assert main([*arguments, "--weights", str(weights), "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["results"]
+        assert (row["method"], row["group"], row["n"]) == ("ours", "all", 1)

@@ -1,0 +1,249 @@
+"""Labels of made pieces: what they say is where the pixels are."""
+
+import csv
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from heatmap_eval.baselines import correlate
+from heatmap_eval.methods import outline_of
+from heatmap_eval.metrics import Answer
+from heatmap_eval.real import real_tasks
+from heatmap_eval.records import Predictions
+from heatmap_eval.report import summaries
+from heatmap_eval.runner import run
+from heatmap_eval.synthesis import captured_tasks, exact_tasks, render_print, texture_spread
+from heatmap_eval.tasks import PictureTask, limited
+from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.placement import Placement
+from heatmap_train.procedural import draw_picture
+
+
+@pytest.fixture(scope="module")
+def exact() -> PictureTask:
+    return next(exact_tasks(None, seed=3, per_picture=8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    for index, kind in enumerate((0, 4)):
+        picture = draw_picture(480, 360, np.random.default_rng(kind))
+        Image.fromarray(picture).save(root / f"{index}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def captured(folder: Path) -> list[PictureTask]:
+    return list(captured_tasks(folder, "all", seed=1, count=24, per_picture=24))
+
+
+def test_exact_piece_put_back(exact: PictureTask) -> None:
+    assert exact.image.shape == (2000, 3000, 3)
+    assert exact.grid == Grid(25, 38)
+    assert {p.rotation for p in exact.pieces} > {0.0, 90.0}
+    for piece in exact.pieces:
+        x1, y1, x2, y2 = (int(v) for v in piece.box)
+        assert piece.image[..., 3].min() == 255
+        assert (outline_of(piece.image)[1] == 1).all()
+        # Counter-clockwise by the rotation, and the pixels are those of the picture.
+        back = np.rot90(piece.image[..., :3], int(piece.rotation // 90))
+        np.testing.assert_array_equal(back, exact.image[y1:y2, x1:x2])
+        around = exact.image[max(0, y1 - 9) : y2 + 9, max(0, x1 - 9) : x2 + 9]
+        found = correlate(
+            around.astype(np.float32), back.astype(np.float32), np.ones(back.shape[:2])
+        )
+        y, x = np.unravel_index(found.argmax(), found.shape)
+        assert found.max() > 0.99
+        assert (x, y) == (min(9, x1), min(9, y1))
+
+
+@pytest.mark.parametrize("rotation", [0.0, 90.0, 200.0])
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_print_turned_back_is_the_source(rotation: float, scale: float) -> None:
+    source = cv2.GaussianBlur(draw_picture(300, 200, np.random.default_rng(5)), (0, 0), 2.0)
+    outline = np.array([[100, 60], [160, 60], [160, 110], [130, 120], [100, 110]], np.float64)
+    photo, mask, forward = render_print(source, outline, rotation, scale, margin=12.0)
+    np.testing.assert_allclose(forward[:, :2], scale * clockwise(rotation), atol=1e-9)
+    left, top, right, bottom = bounds(transform(forward, outline))
+    assert (left, top) == pytest.approx((12, 12))
+    assert abs(photo.shape[1] - right - 12) <= 1
+    assert abs(photo.shape[0] - bottom - 12) <= 1
+    assert mask.sum() == pytest.approx(scale**2 * (60 * 50 + 300), rel=0.01)
+    middle = transform(forward, np.array([[130.0, 85.0]]))[0]
+    back = cv2.warpAffine(
+        photo, to_cv2(similarity(tuple(middle), (20, 20), -rotation, 1 / scale)), (40, 40)
+    )
+    crop = source[65:105, 110:150]
+    assert np.abs(back.astype(float) - crop).mean() < 4
+
+
+def test_captured_labels_agree_with_the_picture(captured: list[PictureTask]) -> None:
+    scores, wrong = [], []
+    for task in captured:
+        assert task.grid == Grid.from_pieces(24, 480, 360)
+        for piece in task.pieces[:12]:
+            rgb, mask = outline_of(piece.image)
+            x1, y1, x2, y2 = piece.box
+            cell = task.grid.cell_size(480, 360)
+            assert 0.6 < (x2 - x1) / cell[0] < 1.6
+            # Turned back and to the box's size, the outline fills the box and the print agrees.
+            for turn, out in ((-piece.rotation, scores), (piece.rotation, wrong)):
+                ys, xs = np.nonzero(mask > 0.5)
+                points = np.column_stack([xs, ys]) + 0.5
+                upright = bounds(points @ clockwise(-piece.rotation).T)
+                scale = (x2 - x1) / (upright[2] - upright[0])
+                if out is scores:
+                    assert scale * (upright[3] - upright[1]) == pytest.approx(y2 - y1, rel=0.08)
+                middle = np.array([upright[0] + upright[2], upright[1] + upright[3]]) / 2
+                center = clockwise(piece.rotation) @ middle
+                target = ((x1 + x2) / 2, (y1 + y2) / 2)
+                matrix = to_cv2(similarity(tuple(center), target, turn, scale))
+                back = cv2.warpAffine(rgb, matrix, (480, 360), flags=cv2.INTER_AREA)
+                inside = cv2.warpAffine(mask, matrix, (480, 360)) > 0.5
+                inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8))
+                out.append(
+                    correlate(task.image.astype(np.float32), back.astype(np.float32), inside)[0, 0]
+                )
+    assert np.median(scores) > 0.75
+    assert np.median(scores) > np.median(wrong) + 0.3
+
+
+def test_same_seed_same_pieces(folder: Path, captured: list[PictureTask]) -> None:
+    again = next(captured_tasks(folder, "all", seed=1, count=24, per_picture=24))
+    np.testing.assert_array_equal(again.image, captured[0].image)
+    np.testing.assert_array_equal(again.pieces[3].image, captured[0].pieces[3].image)
+    other = next(captured_tasks(folder, "all", seed=2, count=24, per_picture=24))
+    assert not np.array_equal(other.image, captured[0].image)
+
+
+def test_photos_are_the_same_pieces_on_a_background(
+    folder: Path, captured: list[PictureTask]
+) -> None:
+    photos = next(captured_tasks(folder, "all", 1, 24, 4, photos=True))
+    for photo, cut in zip(photos.pieces, captured[0].pieces, strict=False):
+        assert photo.image.shape[2] == 3
+        assert cut.image.shape[2] == 4
+        assert min(photo.image.shape[:2]) > min(cut.image.shape[:2])
+    assert photos.pieces[0].rotation == captured[0].pieces[0].rotation
+
+
+def test_texture_spread() -> None:
+    mask = np.ones((64, 64), np.float32)
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    assert texture_spread(flat, mask, 64) == pytest.approx(0, abs=1e-3)
+    slope = np.repeat(np.linspace(0, 120, 64)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    checks = flat + 100 * ((np.indices((64, 64)) // 16).sum(axis=0) % 2)[..., None]
+    checks = checks.astype(np.uint8)
+    assert texture_spread(slope.astype(np.uint8), mask, 64) < 12 < texture_spread(checks, mask, 64)
+    mask[:, 20:] = 0
+    checks[:, :20] = 90  # what lies outside the outline does not count
+    assert texture_spread(checks, mask, 64) == pytest.approx(0, abs=1e-3)
+
+
+class _Known:
+    """A method that looks the answer up by the piece's pixels."""
+
+    def __init__(self, answers: dict[bytes, Answer]) -> None:
+        self.answers = answers
+
+    def prepare(self, picture: np.ndarray, grid: Grid) -> "_Known":
+        return self
+
+    def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
+        answer = self.answers[piece.tobytes()]
+        return [Placement(answer.box, (0, 0), answer.rotation, 1.0, None, (1, 0, 0, 0, 1, 0))]
+
+
+def test_oracle_is_perfect_and_shuffled_is_chance(captured: list[PictureTask]) -> None:
+    truth, shuffled = {}, {}
+    rng = np.random.default_rng(0)
+    for task in captured:
+        order = rng.permutation(len(task.pieces))
+        for piece, other in zip(task.pieces, order, strict=True):
+            true = Answer(piece.box, piece.rotation, 1.0)
+            truth[piece.image.tobytes()] = true
+            shuffled[piece.image.tobytes()] = Answer(
+                task.pieces[other].box, float(rng.uniform(0, 360)), 1.0
+            )
+    predictions = Predictions(None, {})
+    run(captured, {"oracle": _Known(truth), "shuffled": _Known(shuffled)}, predictions)
+    rows = {(r["method"], r["group"]): r for r in summaries(predictions.records)}
+    oracle, chance = rows["oracle", "all"], rows["shuffled", "all"]
+    for key in ("iou", "iou50", "top1", "top5", "rotation4", "rotation15", "both"):
+        assert oracle[key] == 1.0
+    assert oracle["center_error"] == oracle["angle_error"] == 0
+    assert oracle["collapse"] == pytest.approx(1)
+    assert oracle["n"] == 48
+    assert chance["top1"] < 0.2  # one in 24
+    assert 0.05 < chance["rotation4"] < 0.5  # one in 4
+    assert chance["collapse"] == pytest.approx(1, abs=0.05)
+    before = len(predictions.records)
+    run(captured, {"oracle": _Known({})}, predictions)  # all answered: nothing is asked
+    assert len(predictions.records) == before
+
+
+def test_limit_draws_no_more_than_it_needs(captured: list[PictureTask]) -> None:
+    def endless():  # type: ignore[no-untyped-def]
+        yield from captured
+        raise AssertionError("drew a picture too many")
+
+    taken = list(limited(endless(), 30))
+    assert [len(t.pieces) for t in taken] == [24, 6]
+    assert len(list(itertools.islice(limited(captured, None), 5))) == 2
+
+
+COLUMNS = [
+    *("cutout", "photo", "puzzle", "x1", "y1", "x2", "y2", "rotation"),
+    *("rows", "cols", "row", "col", "kind", "texture", "note"),
+]
+
+
+def _manifest(root: Path, rows: list[list[object]], columns: list[str] = COLUMNS) -> Path:
+    root.mkdir(exist_ok=True)
+    with (root / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return root
+
+
+def test_real_set(
+    tmp_path: Path, captured: list[PictureTask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "mine"
+    box = [10, 20, 90, 110]
+    rest = ["photo.png", "puzzle.png", *box, 30.5, 4, 6, 0, 0]
+    rows = [["cut.png", *rest, "loose", "high", ""], ["", *rest, "cluster_cut", "", ""]]
+    _manifest(root, rows)
+    piece = captured[0].pieces[0].image
+    Image.fromarray(piece).save(root / "cut.png")
+    Image.fromarray(piece[..., :3]).save(root / "photo.png")
+    Image.fromarray(captured[0].image).save(root / "puzzle.png")
+    (task,) = real_tasks(root)
+    assert capsys.readouterr().err == "heatmap-eval: mine: 1 rows without a cut-out skipped\n"
+    assert (task.dataset, task.name, task.grid) == ("mine", "puzzle.png", Grid(4, 6))
+    assert [(p.box, p.rotation, p.texture) for p in task.pieces] == [(tuple(box), 30.5, "high")]
+    np.testing.assert_array_equal(task.pieces[0].image, piece)
+    (task,) = real_tasks(root, photos=True)
+    np.testing.assert_array_equal(task.pieces[0].image, piece[..., :3])
+    assert "1 rows without a photo of one loose piece skipped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        ([], COLUMNS, "no rows"),
+        ([["a"]], COLUMNS[:3], "no column x1, y1"),
+        ([["", "", "p", 1, 2, "x", 4, 0, 4, 6]], COLUMNS, "line 2"),
+        ([["", "", "p", 5, 2, 3, 4, 0, 4, 6]], COLUMNS, "x1 < x2"),
+        ([["", "", "p", 1, 2, 3, 4, 0, 0, 6]], COLUMNS, "line 2"),
+    ],
+)
+def test_bad_manifest(tmp_path: Path, rows: list, columns: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(real_tasks(_manifest(tmp_path, rows, columns)))

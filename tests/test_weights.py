@@ -1,0 +1,143 @@
+"""Weights files: there and back, and one clear line for whatever is not one."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from heatmap_locator.errors import WeightsError
+from heatmap_locator.model import HeatmapLocator, ModelConfig
+from heatmap_locator.weights import FORMAT, load_model, save_model, write_atomically
+
+CONFIG = ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4))
+
+
+@pytest.fixture(scope="module")
+def model() -> HeatmapLocator:
+    torch.manual_seed(3)
+    return HeatmapLocator(CONFIG)
+
+
+@pytest.fixture
+def saved(model: HeatmapLocator, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_model(model, path, {"calibration": [1.5, -0.5], "step": 7})
+    return path
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(WeightsError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def rewrite(path: Path, **metadata: str) -> None:
+    save_file(load_file(path), path, metadata)
+
+
+def test_a_model_survives_its_file(model: HeatmapLocator, saved: Path) -> None:
+    loaded, extra = load_model(saved)
+    assert loaded.config == CONFIG
+    assert extra == {"calibration": [1.5, -0.5], "step": 7}
+    wanted = model.state_dict()
+    assert list(loaded.state_dict()) == list(wanted)
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+def test_a_loaded_model_is_ready_to_answer(saved: Path) -> None:
+    loaded, _ = load_model(saved)
+    assert not loaded.training
+    assert not any(p.requires_grad for p in loaded.parameters())
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.equal(
+        loaded.encode_picture(image).features, load_model(saved)[0].encode_picture(image).features
+    )
+
+
+def test_a_file_can_be_read_by_others_and_nothing_is_left_behind(saved: Path) -> None:
+    assert saved.stat().st_mode & 0o777 == 0o644
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_failed_write_leaves_the_old_file(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+
+    def fail(*args: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(saved, b"half")
+    assert saved.read_bytes() == before
+    assert [p.name for p in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "no such weights file" in refused(tmp_path / "none.safetensors")
+
+
+def test_a_folder_is_no_weights_file(tmp_path: Path) -> None:
+    assert "no such weights file" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 0.5, -1])
+def test_a_file_cut_short(saved: Path, kept: float) -> None:
+    data = saved.read_bytes()
+    saved.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
+    assert "not a readable safetensors file" in refused(saved)
+
+
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8)
+    assert "not a readable safetensors file" in refused(path)
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path, model: HeatmapLocator) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(model.state_dict(), path)
+    assert "not a readable safetensors file" in refused(path)
+
+
+def test_another_format_is_named(saved: Path) -> None:
+    rewrite(saved, format="heatmap-locator/99", config=json.dumps(CONFIG.to_dict()))
+    message = refused(saved)
+    assert "heatmap-locator/99" in message
+    assert FORMAT in message
+
+
+def test_safetensors_of_another_program(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(2)}, path)
+    assert "unknown" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "{not json",
+        "[1, 2]",
+        '{"features": 5, "rotations": 16, "head_decoder": [4, 4, 4]}',
+        '{"features": "four", "rotations": 16, "head_decoder": [4, 4, 4]}',
+        '{"features": 4, "rotations": 17, "head_decoder": [4, 4, 4]}',
+        '{"features": 4, "rotations": 16, "head_decoder": [4, 4, 4], "layers": 3}',
+        '{"features": 4, "rotations": 16, "head_decoder": [4, 4, 4], "encoder": "nonesuch"}',
+    ],
+)
+def test_a_configuration_that_does_not_fit(saved: Path, config: str | None) -> None:
+    rewrite(saved, format=FORMAT, **({} if config is None else {"config": config}))
+    assert "does not fit" in refused(saved)
+
+
+def test_a_missing_tensor(saved: Path) -> None:
+    tensors = load_file(saved)
+    tensors.popitem()
+    save_file(tensors, saved, {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())})
+    assert "does not fit" in refused(saved)

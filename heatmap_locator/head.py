@@ -5,6 +5,7 @@ rolled so that the best hypothesis at a position always comes first.  Nothing it
 on where in the picture a piece lies or by how much it was turned.
 """
 
+import math
 from dataclasses import dataclass
 
 import segmentation_models_pytorch as smp
@@ -17,7 +18,7 @@ from heatmap_locator.encoder import replace_batch_norm
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""
 
-CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3
+CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3 + 4
 UNET_DEPTH = 3
 CONTEXT = 16
 FUSED = 48
@@ -82,7 +83,7 @@ class CenterHead(nn.Module):
         # log of the weights of feature and pixel correlation in the combined logit
         self.log_weights = nn.Parameter(torch.tensor([10.0, 10.0]).log())
         # heat starts as a plain readout of the best correlation, for the U-Net to correct
-        self.readout = nn.Parameter(torch.tensor([0.7, -10.0]))
+        self.readout = nn.Parameter(torch.tensor([0.4, -9.0]))
 
     def combine(self, feature: Tensor, pixel: Tensor) -> Tensor:
         """The combined matching logit of two ``(B, R, H, W)`` correlation volumes."""
@@ -94,8 +95,34 @@ class CenterHead(nn.Module):
         """Half a step of the bank times this is 45 degrees."""
         return self.rotations / 4
 
-    def observe(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Roll the volume: ``(B, CHANNELS, H, W)``, best logit and best index ``(B, H, W)``."""
+    def interpolate(
+        self, feature: Tensor, combined: Tensor, index: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Where the peak lies between the samples, by parabolas through three of them.
+
+        Returns:
+            ``(B, 2, H, W)`` (x, y) in cells and ``(B, H, W)`` in steps of the bank, from the
+            middle sample; at most half a step.
+        """
+
+        def at(volume: Tensor, dx: int, dy: int, step: int = 0) -> Tensor:
+            height, width = volume.shape[-2:]
+            moved = F.pad(volume, (1, 1, 1, 1), mode="replicate")
+            moved = moved[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+            return moved.gather(1, ((index + step) % self.rotations)[:, None])[:, 0]
+
+        x = _vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
+        y = _vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))
+        turn = _vertex(at(combined, 0, 0, -1), at(combined, 0, 0), at(combined, 0, 0, 1))
+        return torch.stack([x, y], 1), turn
+
+    def observe(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Roll the volume.
+
+        Returns:
+            ``(B, CHANNELS, H, W)``; the ``(B, 4, H, W)`` readout of offset and rotation that needs
+            no training; best logit and best index, ``(B, H, W)``.
+        """
         r = self.rotations
         combined = self.combine(feature, pixel)
         best, index = combined.max(1)
@@ -119,11 +146,15 @@ class CenterHead(nn.Module):
             (top - top.amax((2, 3), keepdim=True)) / 10,
             top / 10,
         ]
-        return torch.cat(channels, 1), best, index
+        shift, turn = self.interpolate(feature, combined, index)
+        # A step of the bank times the gain is 90 degrees.
+        angle = turn * (math.pi / 2)
+        readout = torch.stack([0.5 + shift[:, 0], 0.5 + shift[:, 1], angle.sin(), angle.cos()], 1)
+        return torch.cat([*channels, readout], 1), readout, best, index
 
     def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
         """Read two ``(B, R, H, W)`` correlation volumes."""
-        x, best, index = self.observe(feature, pixel)
+        x, readout, best, index = self.observe(feature, pixel)
         height, width = x.shape[-2:]
         multiple = 2**UNET_DEPTH
         pad = (0, -width % multiple, 0, -height % multiple)
@@ -131,7 +162,13 @@ class CenterHead(nn.Module):
         out = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
         heat, size, offset, rotation = out.split([1, 2, 2, 2], 1)
         heat = heat + self.readout[0] * best[:, None] + self.readout[1]
-        return HeadMaps(heat, 0.2 * size, 0.5 + offset, rotation, index)
+        return HeadMaps(
+            heat,
+            0.2 * size,
+            readout[:, :2] + 0.3 * offset,
+            readout[:, 2:] + 0.3 * rotation,
+            index,
+        )
 
 
 def _slopes(near: Tensor) -> Tensor:
@@ -141,3 +178,9 @@ def _slopes(near: Tensor) -> Tensor:
     return torch.cat(
         [differences[:, :middle], near[:, middle : middle + 1], differences[:, middle + 1 :]], 1
     )
+
+
+def _vertex(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
+    """Position of the top of a parabola through three samples a step apart, -0.5..0.5."""
+    bend = (2 * middle - before - after).clamp_min(1e-3)
+    return (0.5 * (after - before) / bend).clamp(-0.5, 0.5)

@@ -104,7 +104,7 @@ def train(
             raise InputError(f"{last}: was trained by another recipe; name another --out folder")
 
     torch.manual_seed(recipe.run.seed)
-    module = TrainingModule(recipe, batches if on_device else None)
+    module = TrainingModule(recipe, batches if on_device else None, overfit)
     if init is not None:
         start_from(module, init)
     loader = train_loader(batches, start, workers, repeat=0 if overfit else None)
@@ -152,14 +152,20 @@ def train(
     trainer.fit(module, loader, validation, ckpt_path=str(last) if resume else None)
     if trainer.interrupted:
         raise KeyboardInterrupt
+    trainer.save_checkpoint(last)
     if trainer.is_global_zero:
-        export(out / "best.ckpt", out / "weights.safetensors")
+        # A run resumed into another folder may have ended without a new best.
+        chosen = out / "best.ckpt"
+        export(chosen if chosen.exists() else last, out / "weights.safetensors")
         print(f"wrote {out / 'weights.safetensors'}")
     return 0
 
 
 def start_from(module: TrainingModule, weights: str) -> None:
     """Give a fresh module the parameters of a weights file of the same shape.
+
+    Where the recipe trains the head alone, the head starts afresh and only the encoder and the
+    weights of the two correlations are taken.
 
     Raises:
         WeightsError: the file cannot be read.
@@ -168,7 +174,12 @@ def start_from(module: TrainingModule, weights: str) -> None:
     model, _ = load_model(weights)
     if model.config != module.recipe.model:
         raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
-    module.model.load_state_dict(model.state_dict())
+    state = model.state_dict()
+    if not module.recipe.run.train_encoder:
+        state = {
+            k: v for k, v in state.items() if k.startswith("encoder.") or k == "head.log_weights"
+        }
+    module.model.load_state_dict({**module.model.state_dict(), **state})
 
 
 def _csv(out: Path, start: int) -> CSVLogger:

@@ -90,7 +90,9 @@ def center_losses(
         rotation_gain: factor between the residual and the angle whose sine and cosine are taught.
 
     Returns:
-        scalars ``heat``, ``size``, ``offset``, ``rotation``; finite without any positive.
+        scalars ``heat``, ``rank``, ``size``, ``offset``, ``rotation``; finite without any positive.
+        ``rank`` is the cross-entropy of the true cell among all cells of the heatmap: the focal
+        loss teaches how sure to be, this teaches which place is first.
     """
     height, width = maps.heat.shape[-2:]
     weight = correct.float()
@@ -105,8 +107,13 @@ def center_losses(
         "offset": (maps.offset, centers / STRIDE - cell),
         "rotation": (maps.rotation, torch.stack([angle.sin(), angle.cos()], 1)),
     }
-    losses = {"heat": focal_loss(maps.heat, target)}
     count = weight.sum() + 1e-4
+    log_p = maps.heat.float().flatten(1).log_softmax(1)
+    rank = -log_p[rows, ys * width + xs]
+    losses = {
+        "heat": focal_loss(maps.heat, target),
+        "rank": (rank * weight).sum() / count,
+    }
     for name, (values, wanted) in truth.items():
         at_center = values[rows, :, ys, xs] * (10 if name == "size" else 1)
         losses[name] = ((at_center - wanted).abs().sum(1) * weight).sum() / count

@@ -75,6 +75,10 @@ def _crop(source: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.n
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
     crop = np.rot90(crop, int(rng.integers(4)))
+    if side > OVERSAMPLE * size:
+        # Photos are sampled from the crop bilinearly, which would alias one much finer than they.
+        side = OVERSAMPLE * size
+        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
     return np.ascontiguousarray(crop), np.diag([size / side, size / side, 1.0])
 
 

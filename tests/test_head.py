@@ -70,7 +70,7 @@ def test_maps_have_the_volume_s_size(head: CenterHead, height: int, width: int) 
 @torch.no_grad()
 def test_observation_by_hand(head: CenterHead) -> None:
     feature, pixel = volumes(5, 6)
-    x, best, index = head.observe(feature, pixel)
+    x, readout, best, index = head.observe(feature, pixel)
     assert x.shape == (2, CHANNELS, 5, 6)
     combined = head.combine(feature, pixel)
     r = int(index[1, 2, 3])
@@ -90,6 +90,29 @@ def test_observation_by_hand(head: CenterHead) -> None:
     torch.testing.assert_close(x[1, 13, 2, 3], (column[others].max() - column[r]) / 10)
     torch.testing.assert_close(x[1, 14, 2, 3], (column[r] - best[1].max()) / 10)
     torch.testing.assert_close(x[1, 15, 2, 3], column[r] / 10)
+    torch.testing.assert_close(x[:, 16:], readout)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "turn"), [(0.0, 0.0, 0.0), (0.3, -0.2, 0.4), (-0.45, 0.1, -0.25)]
+)
+def test_parabolas_find_the_top_between_the_samples(
+    head: CenterHead, x: float, y: float, turn: float
+) -> None:
+    """A volume that is a paraboloid about (4 + x, 3 + y, 5 + turn) is read without training."""
+    steps = torch.arange(ROTATIONS) - 5 - turn
+    rows, cols = torch.arange(8) - 3 - y, torch.arange(9) - 4 - x
+    volume = (
+        0.9
+        - 0.02 * steps.square()[:, None, None]
+        - 0.02 * rows.square()[:, None]
+        - 0.02 * cols.square()
+    )[None]
+    index = head.combine(volume, volume).argmax(1)
+    assert index[0, 3, 4] == 5
+    shift, turned = head.interpolate(volume, head.combine(volume, volume), index)
+    torch.testing.assert_close(shift[0, :, 3, 4], torch.tensor([x, y]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(turned[0, 3, 4], torch.tensor(turn), atol=1e-3, rtol=0)
 
 
 @torch.no_grad()
@@ -99,7 +122,11 @@ def test_a_fresh_head_reads_the_best_correlation() -> None:
     maps = fresh(feature, pixel)
     best = fresh.combine(feature, pixel).amax(1, keepdim=True)
     torch.testing.assert_close(maps.heat, fresh.readout[0] * best + fresh.readout[1])
-    assert (maps.offset == 0.5).all()
+    _, readout, _, _ = fresh.observe(feature, pixel)
+    torch.testing.assert_close(maps.offset, readout[:, :2])
+    torch.testing.assert_close(maps.rotation, readout[:, 2:])
+    assert maps.offset.min() >= 0
+    assert maps.offset.max() <= 1
     assert (maps.size == 0).all()
 
 

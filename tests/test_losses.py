@@ -135,7 +135,7 @@ def test_center_losses_vanish_where_the_maps_are_right() -> None:
             maps.rotation[b, :, y, x] = torch.stack([angle[b].sin(), angle[b].cos()])
         maps.heat.copy_(40 * (splat_centers(CENTERS, 6, 8) == 1) - 20)
     terms = center_losses(maps, CENTERS, LOG_SIZE, RESIDUAL, torch.ones(3, dtype=torch.bool), GAIN)
-    assert set(terms) == {"heat", "size", "offset", "rotation"}
+    assert set(terms) == {"heat", "rank", "size", "offset", "rotation"}
     for name, value in terms.items():
         assert value.item() == pytest.approx(0, abs=1e-4), name
 

@@ -17,6 +17,7 @@ from heatmap_locator.images import ImageSource, read_picture
 from heatmap_locator.model import EncodedImages, HeatmapLocator
 from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
 from heatmap_locator.placement import Placement
+from heatmap_locator.verify import CANDIDATES, verify
 from heatmap_locator.weights import load_model
 
 MAX_TOP = 100
@@ -194,10 +195,19 @@ class Puzzle:
         found: list[Candidate] = []
         hypotheses = self._hypotheses()
         for index, (level, scale) in enumerate(hypotheses):
-            candidates, seen = self._read(prepared, level, scale, top, index)
+            candidates, seen = self._read(prepared, level, scale, max(top, CANDIDATES), index)
             heat = _highest(heat, seen)
             found += [self._in_picture(c, level) for c in candidates]
-        placements = self._place(prepared, found, hypotheses, top)
+        # Half a cell of the size that a candidate was found under, in units of the first level.
+        first = self._levels[0].to_picture[0, 0]
+        reach = [CELL / 2 * level.to_picture[0, 0] / first for level, _ in hypotheses]
+        kept = suppress(found, reach)[: max(top, CANDIDATES)]
+        verified = [
+            verify(c, self._matrix(prepared, c, *hypotheses[c.level]), prepared, self.picture)
+            for c in kept
+        ]
+        verified.sort(key=lambda pair: -pair[0].logit)
+        placements = [self._placement(prepared, c, matrix) for c, matrix in verified[:top]]
         return Search(placements, heat, prepared.rgb, prepared.mask)
 
     def _cell_sides(self) -> list[float]:
@@ -257,45 +267,34 @@ class Puzzle:
             x, y, candidate.rotation, candidate.log_size, candidate.logit, candidate.level
         )
 
-    def _place(
-        self,
-        piece: PreparedPiece,
-        found: list[Candidate],
-        hypotheses: list[tuple[_Level, float]],
-        top: int,
-    ) -> list[Placement]:
+    def _matrix(
+        self, piece: PreparedPiece, candidate: Candidate, level: _Level, scale: float
+    ) -> Array:
+        """2x3 map of photo pixels to picture pixels that a candidate stands for."""
         first = self._levels[0].to_picture
-        placements = []
-        # Half a cell of the size that a candidate was found under, in units of the first level.
-        reach = [CELL / 2 * level.to_picture[0, 0] / first[0, 0] for level, _ in hypotheses]
-        for candidate in suppress(found, reach)[:top]:
-            level, scale = hypotheses[candidate.level]
-            x = candidate.x * first[0, 0] / level.to_picture[0, 0]
-            y = candidate.y * first[1, 1] / level.to_picture[1, 1]
-            upright = photo_to_working(piece, (x, y), candidate.rotation, scale)
-            outline = transform(upright, piece.contour)
-            factor = np.exp(candidate.log_size)
-            # The size map corrects the nominal outline about the reference point.
-            stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
-            matrix = compose(level.to_picture, compose(stretch, upright))
-            box = bounds(transform(compose(level.to_picture, stretch), outline))
-            inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-            x1, y1, x2, y2 = box[0] - inset, box[1] - inset, box[2] + inset, box[3] + inset
-            center = (x1 + x2) / 2, (y1 + y2) / 2
-            cell = None
-            if self.grid is not None:
-                cell = self.grid.cell_at(*center, self.width, self.height)
-            placements.append(
-                Placement(
-                    box=(x1, y1, x2, y2),
-                    center=center,
-                    rotation=candidate.rotation,
-                    score=self.locator._score(candidate.logit),
-                    cell=cell,
-                    matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
-                )
-            )
-        return placements
+        x = candidate.x * first[0, 0] / level.to_picture[0, 0]
+        y = candidate.y * first[1, 1] / level.to_picture[1, 1]
+        upright = photo_to_working(piece, (x, y), candidate.rotation, scale)
+        # The size map corrects the nominal outline about the reference point.
+        factor = np.exp(candidate.log_size)
+        stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
+        return compose(level.to_picture, compose(stretch, upright))
+
+    def _placement(self, piece: PreparedPiece, candidate: Candidate, matrix: Array) -> Placement:
+        inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+        x1, y1, x2, y2 = bounds(transform(matrix, piece.contour))
+        center = (x1 + x2) / 2, (y1 + y2) / 2
+        cell = None
+        if self.grid is not None:
+            cell = self.grid.cell_at(*center, self.width, self.height)
+        return Placement(
+            box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
+            center=center,
+            rotation=candidate.rotation,
+            score=self.locator._score(candidate.logit),
+            cell=cell,
+            matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
+        )
 
 
 def _highest(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Identical pixels: where a piece was cut from the very file it is looked for in, say so.
+
+The working picture has 32 pixels a cell, which leaves little of a flat piece.  At the picture's
+own resolution a piece of the same file still matches in one place only, to the last grain.  A
+photographed piece never reaches ``IDENTICAL`` and is left as the head ranked it.
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from heatmap_locator.decode import Candidate
+from heatmap_locator.geometry import Array, to_cv2, transform
+from heatmap_locator.piece import PreparedPiece
+
+IDENTICAL = 0.97
+"""Masked NCC from which pixels count as the same."""
+
+GAIN = 20.0
+"""Logit that a correlation of 1 earns."""
+
+CANDIDATES = 40
+REACH = 12
+"""Picture pixels around a candidate that are searched."""
+
+LARGEST = 160
+"""Sides of a piece in the picture beyond which flatness is no longer the trouble."""
+
+SNAP_DEGREES = 10.0
+SNAP_SCALE = 0.1
+
+
+def verify(
+    candidate: Candidate, matrix: Array, piece: PreparedPiece, picture: np.ndarray
+) -> tuple[Candidate, Array]:
+    """Compare one candidate's pixels with the picture's.
+
+    Args:
+        candidate: from the head; its x and y are not read.
+        matrix: 2x3 map of photo pixels to picture pixels that it stands for.
+        piece: the piece.
+        picture: (H, W, 3) uint8.
+
+    Returns:
+        candidate and map: unchanged, or with the logit raised and the place made exact where the
+        pixels are the same.
+    """
+    height, width = piece.mask.shape
+    snapped = _snap(matrix, np.array([width / 2, height / 2]))
+    if snapped is None:
+        return candidate, matrix
+    corners = transform(snapped, np.array([[0.0, 0.0], [width, 0], [width, height], [0, height]]))
+    low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int)
+    size = tuple(int(v) for v in high - low)
+    if max(size) > LARGEST or min(size) < 3:
+        return candidate, matrix
+    local = snapped.copy()
+    local[:, 2] -= low
+    into = to_cv2(local)
+    upright = cv2.warpAffine(piece.rgb, into, size, flags=cv2.INTER_LINEAR)
+    cover = cv2.warpAffine(piece.mask, into, size, flags=cv2.INTER_LINEAR)
+    mask = (cover > 0.99).astype(np.float32)
+    if mask.sum() < 16:
+        return candidate, matrix
+    window = _window(picture, low - REACH, high + REACH)
+    scores = cv2.matchTemplate(
+        window.astype(np.float32), upright.astype(np.float32), cv2.TM_CCOEFF_NORMED, mask=mask
+    )
+    # Windows without any variation come back as infinity or no number.
+    scores = np.where(np.isfinite(scores) & (scores <= 1.001), scores, -1.0)
+    row, col = np.unravel_index(int(scores.argmax()), scores.shape)
+    best = float(scores[row, col])
+    if best < IDENTICAL:
+        return candidate, matrix
+    snapped[:, 2] += [col - REACH, row - REACH]
+    rotation = float(np.degrees(np.arctan2(snapped[0, 1], snapped[0, 0])) % 360.0 % 360.0)
+    gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL)
+    raised = replace(
+        candidate, logit=candidate.logit + gain, rotation=rotation, log_size=(0.0, 0.0)
+    )
+    return raised, snapped
+
+
+def _snap(matrix: Array, middle: Array) -> Array | None:
+    """The nearest quarter turn at the photo's own scale, pixel on pixel; ``None`` if far off."""
+    linear = matrix[:, :2]
+    scale = float(np.sqrt(abs(np.linalg.det(linear))))
+    if abs(scale - 1) > SNAP_SCALE:
+        return None
+    angle = float(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
+    if abs((angle + 45) % 90 - 45) > SNAP_DEGREES:
+        return None
+    quarter = np.rint(linear / scale)
+    # Turned and sized about the middle of the photo, so that the piece stays where it was.
+    translation = matrix[:, 2] + (linear - quarter) @ middle
+    return np.column_stack([quarter, np.rint(translation)])
+
+
+def _window(picture: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Pixels ``low`` to ``high`` (x, y) of the picture, its border repeated where they leave it."""
+    height, width = picture.shape[:2]
+    xs = np.arange(low[0], high[0]).clip(0, width - 1)
+    ys = np.arange(low[1], high[1]).clip(0, height - 1)
+    return picture[np.ix_(ys, xs)]

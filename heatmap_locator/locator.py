@@ -17,7 +17,7 @@ from heatmap_locator.images import ImageSource, read_picture
 from heatmap_locator.model import EncodedImages, HeatmapLocator
 from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
 from heatmap_locator.placement import Placement
-from heatmap_locator.verify import CANDIDATES, verify
+from heatmap_locator.verify import CANDIDATES, find_identical, verify
 from heatmap_locator.weights import load_model
 
 MAX_TOP = 100
@@ -206,6 +206,11 @@ class Puzzle:
             verify(c, self._matrix(prepared, c, *hypotheses[c.level]), prepared, self.picture)
             for c in kept
         ]
+        if all(
+            after.logit == before.logit for (after, _), before in zip(verified, kept, strict=True)
+        ):
+            identical = find_identical(prepared, self.picture)
+            verified += [] if identical is None else [identical]
         verified.sort(key=lambda pair: -pair[0].logit)
         placements = [self._placement(prepared, c, matrix) for c, matrix in verified[:top]]
         return Search(placements, heat, prepared.rgb, prepared.mask)

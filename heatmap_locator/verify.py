@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.decode import Candidate
-from heatmap_locator.geometry import Array, to_cv2, transform
+from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
 from heatmap_locator.piece import PreparedPiece
 
 IDENTICAL = 0.97
@@ -26,6 +26,9 @@ REACH = 12
 
 LARGEST = 160
 """Sides of a piece in the picture beyond which flatness is no longer the trouble."""
+
+SAME_LEVELS = 3.0
+"""Mean difference, in levels of 255, up to which pixels count as the same."""
 
 SNAP_DEGREES = 10.0
 SNAP_SCALE = 0.1
@@ -80,6 +83,51 @@ def verify(
         candidate, logit=candidate.logit + gain, rotation=rotation, log_size=(0.0, 0.0)
     )
     return raised, snapped
+
+
+def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate, Array] | None:
+    """Look for a rectangular crop in its own file, in every place and quarter turn.
+
+    The last resort for a crop so flat that none of the head's candidates was its place.
+
+    Args:
+        piece: the piece; one that is not a filled rectangle is not looked for.
+        picture: (H, W, 3) uint8.
+
+    Returns:
+        Candidate (its level is 0) and 2x3 map of photo pixels to picture pixels, or ``None``.
+    """
+    inside = piece.mask > 0.5
+    ys, xs = np.nonzero(inside)
+    left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    if not inside[top:bottom, left:right].all():
+        return None
+    crop = piece.rgb[top:bottom, left:right]
+    middle = np.array([(left + right) / 2, (top + bottom) / 2])
+    best: tuple[float, int, np.ndarray] | None = None
+    for quarter in range(4):
+        upright = np.ascontiguousarray(np.rot90(crop, quarter))
+        height, width = upright.shape[:2]
+        if height > picture.shape[0] or width > picture.shape[1]:
+            continue
+        scores = cv2.matchTemplate(picture, upright, cv2.TM_CCOEFF_NORMED)
+        scores = np.where(np.isfinite(scores) & (scores <= 1.001), scores, -1.0)
+        row, col = np.unravel_index(int(scores.argmax()), scores.shape)
+        found = picture[row : row + height, col : col + width].astype(np.int16)
+        # On flat windows the correlation is rounding noise; the pixels themselves are not.
+        same = float(np.abs(found - upright).mean()) < SAME_LEVELS
+        score = float(scores[row, col])
+        if same and score >= IDENTICAL and (best is None or score > best[0]):
+            best = score, quarter, np.array([col + width / 2, row + height / 2])
+    if best is None:
+        return None
+    score, quarter, place = best
+    rotation = 90.0 * quarter
+    linear = clockwise(-rotation).round()
+    matrix = np.column_stack([linear, place - linear @ middle])
+    gain = GAIN * (score - IDENTICAL) / (1 - IDENTICAL)
+    x, y = (float(v) for v in place)
+    return Candidate(x, y, rotation, (0.0, 0.0), gain, 0), matrix
 
 
 def _snap(matrix: Array, middle: Array) -> Array | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.options import whole
 
 if TYPE_CHECKING:
     from .tasks import PictureTask
@@ -31,19 +32,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line, without the usage."""
         raise InputError(f"{message} (see {PROG} --help)")
-
-
-def _whole(low: int, high: int) -> Any:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
-        return value
-
-    return parse
 
 
 def _list(kind: Any) -> Any:
@@ -72,12 +60,12 @@ def build_parser() -> argparse.ArgumentParser:
     add("--dataset", metavar="DIR", type=Path, action="append", help="real: a set with its "
         "manifest.csv; may be repeated")  # fmt: skip
     add("--photos", action="store_true", help="pieces on their background, not cut out")
-    add("--pieces", metavar="N,...", type=_list(_whole(2, 50_000)), default=[150],
+    add("--pieces", metavar="N,...", type=_list(whole(2, 50_000)), default=[150],
         help="captured, validation: pieces of the puzzle (default 150)")  # fmt: skip
-    add("--per-picture", metavar="N", type=_whole(1, 1000), default=8,
+    add("--per-picture", metavar="N", type=whole(1, 1000), default=8,
         help="pieces taken from each picture (default 8)")  # fmt: skip
-    add("--limit", metavar="N", type=_whole(1, 10**9), help="pieces of each set and count")
-    add("--seed", metavar="N", type=_whole(0, 2**32), default=0, help="default 0")
+    add("--limit", metavar="N", type=whole(1, 10**9), help="pieces of each set and count")
+    add("--seed", metavar="N", type=whole(0, 2**32), default=0, help="default 0")
     add("--methods", metavar="NAME,...", type=_list(_method), default=["ours"],
         help=f"of {', '.join(_METHODS)} (default ours)")  # fmt: skip
     add("--weights", metavar="PATH", help="weights other than the packaged ones")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.options import whole
 from heatmap_locator.report import (
     PROG,
     Progress,
@@ -70,19 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
 
 
-def _whole(low: int, high: int) -> Any:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog=PROG,
@@ -95,11 +83,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("images", nargs="*", metavar="PIECE... PUZZLE", help="image files")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--pieces", type=_whole(1, 50_000), metavar="N", help="how many pieces the puzzle has"
+        "--pieces", type=whole(1, 50_000), metavar="N", help="how many pieces the puzzle has"
     )
     size.add_argument("--grid", metavar="ROWSxCOLS", help="how it is cut, such as 25x38")
     parser.add_argument(
-        "--top", type=_whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
+        "--top", type=whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument(

@@ -2,7 +2,7 @@
 
 The working picture has 32 pixels a cell, which leaves little of a flat piece.  At the picture's
 own resolution a piece of the same file still matches in one place only, to the last grain.  A
-photographed piece never reaches ``IDENTICAL`` and is left as the head ranked it.
+photographed piece is not expected to reach ``IDENTICAL`` and is left as the head ranked it.
 """
 
 from dataclasses import replace

@@ -10,7 +10,7 @@ Importing this package is cheap: torch is loaded when ``Locator`` is first touch
 
 from typing import TYPE_CHECKING, Any
 
-from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.errors import HeatmapLocatorError, InputError, NoPieceError, WeightsError
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Puzzle
@@ -21,6 +21,7 @@ __all__ = [
     "HeatmapLocatorError",
     "InputError",
     "Locator",
+    "NoPieceError",
     "Placement",
     "Puzzle",
     "WeightsError",

@@ -9,5 +9,9 @@ class InputError(HeatmapLocatorError, ValueError):
     """A picture, piece, grid or option that cannot be used; the message says what to do."""
 
 
+class NoPieceError(InputError):
+    """A photo that was read well and shows no puzzle piece: a face, a cup, an empty table."""
+
+
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""

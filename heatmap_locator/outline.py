@@ -6,6 +6,9 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.segment import disc, fill_holes, segment
 
+CONTOUR_INSET = 0.25
+"""Pixels by which :func:`outline_points` lie inside the outline."""
+
 # A piece smaller than this part of the photo's longer side is looked at again, enlarged.
 _SMALL_PIECE = 0.45
 # Pieces are measured at this side, in pixels; the bias is of the opened hull at that size.
@@ -86,6 +89,23 @@ def body_size(mask: np.ndarray) -> float:
     # No cut moves the area by more than this; a larger correction is a damaged mask.
     correction = np.clip(_BODY_BIAS * np.sqrt(hull) / _BODY_SIDE, 0.88, 1.14)
     return plain * float(correction)
+
+
+def outline_points(mask: np.ndarray) -> np.ndarray:
+    """Points along the outline of the largest part, ``CONTOUR_INSET`` inside its pixels' edges.
+
+    Args:
+        mask: (H, W) float, 0..1, more than 0.5 somewhere.
+
+    Returns:
+        (N, 2) float64, in pixels, clockwise.
+    """
+    padded = np.pad((mask > 0.5).astype(np.uint8), 1)
+    # OpenCV's contours run through pixel centres; twice the size brings those near the edge.
+    doubled = cv2.resize(padded, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    points = max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64)
+    return (points + 0.5) / 2 - 1
 
 
 def _biggest(mask: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,8 @@ from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
-from heatmap_locator.outline import body_size, find_outline
+from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
+from heatmap_locator.outline import body_size, find_outline, outline_points
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""
@@ -80,23 +81,9 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
         photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
         weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
         reference=torch.tensor([reference]),
-        contour=_contour(mask),
+        contour=outline_points(mask),
         to_resized=to_resized,
     )
-
-
-CONTOUR_INSET = 0.25
-"""Pixels by which the contour lies inside the outline."""
-
-
-def _contour(mask: np.ndarray) -> Array:
-    """Points along the outline, (N, 2), ``CONTOUR_INSET`` inside the edges of its pixels."""
-    padded = np.pad((mask > 0.5).astype(np.uint8), 1)
-    # OpenCV's contours run through pixel centres; twice the size brings those near the edge.
-    doubled = cv2.resize(padded, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
-    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    points = max(found, key=cv2.contourArea)[:, 0].astype(np.float64)
-    return (points + 0.5) / 2 - 1
 
 
 def photo_to_working(

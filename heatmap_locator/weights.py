@@ -1,8 +1,6 @@
 """Weights files: safetensors with the model's configuration inside."""
 
 import json
-import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from heatmap_locator.errors import WeightsError
+from heatmap_locator.files import write_atomically
 from heatmap_locator.model import HeatmapLocator, ModelConfig
 
 FORMAT = "heatmap-locator/1"
@@ -20,21 +19,6 @@ SHIPPED = "heatmap_locator.safetensors"
 def shipped_weights() -> Path:
     """The weights that come with the package."""
     return Path(str(resources.files("heatmap_locator") / "weights" / SHIPPED))
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write a whole file or none: readers never see half of it."""
-    path = Path(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        # mkstemp makes the file private; what it replaces was readable by others.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -> None:

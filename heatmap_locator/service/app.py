@@ -1,0 +1,256 @@
+"""The application: routes, middleware, documents."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heatmap_locator import __version__
+from heatmap_locator.service import problems, routes_pieces, routes_puzzles, schemas
+from heatmap_locator.service.engine import Device
+from heatmap_locator.service.metrics import MeasureRequests
+from heatmap_locator.service.service import Service
+from heatmap_locator.service.settings import Settings
+from heatmap_locator.service.storage import LocalStorage, Storage
+from heatmap_locator.service.uploads import Guard
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Locator
+
+STATIC = Path(__file__).parent / "static"
+
+_ABOUT = """\
+Where does this jigsaw piece go? Give the picture of the whole puzzle once, then photos of pieces;
+each is answered with boxes in the picture's pixels, the angle it is turned by, and how sure it is.
+
+Errors are problem documents (RFC 9457). Once a puzzle or a piece has been answered, it is on disk.
+"""
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def create_app(
+    settings: Settings,
+    locator: "Locator | None" = None,
+    storage: Storage | None = None,
+    device: Device | None = None,
+) -> FastAPI:
+    """The application.
+
+    Args:
+        locator: the model; loaded by the settings at startup without one.
+        storage: where everything is kept; the folder of the settings without one.
+        device: what searches, in place of a model in this process.
+
+    Raises:
+        InputError: at startup, if the data folder cannot be used.
+        WeightsError: at startup, if the weights cannot be used.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        model = locator
+        if model is None and device is None:
+            from heatmap_locator.locator import Locator
+
+            model = await asyncio.to_thread(
+                Locator.from_pretrained, settings.weights, settings.device
+            )
+        kept = storage or await asyncio.to_thread(LocalStorage, settings.data)
+        service = Service(settings, kept, model, device)
+        app.state.service = service
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title="heatmap-locator",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "MIT"},
+    )
+    app.state.settings = settings
+    problems.install(app)
+    for router in (
+        routes_puzzles.uploads,
+        routes_puzzles.router,
+        routes_pieces.uploads,
+        routes_pieces.router,
+    ):
+        app.include_router(router)
+    _add_operations(app)
+    _add_pages(app)
+    app.add_middleware(Guard, settings=settings)
+    if settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Location", "Retry-After"],
+        )
+    app.add_middleware(_SecurityHeaders)
+    app.add_middleware(_Measured)
+    return app
+
+
+class _Measured:
+    """``MeasureRequests`` with the figures of the service, which is there from startup on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = getattr(scope["app"].state, "service", None) if "app" in scope else None
+        app = self.app if service is None else MeasureRequests(self.app, service.metrics)
+        await app(scope, receive, send)
+
+
+class _SecurityHeaders:
+    """ASGI middleware: what a browser may do with an answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers.setdefault("Content-Security-Policy", _POLICY)
+                if scope["path"].startswith("/v1"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _add_operations(app: FastAPI) -> None:
+    tags: list[Any] = ["operations"]
+
+    @app.get("/healthz", response_model=schemas.Health, tags=tags, summary="Is the process up?")
+    async def healthz() -> Any:
+        """Always, as long as it answers."""
+        return {"status": "ok"}
+
+    unready = {
+        503: {
+            "description": "The model is not ready.",
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+    }
+
+    @app.get(
+        "/readyz",
+        response_model=schemas.Health,
+        responses=unready,
+        tags=tags,
+        summary="Does it take work?",
+    )
+    async def readyz(request: Request) -> Any:
+        """Whether the model is loaded and its thread at work."""
+        if not request.app.state.service.device.ready:
+            raise problems.Problem(503, "the model is not ready", "not-ready")
+        return {"status": "ok"}
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        tags=tags,
+        summary="Figures for Prometheus",
+    )
+    async def metrics(request: Request) -> Response:
+        """Requests, latency, queue, batch size, storage."""
+        registry = request.app.state.service.metrics.registry
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_pages(app: FastAPI) -> None:
+    if STATIC.is_dir():
+        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        if not (STATIC / "index.html").is_file():
+            return JSONResponse({"docs": "/docs"})
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    try:
+        import fastapi_offline
+    except ModuleNotFoundError:
+        swagger = None
+    else:
+        swagger = Path(fastapi_offline.__file__).parent / "static"
+        app.mount("/docs-assets", StaticFiles(directory=swagger), name="docs-assets")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        if swagger is None:
+            detail = "install fastapi-offline for this page; /openapi.json is there without"
+            raise problems.Problem(404, detail)
+        page = get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=f"{app.title} API",
+            swagger_js_url="/docs-assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs-assets/swagger-ui.css",
+            swagger_favicon_url="/docs-assets/favicon.png",
+        )
+        # The page starts itself by a script within.
+        page.headers["Content-Security-Policy"] = _POLICY + "; script-src 'self' 'unsafe-inline'"
+        return page
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with problems in place of FastAPI's own error shape."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        license_info=app.license_info,
+    )
+    parts = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        parts.pop(name, None)
+    own = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts.update(own.pop("$defs", {}))
+    parts["Problem"] = own
+    document["components"]["securitySchemes"] = {
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "where the server was given a token",
+        }
+    }
+    for path, operations in document["paths"].items():
+        if path.startswith("/v1"):
+            for operation in operations.values():
+                operation["security"] = [{"token": []}, {}]
+    return document

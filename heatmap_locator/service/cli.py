@@ -1,0 +1,98 @@
+"""``heatmap-serve``: the service as a command.
+
+Exit status: 0 stopped, 2 it could not start, 130 interrupted before it had.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from typing import NoReturn
+
+from heatmap_locator import __version__
+from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.service.settings import Settings, add_arguments, settings_from
+
+PROG = "heatmap-serve"
+CONNECTIONS = 512
+"""Open connections beyond which the server answers 503."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        raise InputError(f"{message} (see {PROG} --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The flags, their defaults taken from the environment.
+
+    Raises:
+        InputError: a variable of the environment cannot be used.
+    """
+    parser = _Parser(
+        prog=PROG,
+        description="Serves a page and an API that say where jigsaw pieces go.",
+        epilog="Every flag is also an environment variable: HEATMAP_PORT for --port, and so on.",
+        allow_abbrev=False,
+    )
+    add_arguments(parser, os.environ)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the server until it is stopped; returns the exit status."""
+    try:
+        return _run(settings_from(build_parser().parse_args(argv)))
+    except HeatmapLocatorError as error:
+        print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(settings: Settings) -> int:
+    if settings.weights is not None and not settings.weights.is_file():
+        raise WeightsError(f"{settings.weights}: no such weights file; check the path")
+    try:
+        import uvicorn
+
+        from heatmap_locator.service.app import create_app
+        from heatmap_locator.service.storage import LocalStorage
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed; run: pip install 'heatmap-locator[serve]'"
+        ) from error
+    storage = LocalStorage(settings.data)
+    scratch = settings.data / "tmp"
+    scratch.mkdir(exist_ok=True)
+    # Uploads on their way in are spooled here, so that nothing else need be writable.
+    tempfile.tempdir = str(scratch)
+    for line in settings.lines():
+        print(line)
+    sys.stdout.flush()
+    from heatmap_locator.locator import Locator
+
+    locator = Locator.from_pretrained(settings.weights, device=settings.device)
+    app = create_app(settings, locator, storage)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        ws="none",
+        log_level="info",
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The process that decodes uploads: ``python -m heatmap_locator.service.decoder``.
+
+A damaged or hostile image can make a decoder loop, crash or eat memory.  Here that costs a process
+of its own, which its parent kills at a deadline and starts anew.  Requests come on stdin, answers
+go to stdout, each a JSON line followed by as many bytes as it says.
+"""
+
+import io
+import json
+import os
+import sys
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.images import MAX_PIXELS, read_picture, read_piece
+
+MEMORY = 4 << 30
+"""Bytes of address space a decoder may take: 100 million pixels with copies, and no more."""
+
+
+def decode(data: bytes, kind: str, name: str, formats: list[str]) -> np.ndarray:
+    """The first frame of an image file in memory.
+
+    Args:
+        data: the file.
+        kind: ``"picture"`` for (H, W, 3), ``"piece"`` for (H, W, 4) where its alpha says something.
+        name: what messages call it.
+        formats: Pillow's names of those it may be.
+
+    Returns:
+        uint8 RGB or RGBA after EXIF orientation.
+
+    Raises:
+        InputError: it is damaged, or its size is out of range.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{name}: its size is over the limit of {MAX_PIXELS // 1_000_000} million pixels; "
+            "shrink the image"
+        ) from None
+    except Exception:  # Pillow's readers raise almost anything on a damaged header
+        raise InputError(
+            f"{name}: its header is damaged or cut short; copy or download the file again"
+        ) from None
+    with image:
+        if kind == "picture":
+            return read_picture(image, name)
+        rgb, alpha = read_piece(image, name)
+    return rgb if alpha is None else np.dstack([rgb, alpha])
+
+
+def send(stream: BinaryIO, head: dict[str, Any], body: bytes | memoryview = b"") -> None:
+    """Write one message."""
+    stream.write(json.dumps({**head, "bytes": len(body)}).encode() + b"\n")
+    stream.write(body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+    """Read one message; ``None`` where the other side has gone."""
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        return None
+    head: dict[str, Any] = json.loads(line)
+    body = stream.read(head["bytes"])
+    return (head, body) if len(body) == head["bytes"] else None
+
+
+def main() -> None:
+    """Answers requests until stdin ends."""
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    Image.init()
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a library that prints must not speak into the answers
+    while (message := receive(requests)) is not None:
+        head, data = message
+        try:
+            pixels = decode(data, head["kind"], head["name"], head["formats"])
+        except InputError as error:
+            send(answers, {"error": str(error)})
+        except MemoryError:
+            send(answers, {"error": f"{head['name']}: too large to decode; shrink the image"})
+        else:
+            flat = memoryview(np.ascontiguousarray(pixels)).cast("B")
+            send(answers, {"shape": pixels.shape}, flat)
+        message = data = pixels = None  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The thread that owns the model: jobs wait in line, those of one puzzle are searched together."""
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.service.metrics import Metrics
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Locator, Puzzle, Search
+
+Load = Callable[[str, int], tuple[np.ndarray, tuple[int, int] | None]]
+"""(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and rows and columns."""
+
+
+class Device(Protocol):
+    """What searches: the engine of this process, or one elsewhere in a cluster."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    def encode(self, puzzle: str, version: int) -> "Future[None]":
+        """Make a puzzle's features ready."""
+        ...
+
+    def search(
+        self, puzzle: str, version: int, image: np.ndarray, top: int
+    ) -> "Future[Search]": ...
+
+    def forget(self, puzzle: str) -> None:
+        """Drop a puzzle's features."""
+        ...
+
+
+@dataclass
+class _Job:
+    puzzle: str
+    version: int
+    future: "Future[Any]"
+    image: np.ndarray | None = None
+    top: int = 1
+
+    def goes_with(self, other: "_Job") -> bool:
+        return (
+            self.image is not None
+            and other.image is not None
+            and (self.puzzle, self.version, self.top) == (other.puzzle, other.version, other.top)
+        )
+
+
+class Engine:
+    """One model on one device.
+
+    Args:
+        locator: the model.
+        load: reads a puzzle's picture when its features are not in memory.
+        batch: most pieces searched together.
+        cache: most puzzles whose features are kept in memory; the least recently used go.
+    """
+
+    def __init__(
+        self, locator: "Locator", load: Load, batch: int, cache: int, metrics: Metrics
+    ) -> None:
+        self._locator, self._load = locator, load
+        self._batch, self._cache, self._metrics = batch, cache, metrics
+        self._puzzles: OrderedDict[tuple[str, int], Puzzle] = OrderedDict()
+        self._jobs: deque[_Job] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="heatmap-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether jobs are being done."""
+        return self._thread.is_alive() and not self._stopping
+
+    def encode(self, puzzle: str, version: int) -> "Future[None]":
+        return self._submit(_Job(puzzle, version, Future()))
+
+    def search(self, puzzle: str, version: int, image: np.ndarray, top: int) -> "Future[Search]":
+        """Search one piece, (H, W, 3) or (H, W, 4) uint8."""
+        return self._submit(_Job(puzzle, version, Future(), image, top))
+
+    def forget(self, puzzle: str) -> None:
+        with self._wake:
+            for key in [key for key in self._puzzles if key[0] == puzzle]:
+                del self._puzzles[key]
+
+    def stop(self) -> None:
+        """Ends the thread after the batch in work; what waits is cancelled."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        self._thread.join(timeout=60)
+        for job in self._jobs:
+            job.future.cancel()
+
+    def _submit(self, job: _Job) -> "Future[Any]":
+        with self._wake:
+            if not self.ready:
+                job.future.set_exception(RuntimeError("the engine has stopped"))
+            else:
+                self._jobs.append(job)
+                self._metrics.queue.set(len(self._jobs))
+                self._wake.notify()
+        return job.future
+
+    def _next(self) -> list[_Job]:
+        """The oldest job, with those that can be searched together with it."""
+        with self._wake:
+            while not self._jobs and not self._stopping:
+                self._wake.wait()
+            if self._stopping:
+                return []
+            first = self._jobs.popleft()
+            jobs, rest = [first], deque[_Job]()
+            for job in self._jobs:
+                if len(jobs) < self._batch and job.goes_with(first):
+                    jobs.append(job)
+                else:
+                    rest.append(job)
+            self._jobs = rest
+            self._metrics.queue.set(len(rest))
+            return jobs
+
+    def _run(self) -> None:
+        while jobs := self._next():
+            # A caller that has gone has cancelled its future.
+            jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            if not jobs:
+                continue
+            try:
+                puzzle = self._puzzle(jobs[0].puzzle, jobs[0].version)
+                if jobs[0].image is None:
+                    jobs[0].future.set_result(None)
+                    continue
+                self._search(puzzle, jobs)
+            except BaseException as error:  # whatever it is belongs to the callers
+                for job in jobs:
+                    if not job.future.done():
+                        job.future.set_exception(error)
+            jobs = []
+
+    def _puzzle(self, puzzle: str, version: int) -> "Puzzle":
+        key = (puzzle, version)
+        with self._wake:
+            if key in self._puzzles:
+                self._puzzles.move_to_end(key)
+                return self._puzzles[key]
+        picture, grid = self._load(puzzle, version)
+        encoded = self._locator.encode(picture, grid=grid)
+        self._metrics.encoded.inc()
+        with self._wake:
+            self._puzzles[key] = encoded
+            while len(self._puzzles) > self._cache:
+                self._puzzles.popitem(last=False)
+        return encoded
+
+    def _search(self, puzzle: "Puzzle", jobs: list[_Job]) -> None:
+        started = time.perf_counter()
+        images = [job.image for job in jobs]
+        together = getattr(puzzle, "search_many", None)
+        if together is not None and len(jobs) > 1:
+            try:
+                for job, found in zip(jobs, together(images, jobs[0].top), strict=True):
+                    job.future.set_result(found)
+            except InputError:  # one that shows no piece must not take the others with it
+                together = None
+        if together is None or len(jobs) == 1:
+            for job in jobs:
+                if not job.future.done():
+                    try:
+                        job.future.set_result(puzzle.search(job.image, job.top))
+                    except InputError as error:
+                        job.future.set_exception(error)
+        self._metrics.batch.observe(len(jobs))
+        self._metrics.search_seconds.observe(time.perf_counter() - started)

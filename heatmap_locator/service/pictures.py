@@ -1,0 +1,41 @@
+"""Pictures of answers: overlay and heatmap."""
+
+import asyncio
+
+import numpy as np
+
+from heatmap_locator.service import records
+from heatmap_locator.service.service import Service
+from heatmap_locator.service.storage import Record
+
+
+async def heatmap(service: Service, piece: Record) -> bytes:
+    """Grey PNG of a piece's heatmap, black 0 and white 1."""
+    _, data = await service.file(piece, "heatmap")
+
+    def draw() -> bytes:
+        heat = records.read_heatmap(data)
+        return records.to_png(np.rint(heat.clip(0, 1) * 255).astype(np.uint8))
+
+    return await asyncio.to_thread(draw)
+
+
+async def overlay(service: Service, puzzle: Record, piece: Record) -> bytes:
+    """PNG of a piece's places in the picture."""
+    from heatmap_locator.overlay import draw_overlay
+
+    search = await service.stored_search(piece)
+    async with service.drawing:
+        picture = await service.picture(puzzle)
+
+        def draw() -> bytes:
+            drawn = draw_overlay(
+                picture,
+                search.heatmap,
+                search.placements[: piece["top"]],
+                search.piece_rgb,
+                search.piece_mask,
+            )
+            return records.to_png(drawn)
+
+        return await asyncio.to_thread(draw)

@@ -1,0 +1,104 @@
+"""Errors as RFC 9457 problem documents."""
+
+import http
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("heatmap_locator.service")
+
+
+class Problem(HTTPException):
+    """An error to be answered: a status, one line for people, and a kind for programs.
+
+    Args:
+        status: of HTTP, 400..599.
+        detail: what is wrong and what to do, one line.
+        kind: end of the problem's ``type``; ``None`` for ``about:blank``.
+        headers: sent along.
+        extra: further members of the document.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(status, " ".join(detail.split()), dict(headers or {}))
+        self.kind, self.extra = kind, extra
+
+
+def problem_response(
+    status: int,
+    detail: str,
+    instance: str,
+    kind: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> JSONResponse:
+    """The document as a response."""
+    try:
+        title = http.HTTPStatus(status).phrase
+    except ValueError:
+        title = "Error"
+    body = {
+        "type": "about:blank" if kind is None else f"urn:heatmap-locator:{kind}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        **extra,
+    }
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kind = error.kind if isinstance(error, Problem) else None
+    extra = error.extra if isinstance(error, Problem) else {}
+    return problem_response(
+        error.status_code,
+        str(error.detail),
+        request.url.path,
+        kind,
+        error.headers,
+        **extra,
+    )
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # The input is left out: it may be a whole upload.
+    found = [
+        {
+            "loc": [str(part) for part in entry["loc"]],
+            "msg": str(entry["msg"]),
+            "type": entry["type"],
+        }
+        for entry in error.errors()[:20]
+    ]
+    where = ".".join(found[0]["loc"]) if found else "request"
+    detail = f"{where}: {found[0]['msg']}" if found else "the request is not valid"
+    return problem_response(422, detail, request.url.path, "validation", errors=found)
+
+
+async def _on_crash(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    detail = "the server failed on this request; it has been logged"
+    return problem_response(500, detail, request.url.path)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(Exception, _on_crash)

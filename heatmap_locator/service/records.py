@@ -1,0 +1,232 @@
+"""Between what the library computes, what is stored, and what the API shows."""
+
+import io
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from heatmap_locator.geometry import compose
+from heatmap_locator.placement import Placement
+from heatmap_locator.service.storage import Record
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Search
+
+CUT_SIDE = 1024
+"""Longest side of a stored cut-out; larger ones are shrunk."""
+
+THUMBNAIL = 480
+_MARGIN = 4
+_OUTLINE_ERROR = 0.75
+"""Pixels that a simplified outline may be off."""
+
+
+def new_id() -> str:
+    """22 characters that nobody guesses."""
+    return secrets.token_urlsafe(16)
+
+
+def now() -> str:
+    """ISO 8601 in UTC, sorting as text."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def clean_name(text: str | None, otherwise: str) -> str:
+    """A name as people gave it, on one line of printable characters, 120 at most."""
+    kept = "".join(c if c.isprintable() else " " for c in text or "")
+    return " ".join(kept.split())[:120].strip() or otherwise
+
+
+def reason(error: Exception, name: str) -> str:
+    """The library's message with the file called as its sender calls it."""
+    _, colon, rest = str(error).partition(": ")
+    return f"{name}: {rest}" if colon else f"{name}: {error}"
+
+
+# ---------------------------------------------------------------------- images
+
+
+def to_jpeg(rgb: np.ndarray, side: int | None = None) -> bytes:
+    """(H, W, 3) uint8 as JPEG, at most ``side`` pixels long."""
+    if side is not None and max(rgb.shape[:2]) > side:
+        scale = side / max(rgb.shape[:2])
+        size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
+    return bytes(cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1])
+
+
+def to_png(pixels: np.ndarray) -> bytes:
+    """(H, W), (H, W, 3) or (H, W, 4) uint8, RGB or RGBA, as PNG."""
+    if pixels.ndim == 3:
+        way = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        pixels = cv2.cvtColor(pixels, way)
+    return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1])
+
+
+def from_png(data: bytes) -> np.ndarray:
+    """(H, W, 4) or (H, W, 3) uint8 RGB(A) of a file written by ``to_png``."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError("a stored image is damaged")
+    way = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return cv2.cvtColor(pixels, way)
+
+
+def _outline(mask: np.ndarray) -> np.ndarray:
+    """(N, 2) points around the largest part of a mask, in its pixels."""
+    found, _ = cv2.findContours(
+        (mask > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    largest = max(found, key=cv2.contourArea)
+    points: np.ndarray = cv2.approxPolyDP(largest, _OUTLINE_ERROR, True)[:, 0] + 0.5
+    return points
+
+
+# ---------------------------------------------------------------------- pieces
+
+
+def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
+    """A search as members of a piece's record, and the data of its ``files`` by role."""
+    rgb, mask = search.piece_rgb, search.piece_mask
+    ys, xs = np.nonzero(mask > 0.5)
+    top, bottom = max(0, ys.min() - _MARGIN), min(mask.shape[0], ys.max() + 1 + _MARGIN)
+    left, right = max(0, xs.min() - _MARGIN), min(mask.shape[1], xs.max() + 1 + _MARGIN)
+    alpha = np.rint(mask[top:bottom, left:right] * 255).astype(np.uint8)
+    cut = np.dstack([rgb[top:bottom, left:right], alpha])
+    scale = max(1.0, max(cut.shape[:2]) / CUT_SIDE)
+    if scale > 1:
+        size = (max(1, round(cut.shape[1] / scale)), max(1, round(cut.shape[0] / scale)))
+        cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
+    points = _outline(mask)
+    low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
+    heat = io.BytesIO()
+    np.savez_compressed(heat, heatmap=search.heatmap.astype(np.float16))
+    record = {
+        "state": "located",
+        "error": None,
+        "outline": [[round(float(v), 1) for v in point] for point in points],
+        "box_in_photo": [round(float(v), 1) for v in (*low, *high)],
+        "touching": False,
+        "placements": [
+            {
+                "box": list(p.box),
+                "center": list(p.center),
+                "rotation": p.rotation,
+                "score": p.score,
+                "cell": None if p.cell is None else list(p.cell),
+                "matrix": list(p.matrix),
+            }
+            for p in search.placements
+        ],
+        # From the cut-out's pixels to those of the image that was searched.
+        "cut": [
+            (right - left) / cut.shape[1],
+            (bottom - top) / cut.shape[0],
+            float(left),
+            float(top),
+        ],
+    }
+    return record, {"image": to_png(cut), "heatmap": heat.getvalue()}
+
+
+def failed(error: str) -> Record:
+    """Members of the record of a piece that could not be located."""
+    return {
+        "state": "failed",
+        "error": error,
+        "outline": None,
+        "box_in_photo": None,
+        "touching": False,
+        "placements": [],
+        "cut": None,
+    }
+
+
+def placements_of(record: Record, top: int | None = None) -> list[Placement]:
+    """The first ``top`` stored placements; their matrices map the cut-out to the picture."""
+    if record["cut"] is None:
+        return []
+    sx, sy, x, y = record["cut"]
+    uncut = np.array([[sx, 0.0, x], [0.0, sy, y]])
+    found = []
+    for p in record["placements"][:top]:
+        matrix = compose(np.reshape(p["matrix"], (2, 3)), uncut)
+        found.append(
+            Placement(
+                box=tuple(p["box"]),
+                center=tuple(p["center"]),
+                rotation=p["rotation"],
+                score=p["score"],
+                cell=None if p["cell"] is None else tuple(p["cell"]),
+                matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
+            )
+        )
+    return found
+
+
+def read_heatmap(data: bytes) -> np.ndarray:
+    """(h, w) float32, 0..1."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+        return np.asarray(stored["heatmap"], np.float32)
+
+
+def stored_search(record: Record, image: bytes, heatmap: bytes) -> "Search":
+    """The search that a piece's record was made from, on its cut-out."""
+    from heatmap_locator.locator import Search
+
+    cut = from_png(image)
+    return Search(
+        placements_of(record),
+        read_heatmap(heatmap),
+        np.ascontiguousarray(cut[..., :3]),
+        cut[..., 3].astype(np.float32) / 255,
+    )
+
+
+# ----------------------------------------------------------------------- views
+
+
+def puzzle_view(record: Record, piece_count: int) -> dict[str, Any]:
+    """A puzzle as the API shows it."""
+    here = f"/v1/puzzles/{record['id']}"
+    grid = record["grid"]
+    shown = ("id", "name", "created", "width", "height", "state", "error", "corners", "original")
+    return {
+        **{key: record[key] for key in shown},
+        "grid": None if grid is None else {"rows": grid[0], "cols": grid[1]},
+        "pieces": None if grid is None else grid[0] * grid[1],
+        "piece_count": piece_count,
+        "links": {
+            "self": here,
+            "picture": f"{here}/picture",
+            "thumbnail": f"{here}/thumbnail",
+            "original": f"{here}/original",
+            "events": f"{here}/events",
+        },
+    }
+
+
+def piece_view(record: Record) -> dict[str, Any]:
+    """A piece as the API shows it."""
+    here = f"/v1/puzzles/{record['puzzle']}/pieces/{record['id']}"
+    files = record.get("files", {})
+    places = placements_of(record, record["top"])
+    shown = ("id", "photo", "state", "error", "outline", "box_in_photo", "touching", "created")
+    located_too = "heatmap" in files
+    return {
+        **{key: record[key] for key in shown},
+        "placements": [p.to_dict() for p in places],
+        "transforms": [[round(v, 6) for v in p.matrix] for p in places],
+        "seconds": round(record["seconds"], 3),
+        "links": {
+            "self": here,
+            "image": f"{here}/image" if "image" in files else None,
+            "photo": f"{here}/photo" if "photo" in files else None,
+            "overlay": f"{here}/overlay" if located_too else None,
+            "heatmap": f"{here}/heatmap" if located_too else None,
+        },
+    }

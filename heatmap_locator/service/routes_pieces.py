@@ -1,0 +1,136 @@
+"""Routes of pieces: photos in, places out, and pictures of both."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Header, Path, Response, UploadFile
+from sse_starlette import EventSourceResponse
+
+from heatmap_locator.service import pictures, schemas
+from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.records import clean_name, piece_view
+from heatmap_locator.service.routes_puzzles import (
+    ID_PATTERN,
+    PuzzleId,
+    TheService,
+    image_answer,
+)
+from heatmap_locator.service.schemas import problems
+from heatmap_locator.service.service import kind_of
+from heatmap_locator.service.streams import Photo, locate_events, locate_photos
+from heatmap_locator.service.uploads import UploadRoute
+
+PieceId = Annotated[str, Path(pattern=ID_PATTERN, description="as locate answered it")]
+
+uploads = APIRouter(prefix="/v1", tags=["pieces"], route_class=UploadRoute)
+router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
+
+
+@uploads.post(
+    "/puzzles/{puzzle}/locate",
+    response_model=schemas.Located,
+    responses={
+        **problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
+        200: {
+            "description": "a piece for every one found; one that failed says why",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+    },
+    summary="Where do these pieces go?",
+)
+async def locate(
+    service: TheService,
+    puzzle: PuzzleId,
+    photos: Annotated[
+        list[UploadFile],
+        File(description="photos of one piece each; an alpha channel is its outline"),
+    ],
+    top: Annotated[int, Form(ge=1, le=100, description="places a piece", examples=[5])] = 5,
+    many: Annotated[bool, Form(description="each photo shows many loose pieces")] = False,
+    accept: Annotated[str, Header(description="text/event-stream for one event a piece")] = "",
+) -> Any:
+    """Waits for the picture to be encoded.  All failed: 422; some: those have an `error`.
+
+    With `Accept: text/event-stream` each piece is sent as a `piece` event as soon as it is
+    located, then `done`.
+    """
+    record = await service.puzzle(puzzle)
+    if record["state"] == "failed":
+        raise Problem(409, f"the puzzle could not be encoded: {record['error']}", "not-ready")
+    service.check_room(len(photos))
+    taken = [
+        Photo(clean_name(photo.filename, f"photo {number}"), await photo.read())
+        for number, photo in enumerate(photos, 1)
+    ]
+    if "text/event-stream" in accept.lower():
+        return EventSourceResponse(locate_events(service, record, taken, top, many), ping=15)
+    found = await locate_photos(service, record, taken, top, many)
+    return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
+
+
+@router.get("", response_model=schemas.Pieces, responses=problems(404, 422), summary="All pieces")
+async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
+    """Oldest first."""
+    return {"pieces": [piece_view(piece) for piece in await service.pieces(puzzle)]}
+
+
+@router.get(
+    "/{piece}", response_model=schemas.Piece, responses=problems(404, 422), summary="One piece"
+)
+async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Any:
+    """As it was answered when it was located."""
+    return piece_view(await service.piece(puzzle, piece))
+
+
+@router.delete("/{piece}", status_code=204, responses=problems(404, 422), summary="Delete a piece")
+async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> None:
+    """With its images."""
+    await service.delete_piece(puzzle, piece)
+
+
+@router.get(
+    "/{piece}/image",
+    response_class=Response,
+    responses={**problems(404, 422), **image_answer("image/png", "the piece cut out, RGBA")},
+    summary="The piece cut out",
+)
+async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
+    """Its `transforms` map pixels of this image to the picture's."""
+    _, data = await service.file(await service.piece(puzzle, piece), "image")
+    return Response(data, media_type="image/png")
+
+
+@router.get(
+    "/{piece}/photo",
+    response_class=Response,
+    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    summary="The photo it is from",
+)
+async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
+    """The photo as it was sent."""
+    _, data = await service.file(await service.piece(puzzle, piece), "photo")
+    return Response(data, media_type=kind_of(data).media_type)
+
+
+@router.get(
+    "/{piece}/overlay",
+    response_class=Response,
+    responses={**problems(404, 422), **image_answer("image/png", "its places drawn")},
+    summary="Its places, drawn in the picture",
+)
+async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
+    """As `heatmap-predict --overlay` draws it."""
+    record = await service.piece(puzzle, piece)
+    data = await pictures.overlay(service, await service.puzzle(puzzle), record)
+    return Response(data, media_type="image/png")
+
+
+@router.get(
+    "/{piece}/heatmap",
+    response_class=Response,
+    responses={**problems(404, 422), **image_answer("image/png", "grey, white is most likely")},
+    summary="Its heatmap",
+)
+async def get_heatmap(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
+    """Over the whole picture, at the resolution it was computed in."""
+    data = await pictures.heatmap(service, await service.piece(puzzle, piece))
+    return Response(data, media_type="image/png")

@@ -1,0 +1,281 @@
+"""What the API answers, as the OpenAPI document shows it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+Box = Annotated[list[float], Field(min_length=4, max_length=4)]
+Corners = Annotated[list[Point], Field(min_length=4, max_length=4)]
+State = Literal["encoding", "ready", "failed"]
+
+_PUZZLE = "Vq0pO4n1sK3gk7u2m5Yx9A"
+_PIECE = "b9tZr0QwL2cXk8e1N6uD3g"
+
+PLACEMENT_EXAMPLE = {
+    "box": [348.03, 210.14, 415.98, 295.07],
+    "center": [382.0, 252.6],
+    "rotation": 216.6,
+    "score": 0.868,
+    "cell": [3, 5],
+}
+PUZZLE_EXAMPLE = {
+    "id": _PUZZLE,
+    "name": "Lake in autumn",
+    "created": "2026-01-31T18:02:11.480112Z",
+    "width": 960,
+    "height": 720,
+    "grid": {"rows": 12, "cols": 16},
+    "pieces": 192,
+    "state": "ready",
+    "error": None,
+    "corners": None,
+    "original": {"width": 960, "height": 720},
+    "piece_count": 1,
+    "links": {
+        "self": f"/v1/puzzles/{_PUZZLE}",
+        "picture": f"/v1/puzzles/{_PUZZLE}/picture",
+        "thumbnail": f"/v1/puzzles/{_PUZZLE}/thumbnail",
+        "original": f"/v1/puzzles/{_PUZZLE}/original",
+        "events": f"/v1/puzzles/{_PUZZLE}/events",
+    },
+}
+PIECE_EXAMPLE = {
+    "id": _PIECE,
+    "photo": "piece1.jpg",
+    "state": "located",
+    "error": None,
+    "outline": [[21.5, 30.0], [148.0, 33.5], [150.5, 160.0], [24.0, 158.5]],
+    "box_in_photo": [21.5, 30.0, 150.5, 160.0],
+    "touching": False,
+    "placements": [PLACEMENT_EXAMPLE],
+    "transforms": [[0.41, -0.3, 361.2, 0.3, 0.41, 205.9]],
+    "seconds": 0.47,
+    "created": "2026-01-31T18:02:15.104501Z",
+    "links": {
+        "self": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}",
+        "image": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/image",
+        "photo": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/photo",
+        "overlay": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/overlay",
+        "heatmap": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/heatmap",
+    },
+}
+
+
+def _example(value: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+class Placement(BaseModel):
+    """One possible place of a piece, as ``heatmap-predict --json`` prints it."""
+
+    model_config = _example(PLACEMENT_EXAMPLE)
+
+    box: Box = Field(description="(x1, y1, x2, y2) of the outline, knobs included, picture pixels")
+    center: Point = Field(description="(x, y) of the box's middle")
+    rotation: float = Field(description="degrees clockwise that the photo is turned, [0, 360)")
+    score: float = Field(description="how sure, 0..1")
+    cell: list[int] | None = Field(description="(row, col) from 0, null where no grid is known")
+
+
+class Grid(BaseModel):
+    """How the puzzle is cut."""
+
+    rows: int
+    cols: int
+
+
+class Size(BaseModel):
+    """Pixels, EXIF orientation applied."""
+
+    width: int
+    height: int
+
+
+class PuzzleLinks(BaseModel):
+    """Paths on this server."""
+
+    self: str
+    picture: str
+    thumbnail: str
+    original: str
+    events: str
+
+
+class Puzzle(BaseModel):
+    """A puzzle's picture and how far it is."""
+
+    model_config = _example(PUZZLE_EXAMPLE)
+
+    id: str
+    name: str
+    created: str = Field(description="ISO 8601, UTC")
+    width: int = Field(description="of the squared-up picture; boxes are in its pixels")
+    height: int
+    grid: Grid | None
+    pieces: int | None
+    state: State
+    error: str | None
+    corners: Corners | None = Field(description="in the original's pixels, clockwise")
+    original: Size
+    piece_count: int = Field(description="pieces photographed so far")
+    links: PuzzleLinks
+
+
+class Puzzles(BaseModel):
+    """All puzzles, newest first."""
+
+    puzzles: list[Puzzle]
+
+
+class PieceLinks(BaseModel):
+    """Paths on this server; null where there is no such image."""
+
+    self: str
+    image: str | None
+    photo: str | None
+    overlay: str | None
+    heatmap: str | None
+
+
+class Piece(BaseModel):
+    """A piece found in a photo, and its places."""
+
+    model_config = _example(PIECE_EXAMPLE)
+
+    id: str
+    photo: str = Field(description="name of the photo as it was sent")
+    state: Literal["located", "failed", "waiting"] = Field(
+        description="waiting: the picture's corners changed and the piece is located anew"
+    )
+    error: str | None
+    outline: list[Point] | None = Field(description="in the photo's pixels")
+    box_in_photo: Box | None
+    touching: bool = Field(description="cut from a piece that it touched in the photo")
+    placements: list[Placement] = Field(description="best first")
+    transforms: list[list[float]] = Field(
+        description="for each placement, the 2x3 map from pixels of the image (the cut-out) to "
+        "pixels of the picture, rows flattened"
+    )
+    seconds: float = Field(description="from the photo's arrival, waiting included")
+    created: str
+    links: PieceLinks
+
+
+class Pieces(BaseModel):
+    """All pieces of a puzzle, oldest first."""
+
+    pieces: list[Piece]
+
+
+class Located(BaseModel):
+    """The pieces of the photos just sent."""
+
+    puzzle: str
+    pieces: list[Piece]
+
+
+class SuggestedCorners(BaseModel):
+    """Corners found in the original, null where none were."""
+
+    corners: Corners | None
+
+
+class CornersChange(BaseModel):
+    """New corners, or null for none."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"corners": [[102, 96], [911, 120], [940, 700], [80, 671]]}]
+        },
+    )
+
+    corners: Corners | None
+
+
+class Assignment(BaseModel):
+    """The cell of a piece in one consistent answer."""
+
+    piece: str
+    cell: list[int] | None = Field(description="null for a piece left over: more than cells")
+    placement: Placement
+    sure: bool
+
+
+class Solution(BaseModel):
+    """Each piece in a cell of its own."""
+
+    puzzle: str
+    assignments: list[Assignment]
+    unsure: list[str] = Field(description="pieces that the answer would not swear to")
+
+
+class Health(BaseModel):
+    """Whether the process is up."""
+
+    model_config = _example({"status": "ok"})
+
+    status: str
+
+
+class FieldError(BaseModel):
+    """Where a request is not valid."""
+
+    loc: list[str]
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    model_config = _example(
+        {
+            "type": "urn:heatmap-locator:not-found",
+            "title": "Not Found",
+            "status": 404,
+            "detail": "no such puzzle; it may have been deleted",
+            "instance": f"/v1/puzzles/{_PUZZLE}",
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldError] | None = None
+
+
+_WHY = {
+    400: "The body is not valid multipart or JSON, or was cut short.",
+    401: "The server asks for a bearer token.",
+    404: "There is no such puzzle or piece.",
+    405: "The path does not take this method.",
+    408: "The body came too slowly.",
+    409: "The puzzle is not ready, or has no grid.",
+    413: "The upload is larger than the limit.",
+    415: "The body or a file is of a kind that is not taken.",
+    422: "A field is missing, unknown or out of range, or an image cannot be used.",
+    500: "The server failed; it has been logged.",
+    503: "Too much is waiting; try again after Retry-After seconds.",
+    507: "The storage is full of puzzles in use.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that can answer with these problems."""
+    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({401, 500, *statuses}):
+        entry: dict[str, Any] = {
+            "description": _WHY[status],
+            "content": {"application/problem+json": reference},
+        }
+        if status == 503:
+            entry["headers"] = {
+                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
+            }
+        found[status] = entry
+    return found

@@ -1,0 +1,183 @@
+"""Photos through the queue, as one answer or as server-sent events."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.records import piece_view, puzzle_view
+from heatmap_locator.service.service import RETRY_AFTER, Service
+from heatmap_locator.service.storage import Record
+
+MAX_LISTENERS = 256
+"""Event streams open at once."""
+
+PING = 15
+"""Seconds between comments that keep an idle stream open."""
+
+LOOK = 2.0
+"""Seconds between looks at a storage that other processes write to as well."""
+
+_log = logging.getLogger("heatmap_locator.service")
+
+
+class Photo(NamedTuple):
+    """A file as it was sent."""
+
+    name: str
+    data: bytes
+
+
+async def _located(
+    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+) -> AsyncIterator[Record]:
+    """Pieces of all photos as they are located, not yet stored, in no order."""
+    found: asyncio.Queue[Record | Exception | None] = asyncio.Queue()
+
+    async def work(photo: Photo) -> None:
+        try:
+            async with contextlib.aclosing(
+                service.locate(puzzle, photo.name, photo.data, top, many)
+            ) as pieces:
+                async for piece in pieces:
+                    await found.put(piece)
+        except Exception as error:
+            await found.put(error)
+        finally:
+            await found.put(None)
+
+    tasks = [asyncio.create_task(work(photo)) for photo in photos]
+    try:
+        left = len(tasks)
+        while left:
+            piece = await found.get()
+            if piece is None:
+                left -= 1
+            elif isinstance(piece, Exception):
+                raise piece
+            else:
+                yield piece
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def locate_photos(
+    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+) -> list[Record]:
+    """Locates and keeps the pieces of all photos, in the photos' order.
+
+    Raises:
+        Problem: none could be located; nothing is kept then.
+    """
+    order = {id(photo): number for number, photo in enumerate(photos)}
+    by_photo: dict[int, list[Record]] = {number: [] for number in order.values()}
+    failed: list[tuple[int, Record]] = []
+    any_located = False
+
+    async def one(number: int, photo: Photo) -> None:
+        nonlocal any_located
+        async with contextlib.aclosing(_located(service, puzzle, [photo], top, many)) as pieces:
+            async for piece in pieces:
+                if piece["state"] == "failed":
+                    failed.append((number, piece))
+                else:
+                    any_located = True
+                    by_photo[number].append(await service.store(piece))
+
+    with service.room(len(photos)):
+        async with asyncio.TaskGroup() as group:
+            for number, photo in enumerate(photos):
+                group.create_task(one(number, photo))
+        if not any_located:
+            raise _all_failed([piece for _, piece in sorted(failed, key=lambda pair: pair[0])])
+        for number, piece in failed:
+            by_photo[number].append(await service.store(piece))
+    return [piece for number in sorted(by_photo) for piece in by_photo[number]]
+
+
+def _all_failed(pieces: list[Record]) -> Problem:
+    problems = [piece["problem"] for piece in pieces]
+    if len(problems) == 1:
+        only: Problem = problems[0]
+        return only
+    status = problems[0].status_code if len({p.status_code for p in problems}) == 1 else 422
+    detail = "; ".join(str(p.detail) for p in problems[:5])
+    if len(problems) > 5:
+        detail += f"; and {len(problems) - 5} more"
+    return Problem(status, detail, "no-piece-located")
+
+
+async def locate_events(
+    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+) -> AsyncIterator[ServerSentEvent]:
+    """``piece`` for each piece, kept already, then ``done``; ``problem`` where it had to end."""
+    count = failed = 0
+    try:
+        with service.room(len(photos)):
+            async with contextlib.aclosing(_located(service, puzzle, photos, top, many)) as pieces:
+                async for found in pieces:
+                    piece = await service.store(found)
+                    count += 1
+                    failed += piece["state"] == "failed"
+                    yield _event("piece", piece_view(piece))
+        yield _event("done", {"puzzle": puzzle["id"], "pieces": count, "failed": failed})
+    except Problem as problem:
+        data = {"title": "Problem", "status": problem.status_code, "detail": problem.detail}
+        yield _event("problem", data)
+    except Exception:
+        _log.exception("locating for puzzle %s failed", puzzle["id"])
+        detail = "the server failed on this request; it has been logged"
+        yield _event("problem", {"title": "Problem", "status": 500, "detail": detail})
+
+
+async def puzzle_events(service: Service, puzzle: Record) -> EventSourceResponse:
+    """The stream of what happens to a puzzle, which begins with the puzzle as it is."""
+    if service.events.count >= MAX_LISTENERS:
+        raise Problem(
+            503,
+            "too many event streams are open; close some",
+            "queue-full",
+            {"Retry-After": str(RETRY_AFTER)},
+        )
+    identifier = puzzle["id"]
+
+    async def stream() -> AsyncIterator[ServerSentEvent]:
+        with service.events.listen(identifier) as queue:
+            record = await asyncio.to_thread(service.storage.puzzle, identifier)
+            if record is None:
+                yield _event("removed", {"id": identifier})
+                return
+            last = await service.view(record)
+            yield _event("puzzle", last)
+            while True:
+                wait = LOOK if service.storage.shared else None
+                try:
+                    event = await asyncio.wait_for(queue.get(), wait)
+                except TimeoutError:
+                    # Other processes change it too, and their events do not come here.
+                    record = await asyncio.to_thread(service.storage.puzzle, identifier)
+                    count = await asyncio.to_thread(service.storage.count, identifier)
+                    now = None if record is None else puzzle_view(record, count)
+                    if now is None:
+                        yield _event("removed", {"id": identifier})
+                        return
+                    if now != last:
+                        last = now
+                        yield _event("puzzle", now)
+                    continue
+                yield _event(event.kind, event.data)
+                if event.kind == "removed":
+                    return
+
+    return EventSourceResponse(stream(), ping=PING)
+
+
+def _event(kind: str, data: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(json.dumps(data, allow_nan=False), event=kind)

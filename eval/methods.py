@@ -1,8 +1,9 @@
 """What all methods have in common: prepare a picture once, then locate pieces in it."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -11,8 +12,6 @@ from heatmap_locator.geometry import Array, bounds, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline import find_outline
 from heatmap_locator.placement import Placement
-
-METHODS = ("ours", "ncc", "sift", "sift-ncc")
 
 
 class Prepared(Protocol):
@@ -31,6 +30,22 @@ class Method(Protocol):
 
     def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
         """Do once what depends on the picture, (H, W, 3) uint8, alone."""
+
+
+@runtime_checkable
+class Borrowing(Protocol):
+    """Something prepared whose work may have been done for another method already.
+
+    Attributes:
+        borrowed: seconds that the last call, or the preparation, would have taken besides.
+    """
+
+    borrowed: float
+
+
+def borrowed(prepared: Prepared) -> float:
+    """Seconds to add to the clock for the last call; 0 for a method that shares nothing."""
+    return prepared.borrowed if isinstance(prepared, Borrowing) else 0.0
 
 
 def outline_of(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,16 +121,49 @@ class _OursPrepared:
         return self.puzzle.locate(with_rim(piece), top)  # type: ignore[attr-defined]
 
 
-def make_method(name: str, weights: str | None, device: str) -> Method:
-    """A method by its name in METHODS."""
-    from . import baselines
+def make_methods(
+    names: Sequence[str], weights: str | None, loftr_weights: Path | None, device: str
+) -> tuple[dict[str, Method], dict[str, str]]:
+    """Methods by name, and digests of weights by name for those that have any.
 
-    if name == "ours":
-        return Ours(weights, device)
-    if name == "ncc":
-        return baselines.Ncc()
-    if name == "sift":
-        return baselines.Sift()
-    if name == "sift-ncc":
-        return baselines.SiftThenNcc()
-    raise ValueError(f"method must be one of {METHODS}, not {name!r}")
+    Args:
+        names: of :data:`heatmap_eval.options.METHODS`; LoFTR needs its weights.
+        weights: the library's, ``None`` for the packaged ones.
+        loftr_weights: a LoFTR checkpoint.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        WeightsError: weights that cannot be used.
+    """
+    from heatmap_locator.weights import shipped_weights
+
+    from .ncc import Ncc
+    from .shared import Shared
+    from .sift import Sift, SiftThenNcc
+
+    sift, ncc = Shared(Sift()), Shared(Ncc())
+    methods: dict[str, Method] = {}
+    digests: dict[str, str] = {}
+    for name in names:
+        if name == "ours":
+            methods[name] = Ours(weights, device)
+            digests[name] = digest(Path(weights or shipped_weights()))
+        elif name == "loftr" and loftr_weights is not None:
+            from .loftr import Loftr
+
+            methods[name] = Loftr(loftr_weights, chosen_device(device))
+            digests[name] = digest(loftr_weights)
+        elif name in ("sift", "ncc"):
+            methods[name] = sift if name == "sift" else ncc
+        elif name == "sift-ncc":
+            methods[name] = SiftThenNcc(sift, ncc)
+        else:
+            raise ValueError(f"no method {name!r}")
+    return methods, digests
+
+
+def chosen_device(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto`` too."""
+    import torch
+
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -8,10 +8,15 @@ import numpy as np
 
 from heatmap_locator.geometry import angle_difference, box_iou
 
+from .reliability import calibration_error, coverage_at, precision_at
+
 Box = tuple[float, float, float, float]
 
 RIGHT_ANGLE = 15.0
 """Degrees within which a rotation counts as right."""
+
+COVERAGES = (0.5, 0.7, 0.8, 0.9)
+"""Parts of the pieces, surest first, whose share right is told."""
 
 TEXTURED = ("medium", "high")
 """Classes of texture that the group ``textured`` joins."""
@@ -45,6 +50,8 @@ class Record:
         seconds: spent on this piece.
         prepare_seconds: spent once on its picture.
         weights: digest of the weights, or ``None`` for a method without.
+        peak_memory: most that the method held at a time for this picture and its pieces, above
+            what the process held before, 10^6 bytes; ``None`` where it could not be read.
     """
 
     method: str
@@ -61,6 +68,7 @@ class Record:
     seconds: float
     prepare_seconds: float = 0.0
     weights: str | None = None
+    peak_memory: float | None = None
 
 
 def center(box: Box) -> tuple[float, float]:
@@ -142,6 +150,31 @@ def interval(
     return float(low), float(high)
 
 
+def score(record: Record) -> float:
+    """Of the first answer; minus infinity without one."""
+    return record.answers[0].score if record.answers else -np.inf
+
+
+def by_rotation(records: Sequence[Record], bins: int = 12) -> list[tuple[float, int, float]]:
+    """(middle of the bin in degrees, pieces, share both right) by the true rotation.
+
+    The first bin is centred on 0, so that quarter turns fall in the middle of theirs.
+    """
+    width = 360.0 / bins
+    index = np.array([int((r.rotation + width / 2) // width) % bins for r in records], int)
+    right = np.array([both(r) for r in records], float)
+    return [
+        (b * width, int((index == b).sum()), float(right[index == b].mean()))
+        for b in range(bins) if (index == b).any()
+    ]  # fmt: skip
+
+
+def _percentile(values: Sequence[float], percent: float) -> float | None:
+    """The smallest value that so many per cent do not exceed; ``None`` where it is infinite."""
+    found = float(np.percentile(values, percent, method="inverted_cdf"))
+    return found if np.isfinite(found) else None
+
+
 def _median(values: Sequence[float]) -> float | None:
     """The median, ``None`` where there is none or it is infinite (most pieces unanswered)."""
     middle = float(np.median(values)) if len(values) else np.inf
@@ -161,6 +194,8 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
         return float(np.mean([test(r) for r in records]))
 
     right = [r for r in records if placed(r)]
+    scores, hits = [score(r) for r in records], [both(r) for r in records]
+    memory = [r.peak_memory for r in records if r.peak_memory is not None]
     return {
         "n": len(records),
         "answered": share(lambda r: bool(r.answers)),
@@ -173,9 +208,15 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
         "both": share(both),
         "both_interval": list(interval(records)),
         "center_error": _median([center_error(r) for r in records]),
+        "center_error_90": _percentile([center_error(r) for r in records], 90),
         "angle_error": _median([angle_error(r) for r in right]),
         "collapse": collapse(records),
+        "calibration_error": calibration_error(scores, hits),
+        "precision_at": {str(c): precision_at(scores, hits, c) for c in COVERAGES},
+        "coverage_at_99": coverage_at(scores, hits, 0.99),
         "seconds": _median([r.seconds for r in records]),
+        "prepare_seconds": _median([r.prepare_seconds for r in records]),
+        "peak_memory": max(memory, default=None),
     }
 
 

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from heatmap_locator.errors import InputError
 
-from .methods import Method
+from .memory import PeakMemory
+from .methods import Method, borrowed
 from .metrics import Answer, Record
 from .records import Predictions
 from .tasks import PictureTask
@@ -32,11 +34,17 @@ def run(
     """
     done = {name: predictions.done(name) for name in methods}
     for task in tasks:
+        peaks: dict[str, float | None] = {}
         for name, method in methods.items():
             if any(task.piece_id(piece) not in done[name] for piece in task.pieces):
                 say(f"{name}: {task.dataset}, {task.count} pieces, {task.name}")
                 digest = (weights or {}).get(name)
-                predictions.add(_ask(task, name, method, done[name], digest))
+                with PeakMemory() as memory:
+                    records = _ask(task, name, method, done[name], digest)
+                # What a method took over from its parts lay in memory before it began.
+                needed = [memory.megabytes, *(peaks.get(p) for p in getattr(method, "parts", ()))]
+                peaks[name] = max((mb for mb in needed if mb is not None), default=None)
+                predictions.add(replace(r, peak_memory=peaks[name]) for r in records)
 
 
 def _ask(
@@ -46,7 +54,7 @@ def _ask(
     height, width = task.image.shape[:2]
     start = time.perf_counter()
     prepared = method.prepare(task.image, task.grid)
-    prepare_seconds = time.perf_counter() - start
+    prepare_seconds = time.perf_counter() - start + borrowed(prepared)
     records = []
     for piece in task.pieces:
         if task.piece_id(piece) in done:
@@ -56,7 +64,7 @@ def _ask(
             places = prepared.locate(piece.image, TOP)
         except InputError:
             places = []  # a piece that a method refuses is one it did not place
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start + borrowed(prepared)
         records.append(
             Record(
                 method=name,

@@ -1,7 +1,7 @@
 """Pieces of known place: cut from the picture itself, or printed, turned and photographed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,11 @@ from .tasks import PictureTask, PieceTask
 
 EXACT_SIZE = (3000, 2000)
 EXACT_GRID = Grid(25, 38)
+
+TINY_SIDE = 256
+TINY_GRID = Grid(4, 4)
+TINY_PADDING = 20
+"""Pixels of black around a piece."""
 
 PROCEDURAL_PICTURES = 20
 """Pictures drawn where no folder is given."""
@@ -94,11 +99,22 @@ def _three_by_two(picture: np.ndarray) -> np.ndarray:
     return np.asarray(crop.resize(EXACT_SIZE, Image.Resampling.LANCZOS))
 
 
-def exact_tasks(folder: Path | None, seed: int, per_picture: int) -> Iterator[PictureTask]:
-    """Rectangles out of the picture's own pixels, in quarter turns, all opaque."""
+def exact_tasks(
+    folder: Path | None, seed: int, per_picture: int, only: Container[str] | None = None
+) -> Iterator[PictureTask]:
+    """Rectangles out of the picture's own pixels, in quarter turns, all opaque.
+
+    Args:
+        folder: of pictures, or ``None`` for drawn ones.
+        seed: with the picture's index it decides everything.
+        per_picture: pieces taken from each picture.
+        only: names of the pictures wanted; ``None`` is all.
+    """
     source = PictureSource(folder, "all")
     (width, height), grid = EXACT_SIZE, EXACT_GRID
     for index, name in enumerate(_names(source, folder)):
+        if only is not None and name not in only:
+            continue
         rng = np.random.default_rng([seed, index])
         if folder is None:
             picture = draw_picture(width, height, rng)
@@ -116,6 +132,59 @@ def exact_tasks(folder: Path | None, seed: int, per_picture: int) -> Iterator[Pi
             image = np.ascontiguousarray(np.rot90(np.dstack([crop, opaque]), -quarters))
             box = (float(x1), float(y1), float(x2), float(y2))
             pieces.append(PieceTask(f"{row},{col}", image, box, 90.0 * quarters, texture))
+        yield PictureTask(dataset_name(folder), name, picture, grid, grid.pieces, pieces)
+
+
+def _square(picture: np.ndarray) -> np.ndarray:
+    """The middle of a picture at TINY_SIDE."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    crop = Image.fromarray(picture[top : top + side, left : left + side])
+    return np.asarray(crop.resize((TINY_SIDE, TINY_SIDE), Image.Resampling.LANCZOS))
+
+
+def tiny_tasks(
+    folder: Path | None, seed: int, per_picture: int, only: Container[str] | None = None
+) -> Iterator[PictureTask]:
+    """Interlocking pieces of small pictures, out of the picture's own pixels, on black.
+
+    As in the classical baselines of github.com/claust/pussel (experiment 23): 4 x 4 pieces, a
+    black background without alpha, 20 pixels of it on every side, and every piece in all four
+    quarter turns.  There a turned photo keeps its frame, which clips some tabs; here none are.
+
+    Args:
+        folder: of pictures, or ``None`` for drawn ones.
+        seed: with the picture's index it decides everything.
+        per_picture: pieces taken from each picture, each asked four times; at most 16.
+        only: names of the pictures wanted; ``None`` is all.
+    """
+    source = PictureSource(folder, "all")
+    side, grid, pad = TINY_SIDE, TINY_GRID, TINY_PADDING
+    for index, name in enumerate(_names(source, folder)):
+        if only is not None and name not in only:
+            continue
+        rng = np.random.default_rng([seed, index])
+        picture = draw_picture(side, side, rng) if folder is None else _square(source[index])
+        cut = cut_grid(grid.rows, grid.cols, side, side, rng)
+        padded = np.pad(picture, ((pad, pad), (pad, pad), (0, 0)))
+        pieces = []
+        for cell in rng.permutation(grid.pieces)[:per_picture]:
+            row, col = divmod(int(cell), grid.cols)
+            box = cut.box(row, col)
+            left, top = (math.floor(v) - pad for v in box[:2])
+            right, bottom = (math.ceil(v) + pad for v in box[2:])
+            # On whole pixels: the piece's are the picture's, but for the rim's cover.
+            shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
+            mask = rasterize(cut.outline(row, col), (bottom - top, right - left), shift)
+            crop = padded[top + pad : bottom + pad, left + pad : right + pad]
+            texture = texture_class(texture_spread(crop, mask, side / grid.cols))
+            photo = (crop * mask[..., None]).round().astype(np.uint8)
+            for quarter in range(4):
+                # rot90 turns counter-clockwise, a rotation is clockwise.
+                image = np.ascontiguousarray(np.rot90(photo, -quarter))
+                label = f"{row},{col},{90 * quarter}"
+                pieces.append(PieceTask(label, image, box, 90.0 * quarter, texture))
         yield PictureTask(dataset_name(folder), name, picture, grid, grid.pieces, pieces)
 
 
@@ -175,6 +244,7 @@ def captured_tasks(
     count: int,
     per_picture: int,
     photos: bool = False,
+    only: Container[str] | None = None,
 ) -> Iterator[PictureTask]:
     """Interlocking pieces at any angle; picture and pieces each captured on their own.
 
@@ -185,9 +255,12 @@ def captured_tasks(
         count: pieces of the puzzle; its grid follows from the picture's shape.
         per_picture: pieces taken from each picture.
         photos: on a background wide enough to be found, instead of with the outline as alpha.
+        only: names of the pictures wanted; ``None`` is all.
     """
     source = PictureSource(folder, split)
     for index, name in enumerate(_names(source, folder)):
+        if only is not None and name not in only:
+            continue
         rng = np.random.default_rng([seed, index, count])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         image = source[index]

@@ -9,10 +9,9 @@ from heatmap_locator.grid import Grid
 
 from .metrics import Box
 
-VERSION = 1
-"""Raised whenever a protocol changes: predictions of different versions do not compare."""
-
-PROTOCOLS = ("exact", "captured", "validation", "real")
+VERSION = 2
+"""Raised whenever a protocol or the record of an answer changes: predictions of different versions
+do not compare."""
 
 
 @dataclass(frozen=True, eq=False)

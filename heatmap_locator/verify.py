@@ -13,6 +13,7 @@ import numpy as np
 from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
 from heatmap_locator.piece import PreparedPiece
+from heatmap_locator.template import match_template
 
 IDENTICAL = 0.97
 """Masked NCC from which pixels count as the same."""
@@ -67,11 +68,7 @@ def verify(
     if mask.sum() < 16:
         return candidate, matrix
     window = _window(picture, low - REACH, high + REACH)
-    scores = cv2.matchTemplate(
-        window.astype(np.float32), upright.astype(np.float32), cv2.TM_CCOEFF_NORMED, mask=mask
-    )
-    # Windows without any variation come back as infinity or no number.
-    scores = np.where(np.isfinite(scores) & (scores <= 1.001), scores, -1.0)
+    scores = match_template(window.astype(np.float32), upright.astype(np.float32), mask)
     row, col = np.unravel_index(int(scores.argmax()), scores.shape)
     best = float(scores[row, col])
     if best < IDENTICAL:
@@ -110,8 +107,7 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate
         height, width = upright.shape[:2]
         if height > picture.shape[0] or width > picture.shape[1]:
             continue
-        scores = cv2.matchTemplate(picture, upright, cv2.TM_CCOEFF_NORMED)
-        scores = np.where(np.isfinite(scores) & (scores <= 1.001), scores, -1.0)
+        scores = match_template(picture, upright)
         row, col = np.unravel_index(int(scores.argmax()), scores.shape)
         found = picture[row : row + height, col : col + width].astype(np.int16)
         # On flat windows the correlation is rounding noise; the pixels themselves are not.

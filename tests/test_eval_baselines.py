@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from heatmap_eval.baselines import Ncc, Sift, SiftThenNcc, correlate
 from heatmap_eval.methods import Method, hull, with_rim
+from heatmap_eval.ncc import Ncc
+from heatmap_eval.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
 from heatmap_locator.grid import Grid
+from heatmap_locator.template import match_template
 from heatmap_train.procedural import draw_picture
 
 GRID = Grid(4, 6)
@@ -48,7 +50,7 @@ def test_correlation_is_zero_mean_over_the_mask_per_channel() -> None:
     mask[1:8, 2:9] = 1
     # Light of another colour: each channel's mean moves on its own.
     template = picture[6:15, 10:21] + np.array([40, -20, 90], np.float32)
-    found = correlate(picture, template, mask)
+    found = match_template(picture, template, mask.astype(np.float32))
     np.testing.assert_allclose(found, _by_definition(picture, template, mask), atol=1e-4)
     assert found[6, 10] == pytest.approx(1, abs=1e-4)
 
@@ -56,14 +58,14 @@ def test_correlation_is_zero_mean_over_the_mask_per_channel() -> None:
 def test_flat_windows_tell_nothing() -> None:
     picture = np.full((40, 40, 3), 120, np.float32)
     picture[25:33, 25:33] = np.random.default_rng(0).uniform(0, 255, (8, 8, 3))
-    found = correlate(picture, picture[25:33, 25:33], np.ones((8, 8)))
+    found = match_template(picture, picture[25:33, 25:33], np.ones((8, 8), np.float32))
     assert np.isfinite(found).all()
     assert found.max() <= 1.001
     assert np.unravel_index(found.argmax(), found.shape) == (25, 25)
     assert found[0, 0] == -1
 
 
-@pytest.mark.parametrize("method", [Ncc(), Sift(), SiftThenNcc()])
+@pytest.mark.parametrize("method", [Ncc(), Sift(), SiftThenNcc(Sift(), Ncc())])
 @pytest.mark.parametrize("quarters", [1, 2])
 def test_exact_piece_is_found(picture: np.ndarray, method: Method, quarters: int) -> None:
     places = method.prepare(picture, GRID).locate(_exact(picture, 2, 4, quarters), 3)

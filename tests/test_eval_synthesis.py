@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.baselines import correlate
 from heatmap_eval.methods import outline_of
 from heatmap_eval.metrics import Answer
 from heatmap_eval.real import real_tasks
@@ -22,6 +21,7 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
+from heatmap_locator.template import match_template
 from heatmap_train.procedural import draw_picture
 
 
@@ -56,8 +56,8 @@ def test_exact_piece_put_back(exact: PictureTask) -> None:
         back = np.rot90(piece.image[..., :3], int(piece.rotation // 90))
         np.testing.assert_array_equal(back, exact.image[y1:y2, x1:x2])
         around = exact.image[max(0, y1 - 9) : y2 + 9, max(0, x1 - 9) : x2 + 9]
-        found = correlate(
-            around.astype(np.float32), back.astype(np.float32), np.ones(back.shape[:2])
+        found = match_template(
+            around.astype(np.float32), back.astype(np.float32), np.ones(back.shape[:2], np.float32)
         )
         y, x = np.unravel_index(found.argmax(), found.shape)
         assert found.max() > 0.99
@@ -109,7 +109,11 @@ def test_captured_labels_agree_with_the_picture(captured: list[PictureTask]) -> 
                 inside = cv2.warpAffine(mask, matrix, (480, 360)) > 0.5
                 inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8))
                 out.append(
-                    correlate(task.image.astype(np.float32), back.astype(np.float32), inside)[0, 0]
+                    match_template(
+                        task.image.astype(np.float32),
+                        back.astype(np.float32),
+                        inside.astype(np.float32),
+                    )[0, 0]
                 )
     assert np.median(scores) > 0.75
     assert np.median(scores) > np.median(wrong) + 0.3

@@ -1,0 +1,78 @@
+"""From the head's logits to the probability that an answer is right (Platt, 1999)."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+MOST_MARGIN = 10.0
+"""Logits that a lead over the next best counts for at most, and what a lone candidate has."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A logistic regression on what a search found.
+
+    Attributes:
+        logit: weight of the candidate's own logit.
+        margin: weight of its lead over the best other candidate, in logits.
+        places: weight of the natural logarithm of the number of places there are.
+        intercept: added.
+    """
+
+    logit: float = 1.0
+    margin: float = 0.0
+    places: float = 0.0
+    intercept: float = 0.0
+
+    @classmethod
+    def from_extra(cls, value: Any) -> "Calibration":
+        """What a weights file holds: a mapping, or the older pair of logit and intercept.
+
+        Raises:
+            ValueError: neither, or no finite numbers.
+        """
+        if isinstance(value, (list, tuple)) and len(value) == 2:
+            value = {"logit": value[0], "intercept": value[1]}
+        if not isinstance(value, dict) or value.keys() - {f.name for f in fields(cls)}:
+            raise ValueError(f"no calibration: {value!r}")
+        try:
+            numbers = {key: float(number) for key, number in value.items()}
+        except TypeError:
+            raise ValueError(f"no calibration: {value!r}") from None
+        if not np.isfinite(list(numbers.values())).all():
+            raise ValueError(f"no calibration: {value!r}")
+        return cls(**numbers)
+
+    def to_extra(self) -> dict[str, float]:
+        """JSON-ready, for a weights file."""
+        return asdict(self)
+
+    def scores(self, logits: Sequence[float], places: float) -> list[float]:
+        """Probabilities, 0..1, of candidates.
+
+        Args:
+            logits: of all candidates found, best first.
+            places: pieces of the puzzle, or cells of all sizes that were searched.
+        """
+        if not len(logits):
+            return []
+        values = np.asarray(logits, np.float64)
+        features = np.column_stack([values, margins(values)])
+        total = features @ [self.logit, self.margin]
+        total += self.places * np.log(max(places, 1.0)) + self.intercept
+        return [float(p) for p in 1 / (1 + np.exp(-np.clip(total, -50, 50)))]
+
+
+def margins(logits: np.ndarray) -> np.ndarray:
+    """(N,) lead of each candidate over the best other one, within +-MOST_MARGIN.
+
+    Args:
+        logits: (N,), best first.
+    """
+    if len(logits) < 2:
+        return np.full(len(logits), MOST_MARGIN)
+    rival = np.full(len(logits), logits[0])
+    rival[0] = logits[1]
+    return np.clip(logits - rival, -MOST_MARGIN, MOST_MARGIN)

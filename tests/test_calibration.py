@@ -1,0 +1,43 @@
+"""Scores as probabilities: the library's formula and its place in a weights file."""
+
+import math
+
+import numpy as np
+import pytest
+
+from heatmap_locator.calibration import MOST_MARGIN, Calibration, margins
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_scores_by_hand() -> None:
+    calibration = Calibration(logit=2.0, margin=0.5, places=-1.0, intercept=3.0)
+    first, second, third = calibration.scores([1.0, 0.5, -1.0], places=math.e**2)
+    assert first == pytest.approx(_sigmoid(2 + 0.25 - 2 + 3))
+    assert second == pytest.approx(_sigmoid(1 - 0.25 - 2 + 3))
+    assert third == pytest.approx(_sigmoid(-2 - 1 - 2 + 3))
+    assert first > second > third
+
+
+def test_nothing_given_is_the_plain_sigmoid() -> None:
+    assert Calibration().scores([0.7, 0.1], 1000) == pytest.approx([_sigmoid(0.7), _sigmoid(0.1)])
+    assert Calibration().scores([], 10) == []
+    assert Calibration().scores([1e9, -1e9], 10) == pytest.approx([1, 0])
+
+
+def test_margins() -> None:
+    np.testing.assert_allclose(margins(np.array([3.0, 1.0, 0.5])), [2, -2, -2.5])
+    np.testing.assert_allclose(margins(np.array([3.0])), [MOST_MARGIN])
+    np.testing.assert_allclose(margins(np.array([99.0, 0.0])), [MOST_MARGIN, -MOST_MARGIN])
+
+
+def test_what_weights_files_hold() -> None:
+    assert Calibration.from_extra([1.5, -0.5]) == Calibration(logit=1.5, intercept=-0.5)
+    assert Calibration.from_extra({}) == Calibration()
+    one = Calibration(0.5, 0.25, -0.75, 2.0)
+    assert Calibration.from_extra(one.to_extra()) == one
+    for wrong in ([1.0], {"slope": 1.0}, {"logit": None}, {"logit": math.nan}, "x", {"logit": "x"}):
+        with pytest.raises(ValueError, match=r"no calibration|could not convert"):
+            Calibration.from_extra(wrong)

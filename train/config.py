@@ -1,7 +1,7 @@
 """Recipes: TOML files whose unknown keys are errors."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from typing import Any
 from heatmap_locator.errors import InputError
 from heatmap_locator.model import ModelConfig
 
+from .box_losses import TERMS, BoxLossSettings
+from .regressor import ARCHITECTURES, RegressorConfig
 from .scenes import SceneSettings
 
 
@@ -24,26 +26,35 @@ class OptimSettings:
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class LoopSettings:
     """One run of the loop.
 
     Attributes:
         seed: every scene, capture and sampled rotation follows from it and the step.
         batch: pictures a step.
-        sampled_rotations: hypotheses a piece is trained against, at least 4.
         validate_every: steps between validations, which also save a checkpoint.
         validation_batches: batches of held-back pictures; always the same scenes.
+    """
+
+    seed: int = 0
+    batch: int = 4
+    validate_every: int = 500
+    validation_batches: int = 12
+
+
+@dataclass(frozen=True)
+class RunSettings(LoopSettings):
+    """One run of the loop, and what it asks of the locator.
+
+    Attributes:
+        sampled_rotations: hypotheses a piece is trained against, at least 4.
         head_every: steps between steps that train the head, whose bank is dear; 0 for never.
         head_pieces: pieces of each picture that the head is trained and validated on.
         train_encoder: whether the encoder learns; if not, only the CenterNet terms are trained.
         head_weight: weight of the CenterNet terms beside the volume's cross-entropy.
     """
 
-    seed: int = 0
-    batch: int = 4
     sampled_rotations: int = 6
-    validate_every: int = 500
-    validation_batches: int = 12
     head_weight: float = 1.0
     head_every: int = 2
     head_pieces: int = 1
@@ -51,20 +62,40 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything that decides what a training run computes, but for the pictures."""
+class BaseRecipe:
+    """What decides a training run, but for the pictures, whatever it trains."""
 
-    model: ModelConfig = field(default_factory=ModelConfig)
     scenes: SceneSettings = field(default_factory=SceneSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
-    run: RunSettings = field(default_factory=RunSettings)
+    run: LoopSettings = field(default_factory=LoopSettings)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _build(cls: type, values: dict[str, Any], where: str, source: str) -> Any:
-    known = {f.name: f for f in fields(cls)}
+@dataclass(frozen=True)
+class Recipe(BaseRecipe):
+    """Trains the locator."""
+
+    run: RunSettings = field(default_factory=RunSettings)
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+
+@dataclass(frozen=True)
+class RegressionRecipe(BaseRecipe):
+    """Trains a direct box regressor; told from the others by its table ``[regressor]``."""
+
+    scenes: SceneSettings = field(default_factory=lambda: SceneSettings(size=256))
+    optim: OptimSettings = field(
+        default_factory=lambda: OptimSettings(steps=3000, learning_rate=3e-4, warmup=100)
+    )
+    regressor: RegressorConfig = field(default_factory=RegressorConfig)
+    loss: BoxLossSettings = field(default_factory=BoxLossSettings)
+
+
+def _build(base: Any, values: dict[str, Any], where: str, source: str) -> Any:
+    """The dataclass ``base`` with ``values`` in place of its own."""
+    known = [f.name for f in fields(base)]
     for key in values:
         if key not in known:
             raise InputError(
@@ -72,11 +103,11 @@ def _build(cls: type, values: dict[str, Any], where: str, source: str) -> Any:
             )
     built: dict[str, Any] = {}
     for key, value in values.items():
-        default = getattr(cls(), key)
+        default = getattr(base, key)
         if is_dataclass(default):
             if not isinstance(value, dict):
                 raise InputError(f"{source}: '{where}{key}' must be a table")
-            built[key] = _build(type(default), value, f"{where}{key}.", source)
+            built[key] = _build(default, value, f"{where}{key}.", source)
         elif isinstance(default, tuple):
             kinds = {type(entry) for entry in default}
             if not isinstance(value, (list, tuple)) or not {type(v) for v in value} <= kinds:
@@ -92,36 +123,64 @@ def _build(cls: type, values: dict[str, Any], where: str, source: str) -> Any:
             raise InputError(f"{source}: '{where}{key}' must be of type {kind}, not {value!r}")
         else:
             built[key] = value
-    return cls(**built)
+    return replace(base, **built)
 
 
-def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> Recipe:
-    """Build a recipe; an unknown key or a wrong type is an InputError naming it."""
-    recipe = _build(Recipe, values, "", source)
-    if recipe.run.sampled_rotations < 4:
-        raise InputError(f"{source}: run.sampled_rotations must be at least 4")
-    if not 1 <= recipe.run.head_pieces <= recipe.scenes.pieces:
-        raise InputError(f"{source}: run.head_pieces must be from 1 to scenes.pieces")
+def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> BaseRecipe:
+    """Build a ``Recipe``, or with a table ``regressor`` a ``RegressionRecipe``.
+
+    Raises:
+        InputError: an unknown key, a wrong type or a value out of range, by name.
+    """
+    recipe: BaseRecipe
+    if "regressor" in values:
+        recipe = regression = _build(RegressionRecipe(), values, "", source)
+        _check_regression(regression, source)
+    else:
+        recipe = locator = _build(Recipe(), values, "", source)
+        if locator.run.sampled_rotations < 4:
+            raise InputError(f"{source}: run.sampled_rotations must be at least 4")
+        if not 1 <= locator.run.head_pieces <= locator.scenes.pieces:
+            raise InputError(f"{source}: run.head_pieces must be from 1 to scenes.pieces")
     if recipe.scenes.size % 8 or recipe.scenes.size < 96:
         raise InputError(f"{source}: scenes.size must be a multiple of 8, at least 96")
     return recipe
 
 
-def recipe_names() -> list[str]:
-    """The recipes that come with the package."""
-    folder = resources.files("heatmap_train.recipes")
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+def _check_regression(recipe: RegressionRecipe, source: str) -> None:
+    weights = [getattr(recipe.loss, term) for term in TERMS]
+    if min(weights) < 0 or not any(weights):
+        raise InputError(
+            f"{source}: give at least one of {', '.join(TERMS)} in [loss] a weight above 0, "
+            "and none below"
+        )
+    if recipe.loss.epoch < 1 or recipe.loss.ciou_ramp_epochs < 0:
+        raise InputError(f"{source}: loss.epoch must be at least 1, loss.ciou_ramp_epochs 0")
+    if recipe.regressor.architecture not in ARCHITECTURES:
+        raise InputError(
+            f"{source}: regressor.architecture must be one of {', '.join(ARCHITECTURES)}"
+        )
+    if recipe.regressor.piece_size % 32 or recipe.regressor.piece_size < 32:
+        raise InputError(f"{source}: regressor.piece_size must be a multiple of 32")
 
 
-def load_recipe(name: str) -> Recipe:
+def recipe_names(family: str = "") -> list[str]:
+    """The recipes that come with the package: the locator's, or those of a family."""
+    folder = resources.files("heatmap_train.recipes").joinpath(family)
+    prefix = f"{family}/" if family else ""
+    return sorted(prefix + p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> BaseRecipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     path = Path(name)
-    if path.suffix != ".toml" and name in recipe_names():
+    shipped = recipe_names() + recipe_names("regression")
+    if path.suffix != ".toml" and name in shipped:
         data = (resources.files("heatmap_train.recipes") / f"{name}.toml").read_bytes()
     elif path.is_file():
         data = path.read_bytes()
     else:
-        raise InputError(f"{name}: no such recipe; give a .toml file or {recipe_names()}")
+        raise InputError(f"{name}: no such recipe; give a .toml file or {shipped}")
     try:
         return recipe_from_dict(tomllib.loads(data.decode()), name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

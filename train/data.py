@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .capture import capture_pictures, capture_pieces
-from .config import Recipe
+from .config import BaseRecipe
 from .pictures import PictureSource
 from .scenes import Scenes, collate, make_scene
 
@@ -19,7 +19,7 @@ _STREAMS = {"train": 0, "validation": 1}
 class SceneBatches(Dataset[Scenes]):
     """Scenes before capture, indexed by step."""
 
-    def __init__(self, source: PictureSource, recipe: Recipe, stream: str) -> None:
+    def __init__(self, source: PictureSource, recipe: BaseRecipe, stream: str) -> None:
         self.source, self.recipe, self.stream = source, recipe, _STREAMS[stream]
 
     def __getitem__(self, step: int) -> Scenes:

@@ -1,10 +1,8 @@
 """The training step: what a batch is asked, what it is scored by, what is logged."""
 
-import math
-from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
@@ -13,9 +11,11 @@ from heatmap_locator.bank import bank_angles, rotate_piece
 from heatmap_locator.geometry import CELL, STRIDE
 from heatmap_locator.head import HeadMaps
 from heatmap_locator.model import EncodedImages, HeatmapLocator
+from heatmap_locator.weights import save_model
 
-from .config import Recipe, recipe_from_dict
-from .data import SceneBatches, capture
+from .base import RecipeModule, collapse_gauge
+from .config import Recipe
+from .data import SceneBatches
 from .losses import center_losses, volume_cross_entropy, volume_target
 from .scenes import Scenes
 
@@ -50,8 +50,10 @@ def circular_steps(a: Tensor, b: Tensor, count: int) -> Tensor:
     return (a - b + count / 2) % count - count / 2
 
 
-class TrainingModule(L.LightningModule):
-    """Everything random in it follows from the recipe's seed and the step."""
+class TrainingModule(RecipeModule):
+    """The locator: encoder and head."""
+
+    model: HeatmapLocator
 
     def __init__(
         self,
@@ -59,32 +61,19 @@ class TrainingModule(L.LightningModule):
         capture_on_device: SceneBatches | None = None,
         overfit: bool = False,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters({"recipe": recipe.to_dict()})
+        super().__init__(recipe, capture_on_device, overfit)
         self.recipe = recipe
         self.model = HeatmapLocator(recipe.model)
-        self.lr = recipe.optim.learning_rate
-        self.capture_on_device = capture_on_device
-        self.overfit = overfit
         self._validation: list[dict[str, Tensor]] = []
 
-    @classmethod
-    def recipe_of(cls, checkpoint: dict[str, Any]) -> Recipe:
-        """The recipe a checkpoint was trained by."""
-        return recipe_from_dict(checkpoint["hyper_parameters"]["recipe"], "checkpoint")
-
-    def transfer_batch_to_device(
-        self, batch: Scenes, device: torch.device, dataloader_idx: int
-    ) -> Scenes:
-        return Scenes(**{f.name: getattr(batch, f.name).to(device) for f in fields(Scenes)})
+    def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
+        save_model(self.model, path, extra)
 
     # ------------------------------------------------------------------ training
 
     def training_step(self, batch: Scenes, batch_idx: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.recipe.run.seed * 1_000_003 + batch_idx)
-        if self.capture_on_device is not None:
-            step = 0 if self.overfit else batch_idx
-            batch = capture(batch, self.capture_on_device.generator(step))
+        batch = self.captured(batch, batch_idx)
         loss = torch.zeros((), device=self.device)
         if self.recipe.run.train_encoder:
             picture = self.model.encode_picture(batch.pictures)
@@ -165,7 +154,9 @@ class TrainingModule(L.LightningModule):
             centers = map_points(batch.homographies[:, :n].flatten(0, 1), reference)
             angles = bank_angles(self.recipe.model.rotations).to(photos.device)
             bank = rotate_piece(photos, masks, reference, angles.expand(len(photos), -1))
-            feature, pixel = self.model.correlate(picture, self.model.encode_pieces(*bank))
+            feature, pixel = self.model.correlate_bank(
+                picture, self.model.encode_pieces(*bank).trimmed()
+            )
         maps = self.model.head(feature, pixel)
         terms = self._score_maps(maps, batch, centers)
         return terms, {"centers": centers, "feature": feature, "pixel": pixel, **vars(maps)}
@@ -191,9 +182,7 @@ class TrainingModule(L.LightningModule):
     # ---------------------------------------------------------------- validation
 
     def validation_step(self, batch: Scenes, batch_idx: int) -> None:
-        if self.capture_on_device is not None:
-            generator = torch.Generator().manual_seed(batch_idx)
-            batch = capture(batch, generator)
+        batch = self.captured_validation(batch, batch_idx)
         picture = self.model.encode_picture(batch.pictures)
         terms, seen = self._head_terms(picture, batch)
         rotations = self.recipe.model.rotations
@@ -229,11 +218,10 @@ class TrainingModule(L.LightningModule):
             return
         joined = {k: torch.cat([v[k] for v in self._validation]) for k in self._validation[0]}
         self._validation.clear()
-        gauge = joined["found"].std(0) / joined["truth"].std(0).clamp_min(1e-6)
         self.log("val/both", joined["both"].mean(), prog_bar=True)
         self.log("val/place", joined["place"].mean())
         self.log("val/heat", joined["heat"].mean())
-        self.log("val/collapse_gauge", gauge.mean())
+        self.log("val/collapse_gauge", collapse_gauge(joined["found"], joined["truth"]))
         if len(joined["angle_error"]):
             self.log("val/angle_error", joined["angle_error"].median())
             self.log("val/size_error", joined["size_error"].mean())
@@ -248,36 +236,3 @@ class TrainingModule(L.LightningModule):
         board.add_image("correlation/features", seen["feature"][0].amax(0)[None].clamp(0, 1), step)
         board.add_image("correlation/pixels", seen["pixel"][0].amax(0)[None].clamp(0, 1), step)
         board.add_image("heatmap", seen["heat"][0].sigmoid(), step)
-
-    # -------------------------------------------------------------- optimization
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        if self.global_step % 50:
-            return
-        for name, part in self.model.named_children():
-            norms = [p.grad.norm() for p in part.parameters() if p.grad is not None]
-            if norms:
-                self.log(f"grad_norm/{name}", torch.stack(norms).norm())
-
-    def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
-        # By hand: Lightning refuses to clip for fused optimizers, which only matters to fp16.
-        # Each part on its own: the head's gradients spike, and would mute the encoder's.
-        for part in self.model.children():
-            torch.nn.utils.clip_grad_norm_(part.parameters(), self.recipe.optim.clip)
-
-    def configure_optimizers(self) -> Any:
-        settings = self.recipe.optim
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.lr, weight_decay=settings.weight_decay, fused=True
-        )
-
-        def factor(step: int) -> float:
-            warm = min(1.0, (step + 1) / max(1, settings.warmup))
-            done = min(1.0, step / settings.steps)
-            return warm * 0.5 * (1 + math.cos(math.pi * done))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }

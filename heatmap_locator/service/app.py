@@ -69,7 +69,9 @@ def create_app(
             model = await asyncio.to_thread(
                 Locator.from_pretrained, settings.weights, settings.device
             )
-        kept = storage or await asyncio.to_thread(LocalStorage, settings.data)
+        kept = storage
+        if kept is None:
+            kept = await asyncio.to_thread(LocalStorage, settings.data)
         service = Service(settings, kept, model, device)
         app.state.service = service
         await service.start()
@@ -150,7 +152,7 @@ def _add_operations(app: FastAPI) -> None:
         """Always, as long as it answers."""
         return {"status": "ok"}
 
-    unready = {
+    unready: dict[int | str, dict[str, Any]] = {
         503: {
             "description": "The model is not ready.",
             "content": {

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -54,14 +54,14 @@ def decode(data: bytes, kind: str, name: str, formats: list[str]) -> np.ndarray:
     return rgb if alpha is None else np.dstack([rgb, alpha])
 
 
-def send(stream: BinaryIO, head: dict[str, Any], body: bytes | memoryview = b"") -> None:
+def send(stream: IO[bytes], head: dict[str, Any], body: bytes | memoryview = b"") -> None:
     """Write one message."""
     stream.write(json.dumps({**head, "bytes": len(body)}).encode() + b"\n")
     stream.write(body)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Read one message; ``None`` where the other side has gone."""
     line = stream.readline()
     if not line.endswith(b"\n"):

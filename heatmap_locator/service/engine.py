@@ -178,6 +178,7 @@ class Engine:
             for job in jobs:
                 if not job.future.done():
                     try:
+                        assert job.image is not None
                         job.future.set_result(puzzle.search(job.image, job.top))
                     except InputError as error:
                         job.future.set_exception(error)

@@ -1,5 +1,6 @@
 """Uploads become pixels, in processes of their own, within limits of pixels, memory and time."""
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -126,16 +127,9 @@ class _Process:
             popen.kill()
             popen.wait()
             for pipe in (popen.stdin, popen.stdout):
-                if pipe is not None:
-                    with_suppressed_close(pipe)
-
-
-def with_suppressed_close(pipe: Any) -> None:
-    """Closes a pipe whose other end may have gone with bytes unwritten."""
-    try:
-        pipe.close()
-    except OSError:
-        pass
+                with contextlib.suppress(OSError):  # it may hold what was never read
+                    if pipe is not None:
+                        pipe.close()
 
 
 class Decoders:

@@ -210,8 +210,14 @@ def puzzle_view(record: Record, piece_count: int) -> dict[str, Any]:
     }
 
 
-def piece_view(record: Record) -> dict[str, Any]:
-    """A piece as the API shows it."""
+def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
+    """A piece as the API shows it.
+
+    Args:
+        version: of the puzzle's picture; a piece located in another waits to be located anew.
+    """
+    if version is not None and version != record["version"] and record["state"] == "located":
+        record = {**record, "state": "waiting", "placements": []}
     here = f"/v1/puzzles/{record['puzzle']}/pieces/{record['id']}"
     files = record.get("files", {})
     places = placements_of(record, record["top"])

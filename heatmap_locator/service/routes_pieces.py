@@ -70,7 +70,8 @@ async def locate(
 @router.get("", response_model=schemas.Pieces, responses=problems(404, 422), summary="All pieces")
 async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     """Oldest first."""
-    return {"pieces": [piece_view(piece) for piece in await service.pieces(puzzle)]}
+    version = (await service.puzzle(puzzle))["version"]
+    return {"pieces": [piece_view(piece, version) for piece in await service.pieces(puzzle)]}
 
 
 @router.get(
@@ -78,7 +79,8 @@ async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
 )
 async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Any:
     """As it was answered when it was located."""
-    return piece_view(await service.piece(puzzle, piece))
+    version = (await service.puzzle(puzzle))["version"]
+    return piece_view(await service.piece(puzzle, piece), version)
 
 
 @router.delete("/{piece}", status_code=204, responses=problems(404, 422), summary="Delete a piece")

@@ -3,44 +3,36 @@
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.grid import Grid
-from heatmap_locator.service import records
+from heatmap_locator.service import locating, records, squaring
 from heatmap_locator.service.engine import Device, Engine
 from heatmap_locator.service.events import Events
-from heatmap_locator.service.images import Decoders, Kind, UnsupportedError, sniff
+from heatmap_locator.service.images import Decoders, Kind, sniff
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.retention import Retention
 from heatmap_locator.service.settings import Settings
+from heatmap_locator.service.squaring import Corners
 from heatmap_locator.service.storage import GoneError, Record, Storage
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Search
 
-MAX_FOUND = 200
-"""Pieces taken from one photo."""
-
 DECODED = 8
 """Images held decoded at once: at 12 megapixels each about 300 MB."""
 
+DRAWN = 2
+"""Overlays drawn at once."""
+
 RETRY_AFTER = 5
+"""Seconds after which a refused request may be tried again."""
 
 _log = logging.getLogger("heatmap_locator.service")
-
-
-def _refused(error: InputError) -> Problem:
-    if isinstance(error, UnsupportedError):
-        return Problem(415, str(error), "unsupported-image")
-    if type(error).__name__ == "NoPieceError":
-        return Problem(422, str(error), "no-piece")
-    return Problem(422, str(error), "bad-image")
 
 
 class Service:
@@ -72,8 +64,8 @@ class Service:
             )
         self.device: Device = device
         self._in_work = 0
-        self._decoded = asyncio.Semaphore(DECODED)
-        self.drawing = asyncio.Semaphore(2)
+        self.decoded = asyncio.Semaphore(DECODED)
+        self.drawing = asyncio.Semaphore(DRAWN)
         self._background: set[asyncio.Task[None]] = set()
 
     # ----------------------------------------------------------------- lifetime
@@ -96,6 +88,10 @@ class Service:
             await asyncio.to_thread(self._engine.stop)
         await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.storage.close)
+
+    def encode_again(self, puzzle: str) -> None:
+        """Makes a puzzle and its pieces fit its present picture, in the background."""
+        self._spawn(self._encode(puzzle))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -152,7 +148,7 @@ class Service:
         name: str,
         pieces: int | None,
         grid: str | None,
-        corners: list[list[float]] | None,
+        corners: Corners | None,
         find_corners: bool,
     ) -> Record:
         """Checks and keeps a picture; its encoding goes on in the background."""
@@ -166,7 +162,7 @@ class Service:
             original = self.decoders.decode(data, "picture", name)
             found = corners
             if find_corners:
-                found = _find_corners(original)
+                found = squaring.find_corners(original)
             record: Record = {
                 "id": records.new_id(),
                 "name": name,
@@ -175,44 +171,46 @@ class Service:
                 "original": {"width": original.shape[1], "height": original.shape[0]},
                 "media_type": kind.media_type,
             }
-            changes, files = _squared(record, original, found, 0, name)
+            changes, files = squaring.squared(record, original, found, 0, name)
             record.update(changes)
             record["files"]["original"] = f"original.{kind.suffix}"
             return record, {f"original.{kind.suffix}": data, **files}
 
         with self.room(1):
-            async with self._decoded:
+            async with self.decoded:
                 try:
                     record, files = await asyncio.to_thread(prepare)
                 except InputError as error:
-                    raise _refused(error) from None
-            await self._make_room(files)
+                    raise locating.refused(error) from None
+            await self.make_room(files)
             await asyncio.to_thread(self.storage.add_puzzle, record, files)
         self._spawn(self._encode(record["id"]))
         return record
 
-    async def _make_room(self, files: dict[str, bytes], puzzle: str | None = None) -> None:
+    async def make_room(self, files: dict[str, bytes], puzzle: str | None = None) -> None:
         size = sum(map(len, files.values()))
         for gone in await asyncio.to_thread(self.retention.make_room, size, puzzle):
             self.device.forget(gone)
             self.events.publish(gone, "removed", {"id": gone})
 
-    async def set_corners(self, puzzle: str, corners: list[list[float]] | None) -> Record:
+    async def set_corners(self, puzzle: str, corners: Corners | None) -> Record:
         """Squares a puzzle's picture up anew; its pieces are located again in the background."""
         record = await self.puzzle(puzzle)
 
         def prepare() -> tuple[Record, dict[str, bytes]]:
             original = self._original(record)
-            return _squared(record, original, corners, record["version"] + 1, record["name"])
+            return squaring.squared(
+                record, original, corners, record["version"] + 1, record["name"]
+            )
 
         with self.room(1):
-            async with self._decoded:
+            async with self.decoded:
                 try:
                     changes, files = await asyncio.to_thread(prepare)
                 except InputError as error:
-                    raise _refused(error) from None
+                    raise locating.refused(error) from None
             changes["files"] = {**record["files"], **changes["files"]}
-            await self._make_room(files, puzzle)
+            await self.make_room(files, puzzle)
             try:
                 record = await asyncio.to_thread(self.storage.update_puzzle, puzzle, changes, files)
             except GoneError:
@@ -221,11 +219,11 @@ class Service:
         self._spawn(self._encode(puzzle))
         return record
 
-    async def suggest_corners(self, puzzle: str) -> list[list[float]] | None:
+    async def suggest_corners(self, puzzle: str) -> Corners | None:
         """Corners of the puzzle in its original picture."""
         record = await self.puzzle(puzzle)
-        async with self._decoded:
-            return await asyncio.to_thread(lambda: _find_corners(self._original(record)))
+        async with self.decoded:
+            return await asyncio.to_thread(lambda: squaring.find_corners(self._original(record)))
 
     async def delete_puzzle(self, puzzle: str) -> None:
         """Removes a puzzle and all that belongs to it."""
@@ -245,7 +243,7 @@ class Service:
         record = self.storage.puzzle(puzzle)
         if record is None or record["version"] != version:
             raise GoneError(puzzle)
-        picture = _square_up(self._original(record), record["corners"])
+        picture = squaring.square_up(self._original(record), record["corners"])
         grid = record["grid"]
         return picture, None if grid is None else (grid[0], grid[1])
 
@@ -255,21 +253,21 @@ class Service:
         if record is None:
             return
         version = record["version"]
-        error = None
+        failure = None
         try:
             await asyncio.wrap_future(self.device.encode(puzzle, version))
         except GoneError:
             return
-        except InputError as failure:
-            error = records.reason(failure, record["name"])
+        except InputError as error:
+            failure = records.reason(error, record["name"])
         except Exception:
             _log.exception("encoding of puzzle %s failed", puzzle)
-            error = "the picture could not be encoded; the server's log says why"
-        if error is None:
+            failure = "the picture could not be encoded; the server's log says why"
+        if failure is None:
             for piece in await asyncio.to_thread(self.storage.pieces, puzzle):
                 if piece["version"] != version:
-                    await self._relocate(piece, version)
-        await self._changed(puzzle, version, "ready" if error is None else "failed", error)
+                    await locating.relocate(self, piece, version)
+        await self._changed(puzzle, version, "ready" if failure is None else "failed", failure)
 
     async def _changed(self, puzzle: str, version: int, state: str, error: str | None) -> None:
         current = await asyncio.to_thread(self.storage.puzzle, puzzle)
@@ -284,155 +282,10 @@ class Service:
     async def picture(self, record: Record) -> np.ndarray:
         """(H, W, 3) uint8, squared up."""
         return await asyncio.to_thread(
-            lambda: _square_up(self._original(record), record["corners"])
+            lambda: squaring.square_up(self._original(record), record["corners"])
         )
 
     # -------------------------------------------------------------------- pieces
-
-    async def locate(
-        self, puzzle: Record, name: str, data: bytes, top: int, many: bool
-    ) -> AsyncIterator[Record]:
-        """The pieces in one photo, each as soon as it is located; ``keep`` is up to the caller.
-
-        A photo that cannot be used gives one failed record.
-        """
-        started = time.perf_counter()
-        base = {
-            "puzzle": puzzle["id"],
-            "photo": name,
-            "created": records.now(),
-            "version": puzzle["version"],
-            "top": top,
-            "many": many,
-        }
-
-        def record(members: Record, files: dict[str, str]) -> Record:
-            seconds = time.perf_counter() - started
-            return {**base, "id": records.new_id(), "seconds": seconds, **members, "files": files}
-
-        async with self._decoded:
-            try:
-                kind = sniff(data, name)
-                image = await asyncio.to_thread(self.decoders.decode, data, "piece", name)
-            except InputError as error:
-                yield {**record(records.failed(str(error)), {}), "problem": _refused(error)}
-                return
-            photo = f"photo-{records.new_id()}.{kind.suffix}"
-            if many:
-                async for members, files in self._locate_many(puzzle, name, image, top):
-                    yield await self._keep(record(members, {}), {"photo": (photo, data)}, files)
-                return
-            try:
-                search = await self._search(puzzle, image, top)
-                members, files = await asyncio.to_thread(records.located, search)
-            except InputError as error:
-                members, files = records.failed(records.reason(error, name)), {}
-                members["problem"] = _refused(error)
-            yield await self._keep(record(members, {}), {"photo": (photo, data)}, files)
-
-    async def _search(self, puzzle: Record, image: np.ndarray, top: int) -> "Search":
-        from heatmap_locator.assign import ASSIGN_TOP
-
-        # More than are shown: a piece may have to give way to another when all are solved.
-        top = max(top, ASSIGN_TOP)
-        try:
-            return await asyncio.wrap_future(
-                self.device.search(puzzle["id"], puzzle["version"], image, top)
-            )
-        except GoneError:
-            raise Problem(404, "the puzzle has been deleted or changed", "not-found") from None
-
-    async def _locate_many(
-        self, puzzle: Record, name: str, image: np.ndarray, top: int
-    ) -> AsyncIterator[tuple[Record, dict[str, bytes]]]:
-        """Members and files of every piece in a photo."""
-        from heatmap_locator.many import cut_pieces
-
-        try:
-            found = await asyncio.to_thread(cut_pieces, image)
-        except InputError as error:
-            members = records.failed(records.reason(error, name))
-            yield {**members, "problem": _refused(error)}, {}
-            return
-        if not found:
-            error = InputError(f"{name}: no piece found; lay pieces apart on a plain background")
-            yield {**records.failed(str(error)), "problem": _refused(error)}, {}
-            return
-        # As many at once as a batch holds, so that one photo does not fill the queue.
-        step = self.settings.batch
-        for first in range(0, min(len(found), MAX_FOUND), step):
-            pieces = found[first : first + step]
-            searches = await asyncio.gather(
-                *(self._search(puzzle, piece.image, top) for piece in pieces),
-                return_exceptions=True,
-            )
-            for piece, search in zip(pieces, searches, strict=True):
-                if isinstance(search, InputError):
-                    members = records.failed(records.reason(search, name))
-                    members["problem"] = _refused(search)
-                    files = {"image": records.to_png(piece.image)}
-                elif isinstance(search, BaseException):
-                    raise search
-                else:
-                    members, files = await asyncio.to_thread(records.located, search)
-                members["outline"] = np.round(piece.outline, 1).tolist()
-                members["box_in_photo"] = [round(float(v), 1) for v in piece.box]
-                members["touching"] = bool(piece.touching)
-                yield members, files
-
-    async def _keep(
-        self, record: Record, named: dict[str, tuple[str, bytes]], files: dict[str, bytes]
-    ) -> Record:
-        """The record with its files named; ``data`` holds them until it is stored."""
-        suffix = {"image": "png", "heatmap": "npz"}
-        for role, data in files.items():
-            named[role] = (f"{role}-{records.new_id()}.{suffix[role]}", data)
-        record["files"] = {role: file for role, (file, _) in named.items()}
-        record["data"] = dict(named.values())
-        return record
-
-    async def store(self, record: Record) -> Record:
-        """Keeps a piece that ``locate`` gave, and tells the listeners."""
-        record = {key: value for key, value in record.items() if key != "problem"}
-        data = record.pop("data", {})
-        puzzle = record["puzzle"]
-        await self._make_room(data, puzzle)
-        try:
-            await asyncio.to_thread(self.storage.put_piece, record, data)
-        except GoneError:
-            raise Problem(404, "the puzzle has been deleted", "not-found") from None
-        self.events.publish(puzzle, "piece", records.piece_view(record))
-        return record
-
-    async def _relocate(self, piece: Record, version: int) -> None:
-        """Locates a stored piece in the picture's present version."""
-        role = "image" if piece["many"] else "photo"
-        puzzle = {"id": piece["puzzle"], "version": version}
-        file = piece["files"].get(role)
-        data = None if file is None else self.storage.file(piece["puzzle"], file)
-        if data is None:  # it was no image; another picture changes nothing
-            return
-        kept = ("outline", "box_in_photo", "touching")
-        try:
-            async with self._decoded:
-                image = await asyncio.to_thread(self.decoders.decode, data, "piece", piece["photo"])
-                search = await self._search(puzzle, image, piece["top"])
-                members, files = await asyncio.to_thread(records.located, search)
-        except InputError as error:
-            members, files = records.failed(records.reason(error, piece["photo"])), {}
-            if piece["many"]:
-                files = {"image": data}
-        except Problem:
-            return
-        if piece["many"]:
-            members.update({key: piece[key] for key in kept})
-        named = {}
-        if "photo" in piece["files"]:
-            named["photo"] = piece["files"]["photo"]
-        new = await self._keep({**piece, **members, "version": version}, {}, files)
-        new["files"].update(named)
-        with contextlib.suppress(Problem):
-            await self.store(new)
 
     async def piece(self, puzzle: str, piece: str) -> Record:
         """The record of a piece; 404 without one."""
@@ -454,9 +307,9 @@ class Service:
 
     async def file(self, record: Record, role: str) -> tuple[str, bytes]:
         """Name and bytes of a record's file; 404 without one."""
-        name = record["files"].get(role)
+        name: str | None = record["files"].get(role)
         puzzle = record.get("puzzle", record["id"])
-        data = None if name is None else await asyncio.to_thread(self.storage.file, puzzle, name)
+        data = await asyncio.to_thread(self.storage.file, puzzle, name) if name else None
         if name is None or data is None:
             raise Problem(404, f"there is no {role} of it", "not-found")
         return name, data
@@ -470,60 +323,3 @@ class Service:
 def kind_of(data: bytes) -> Kind:
     """The kind of a stored upload."""
     return sniff(data, "file")
-
-
-# ------------------------------------------------------------------------ pixels
-
-
-def _find_corners(original: np.ndarray) -> list[list[float]] | None:
-    from heatmap_locator.corners import find_corners
-
-    found = find_corners(original)
-    return None if found is None else [[round(float(v), 2) for v in point] for point in found]
-
-
-def _square_up(original: np.ndarray, corners: list[list[float]] | None) -> np.ndarray:
-    if corners is None:
-        return original
-    from heatmap_locator.corners import square_up
-
-    squared: np.ndarray = square_up(original, np.asarray(corners, np.float64))
-    return squared
-
-
-def _squared(
-    record: Record,
-    original: np.ndarray,
-    corners: list[list[float]] | None,
-    version: int,
-    name: str,
-) -> tuple[Record, dict[str, bytes]]:
-    """What corners change in a puzzle's record, and its new files.
-
-    Raises:
-        InputError: corners, pieces or grid make no sense for the picture.
-    """
-    picture = _square_up(original, corners)
-    height, width = picture.shape[:2]
-    asked, grid = record["asked"], None
-    if asked["grid"] is not None:
-        grid = Grid.parse(asked["grid"])
-    elif asked["pieces"] is not None:
-        grid = Grid.from_pieces(asked["pieces"], width, height)
-    if grid is not None:
-        grid.check(width, height, name)
-    files = {
-        f"picture-{version}.jpg": records.to_jpeg(picture),
-        f"thumbnail-{version}.jpg": records.to_jpeg(picture, records.THUMBNAIL),
-    }
-    changes: Record = {
-        "version": version,
-        "width": width,
-        "height": height,
-        "grid": None if grid is None else [grid.rows, grid.cols],
-        "corners": corners,
-        "state": "encoding",
-        "error": None,
-        "files": {"picture": f"picture-{version}.jpg", "thumbnail": f"thumbnail-{version}.jpg"},
-    }
-    return changes, files

@@ -37,14 +37,17 @@ def _setting(default: Any, parse: Callable[[str], Any], metavar: str, about: str
     return field(default=default, metadata={"parse": parse, "metavar": metavar, "about": about})
 
 
+_DATA = Path("heatmap-data")
+
+
 @dataclass(frozen=True)
 class Settings:
     """Every setting of the service; each is a flag of ``heatmap-serve`` and a ``HEATMAP_`` name."""
 
     host: str = _setting("127.0.0.1", str, "ADDRESS", "address to listen on")
     port: int = _setting(8000, whole(0, 65535), "N", "port to listen on; 0 takes a free one")
-    data: Path = _setting(Path("heatmap-data"), Path, "DIR", "where puzzles and pieces are kept")
-    weights: Path | None = _setting(None, Path, "PATH", "weights other than the packaged ones")
+    data: Path = _setting(_DATA, Path, "DIR", "where puzzles and pieces are kept")  # noqa: RUF009
+    weights: Path | None = _setting(None, Path, "PATH", "weights other than the packaged ones")  # noqa: RUF009
     device: str = _setting("auto", _device, "NAME", "auto, cpu or cuda")
     max_upload_mb: float = _setting(25.0, _positive, "MB", "largest file of an upload")
     queue: int = _setting(64, whole(1, 10_000), "N", "photos in work or waiting before 503")

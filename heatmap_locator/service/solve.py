@@ -52,4 +52,5 @@ class _Cut:
     """What an assignment asks of a puzzle, without its features."""
 
     def __init__(self, width: int, height: int, grid: Grid) -> None:
-        self.width, self.height, self.grid = width, height, grid
+        self.width, self.height = width, height
+        self.grid: Grid | None = grid

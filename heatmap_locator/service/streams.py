@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from heatmap_locator.service.locating import Found, locate, store
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import piece_view, puzzle_view
 from heatmap_locator.service.service import RETRY_AFTER, Service
@@ -35,14 +36,14 @@ class Photo(NamedTuple):
 
 async def _located(
     service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Found, None]:
     """Pieces of all photos as they are located, not yet stored, in no order."""
-    found: asyncio.Queue[Record | Exception | None] = asyncio.Queue()
+    found: asyncio.Queue[Found | Exception | None] = asyncio.Queue()
 
     async def work(photo: Photo) -> None:
         try:
             async with contextlib.aclosing(
-                service.locate(puzzle, photo.name, photo.data, top, many)
+                locate(service, puzzle, photo.name, photo.data, top, many)
             ) as pieces:
                 async for piece in pieces:
                     await found.put(piece)
@@ -76,56 +77,55 @@ async def locate_photos(
     Raises:
         Problem: none could be located; nothing is kept then.
     """
-    order = {id(photo): number for number, photo in enumerate(photos)}
-    by_photo: dict[int, list[Record]] = {number: [] for number in order.values()}
-    failed: list[tuple[int, Record]] = []
-    any_located = False
+    kept: dict[int, list[Record]] = {number: [] for number in range(len(photos))}
+    failed: list[tuple[int, Found]] = []
 
     async def one(number: int, photo: Photo) -> None:
-        nonlocal any_located
         async with contextlib.aclosing(_located(service, puzzle, [photo], top, many)) as pieces:
             async for piece in pieces:
-                if piece["state"] == "failed":
+                if piece.problem is not None:
                     failed.append((number, piece))
                 else:
-                    any_located = True
-                    by_photo[number].append(await service.store(piece))
+                    kept[number].append(await store(service, piece))
 
     with service.room(len(photos)):
-        async with asyncio.TaskGroup() as group:
-            for number, photo in enumerate(photos):
-                group.create_task(one(number, photo))
-        if not any_located:
-            raise _all_failed([piece for _, piece in sorted(failed, key=lambda pair: pair[0])])
+        tasks = [asyncio.create_task(one(n, photo)) for n, photo in enumerate(photos)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        failed.sort(key=lambda pair: pair[0])
+        if not any(kept.values()):
+            raise _all_failed([p.problem for _, p in failed if p.problem is not None])
         for number, piece in failed:
-            by_photo[number].append(await service.store(piece))
-    return [piece for number in sorted(by_photo) for piece in by_photo[number]]
+            kept[number].append(await store(service, piece))
+    return [piece for number in sorted(kept) for piece in kept[number]]
 
 
-def _all_failed(pieces: list[Record]) -> Problem:
-    problems = [piece["problem"] for piece in pieces]
+def _all_failed(problems: list[Problem]) -> Problem:
     if len(problems) == 1:
-        only: Problem = problems[0]
-        return only
+        return problems[0]
     status = problems[0].status_code if len({p.status_code for p in problems}) == 1 else 422
     detail = "; ".join(str(p.detail) for p in problems[:5])
     if len(problems) > 5:
         detail += f"; and {len(problems) - 5} more"
-    return Problem(status, detail, "no-piece-located")
+    return Problem(status, detail, "none-located")
 
 
 async def locate_events(
     service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     """``piece`` for each piece, kept already, then ``done``; ``problem`` where it had to end."""
     count = failed = 0
     try:
         with service.room(len(photos)):
             async with contextlib.aclosing(_located(service, puzzle, photos, top, many)) as pieces:
                 async for found in pieces:
-                    piece = await service.store(found)
+                    piece = await store(service, found)
                     count += 1
-                    failed += piece["state"] == "failed"
+                    failed += found.problem is not None
                     yield _event("piece", piece_view(piece))
         yield _event("done", {"puzzle": puzzle["id"], "pieces": count, "failed": failed})
     except Problem as problem:
@@ -148,7 +148,7 @@ async def puzzle_events(service: Service, puzzle: Record) -> EventSourceResponse
         )
     identifier = puzzle["id"]
 
-    async def stream() -> AsyncIterator[ServerSentEvent]:
+    async def stream() -> AsyncGenerator[ServerSentEvent, None]:
         with service.events.listen(identifier) as queue:
             record = await asyncio.to_thread(service.storage.puzzle, identifier)
             if record is None:

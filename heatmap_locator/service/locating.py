@@ -1,0 +1,207 @@
+"""From a photo to stored pieces with their places."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.service import records
+from heatmap_locator.service.images import UnsupportedError, sniff
+from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.storage import GoneError, Record
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Search
+    from heatmap_locator.service.service import Service
+
+MAX_FOUND = 200
+"""Pieces taken from one photo."""
+
+_SUFFIX = {"image": "png", "heatmap": "npz"}
+
+
+def refused(error: InputError) -> Problem:
+    """The answer to an image that cannot be used."""
+    if isinstance(error, UnsupportedError):
+        return Problem(415, str(error), "unsupported-image")
+    if type(error).__name__ == "NoPieceError":
+        return Problem(422, str(error), "no-piece")
+    return Problem(422, str(error), "bad-image")
+
+
+class Found:
+    """A piece out of a photo, not stored yet.
+
+    Attributes:
+        record: what will be stored.
+        data: its files by name.
+        problem: why it has no place, or ``None`` where it has.
+    """
+
+    def __init__(
+        self, record: Record, data: dict[str, bytes], problem: Problem | None = None
+    ) -> None:
+        self.record, self.data, self.problem = record, data, problem
+
+
+def _failed(error: InputError, name: str) -> tuple[Record, Problem]:
+    named = type(error)(records.reason(error, name))
+    return records.failed(str(named)), refused(named)
+
+
+def _name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, bytes]]:
+    """File names by role, each used once, and data by name."""
+    names = {role: f"{role}-{records.new_id()}.{_SUFFIX[role]}" for role in files}
+    return names, {names[role]: data for role, data in files.items()}
+
+
+async def _search(service: "Service", puzzle: Record, image: np.ndarray, top: int) -> "Search":
+    from heatmap_locator.assign import ASSIGN_TOP
+
+    # More than are shown: a piece may have to give way to another when all are solved.
+    top = max(top, ASSIGN_TOP)
+    try:
+        return await asyncio.wrap_future(
+            service.device.search(puzzle["id"], puzzle["version"], image, top)
+        )
+    except GoneError:
+        raise Problem(
+            409, "the puzzle was deleted or its corners changed; send the photo again", "changed"
+        ) from None
+
+
+async def locate(
+    service: "Service", puzzle: Record, name: str, data: bytes, top: int, many: bool
+) -> AsyncGenerator[Found, None]:
+    """The pieces in one photo, each as soon as it is located; storing them is up to the caller.
+
+    A photo that cannot be used gives one that failed.
+    """
+    started = time.perf_counter()
+    base = {
+        "puzzle": puzzle["id"],
+        "photo": name,
+        "created": records.now(),
+        "version": puzzle["version"],
+        "top": top,
+        "many": many,
+    }
+
+    def found(
+        members: Record, problem: Problem | None, files: dict[str, bytes], photo: str | None
+    ) -> Found:
+        names, named = _name_files(files)
+        if photo is not None:
+            names["photo"], named[photo] = photo, data
+        seconds = time.perf_counter() - started
+        record = {**base, "id": records.new_id(), "seconds": seconds, **members, "files": names}
+        return Found(record, named, problem)
+
+    async with service.decoded:
+        try:
+            kind = sniff(data, name)
+            image = await asyncio.to_thread(service.decoders.decode, data, "piece", name)
+        except InputError as error:
+            yield found(records.failed(str(error)), refused(error), {}, None)
+            return
+        photo = f"photo-{records.new_id()}.{kind.suffix}"
+        if many:
+            async for members, problem, files in _locate_many(service, puzzle, name, image, top):
+                yield found(members, problem, files, photo)
+            return
+        problem, files = None, {}
+        try:
+            search = await _search(service, puzzle, image, top)
+            members, files = await asyncio.to_thread(records.located, search)
+        except InputError as error:
+            members, problem = _failed(error, name)
+        yield found(members, problem, files, photo)
+
+
+async def _locate_many(
+    service: "Service", puzzle: Record, name: str, image: np.ndarray, top: int
+) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
+    """Record members, problem and files by role of every piece in a photo."""
+    from heatmap_locator.many import cut_pieces
+
+    try:
+        cut = await asyncio.to_thread(cut_pieces, image)
+        if not cut:
+            raise InputError("photo: no piece found; lay pieces apart on a plain background")
+    except InputError as error:
+        yield *_failed(error, name), {}
+        return
+    # As many at once as a batch holds, so that one photo does not fill the queue.
+    step = service.settings.batch
+    for first in range(0, min(len(cut), MAX_FOUND), step):
+        pieces = cut[first : first + step]
+        searches = await asyncio.gather(
+            *(_search(service, puzzle, piece.image, top) for piece in pieces),
+            return_exceptions=True,
+        )
+        for piece, search in zip(pieces, searches, strict=True):
+            problem = None
+            if isinstance(search, InputError):
+                members, problem = _failed(search, name)
+                files = {"image": records.to_png(piece.image)}
+            elif isinstance(search, BaseException):
+                raise search
+            else:
+                members, files = await asyncio.to_thread(records.located, search)
+            members["outline"] = np.round(piece.outline, 1).tolist()
+            members["box_in_photo"] = [round(float(v), 1) for v in piece.box]
+            members["touching"] = bool(piece.touching)
+            yield members, problem, files
+
+
+async def store(service: "Service", found: Found) -> Record:
+    """Keeps a piece, tells the listeners, and returns its record; 409 if its puzzle has gone."""
+    record = found.record
+    puzzle = record["puzzle"]
+    await service.make_room(found.data, puzzle)
+    try:
+        await asyncio.to_thread(service.storage.put_piece, record, found.data)
+    except GoneError:
+        raise Problem(409, "the puzzle has been deleted", "changed") from None
+    service.events.publish(puzzle, "piece", records.piece_view(record))
+    current = await asyncio.to_thread(service.storage.puzzle, puzzle)
+    if current is not None and current["version"] > record["version"]:
+        service.encode_again(puzzle)  # the corners changed just now
+    return record
+
+
+async def relocate(service: "Service", piece: Record, version: int) -> None:
+    """Locates a stored piece in the present version of its puzzle's picture."""
+    role = "image" if piece["many"] else "photo"
+    file = piece["files"].get(role)
+    data = None
+    if file is not None:
+        data = await asyncio.to_thread(service.storage.file, piece["puzzle"], file)
+    if data is None:  # it was no image; another picture changes nothing
+        return
+    name, files = piece["photo"], dict[str, bytes]()
+    try:
+        async with service.decoded:
+            image = await asyncio.to_thread(service.decoders.decode, data, "piece", name)
+            puzzle = {"id": piece["puzzle"], "version": version}
+            search = await _search(service, puzzle, image, piece["top"])
+            members, files = await asyncio.to_thread(records.located, search)
+    except InputError as error:
+        members, _ = _failed(error, name)
+        if piece["many"]:
+            files = {"image": data}
+    except Problem:
+        return
+    if piece["many"]:
+        kept: tuple[str, ...] = ("outline", "box_in_photo", "touching")
+        members.update({key: piece[key] for key in kept})
+    names, named = _name_files(files)
+    if "photo" in piece["files"]:
+        names["photo"] = piece["files"]["photo"]
+    new: dict[str, Any] = {**piece, **members, "version": version, "files": names}
+    with contextlib.suppress(Problem):
+        await store(service, Found(new, named))

@@ -1,0 +1,65 @@
+"""From the picture as it was sent to the one that pieces are looked for in."""
+
+import numpy as np
+
+from heatmap_locator.grid import Grid
+from heatmap_locator.service import records
+from heatmap_locator.service.storage import Record
+
+Corners = list[list[float]]
+"""Four [x, y] in the original's pixels, clockwise from the top left."""
+
+
+def find_corners(original: np.ndarray) -> Corners | None:
+    """Corners of the puzzle in a photo of it, (H, W, 3) uint8; ``None`` where none are found."""
+    from heatmap_locator import corners
+
+    found = corners.find_corners(original)
+    return None if found is None else [[round(float(v), 2) for v in point] for point in found]
+
+
+def square_up(original: np.ndarray, corners: Corners | None) -> np.ndarray:
+    """The picture within the corners as seen from above; the original without any."""
+    if corners is None:
+        return original
+    from heatmap_locator import corners as library
+
+    return library.square_up(original, np.asarray(corners, np.float64))
+
+
+def squared(
+    record: Record,
+    original: np.ndarray,
+    corners: Corners | None,
+    version: int,
+    name: str,
+) -> tuple[Record, dict[str, bytes]]:
+    """What corners change in a puzzle's record, and its new files.
+
+    Raises:
+        InputError: corners, pieces or grid make no sense for the picture.
+    """
+    picture = square_up(original, corners)
+    height, width = picture.shape[:2]
+    asked, grid = record["asked"], None
+    if asked["grid"] is not None:
+        grid = Grid.parse(asked["grid"])
+    elif asked["pieces"] is not None:
+        grid = Grid.from_pieces(asked["pieces"], width, height)
+    if grid is not None:
+        grid.check(width, height, name)
+    files = {
+        f"picture-{version}.jpg": records.to_jpeg(picture),
+        f"thumbnail-{version}.jpg": records.to_jpeg(picture, records.THUMBNAIL),
+    }
+    changes: Record = {
+        "version": version,
+        "width": width,
+        "height": height,
+        "grid": None if grid is None else [grid.rows, grid.cols],
+        "corners": corners,
+        "state": "encoding",
+        "error": None,
+        "files": {"picture": f"picture-{version}.jpg", "thumbnail": f"thumbnail-{version}.jpg"},
+    }
+    return changes, files

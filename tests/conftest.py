@@ -5,11 +5,19 @@ import os
 # Small tensors on one core: more threads only get in each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from fastapi.testclient import TestClient
+
+    from heatmap_locator.locator import Locator
 
 
 def draw_texture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -39,3 +47,37 @@ def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plain") / "plain.safetensors"
     save_model(model, path, {"calibration": [2.0, 1.0]})
     return path
+
+
+@pytest.fixture(scope="session")
+def plain_locator(plain_weights: Path) -> "Locator":
+    """A small model that is quick to search with."""
+    from heatmap_locator.locator import Locator
+
+    return Locator.from_pretrained(plain_weights, device="cpu")
+
+
+@pytest.fixture
+def make_client(
+    tmp_path: Path, plain_locator: "Locator"
+) -> "Iterator[Callable[..., TestClient]]":
+    """Makes clients of applications in this process: ``make_client(queue=1, ...)``."""
+    from fastapi.testclient import TestClient
+
+    from heatmap_locator.service.app import create_app
+    from heatmap_locator.service.settings import Settings
+
+    with contextlib.ExitStack() as stack:
+
+        def make(locator: Any = plain_locator, **settings: Any) -> TestClient:
+            settings = {"data": tmp_path / "data", **settings}
+            app = create_app(Settings(**settings), locator)
+            return stack.enter_context(TestClient(app, raise_server_exceptions=False))
+
+        yield make
+
+
+@pytest.fixture
+def client(make_client: "Callable[..., TestClient]") -> "TestClient":
+    """A client of an application with a data folder of its own."""
+    return make_client()

@@ -60,6 +60,7 @@ def _run(settings: Settings) -> int:
         import uvicorn
 
         from heatmap_locator.service.app import create_app
+        from heatmap_locator.service.server import protocol
         from heatmap_locator.service.storage import LocalStorage
     except ModuleNotFoundError as error:
         raise InputError(
@@ -79,6 +80,7 @@ def _run(settings: Settings) -> int:
     app = create_app(settings, locator, storage)
     config = uvicorn.Config(
         app,
+        http=protocol(settings.idle_seconds),
         host=settings.host,
         port=settings.port,
         limit_concurrency=CONNECTIONS,
@@ -86,6 +88,7 @@ def _run(settings: Settings) -> int:
         timeout_graceful_shutdown=10,
         server_header=False,
         ws="none",
+        lifespan="on",
         log_level="info",
         access_log=False,
     )

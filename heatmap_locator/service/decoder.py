@@ -61,14 +61,20 @@ def send(stream: IO[bytes], head: dict[str, Any], body: bytes | memoryview = b""
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytearray] | None:
     """Read one message; ``None`` where the other side has gone."""
     line = stream.readline()
     if not line.endswith(b"\n"):
         return None
     head: dict[str, Any] = json.loads(line)
-    body = stream.read(head["bytes"])
-    return (head, body) if len(body) == head["bytes"] else None
+    body = bytearray(head["bytes"])
+    rest = memoryview(body)
+    while rest:
+        count = stream.readinto(rest)  # type: ignore[attr-defined]
+        if not count:
+            return None
+        rest = rest[count:]
+    return head, body
 
 
 def main() -> None:

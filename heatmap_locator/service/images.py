@@ -1,6 +1,7 @@
 """Uploads become pixels, in processes of their own, within limits of pixels, memory and time."""
 
 import contextlib
+import os
 import queue
 import subprocess
 import sys
@@ -87,12 +88,13 @@ class _Process:
 
     def ask(
         self, head: dict[str, Any], data: bytes, seconds: float
-    ) -> tuple[dict[str, Any], bytes]:
+    ) -> tuple[dict[str, Any], bytearray]:
         if self._popen is None or self._popen.poll() is not None:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "heatmap_locator.service.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         popen, late = self._popen, threading.Event()
 
@@ -163,7 +165,7 @@ class Decoders:
             self._free.put(process)
         if "error" in head:
             raise InputError(head["error"])
-        return np.frombuffer(bytearray(body), np.uint8).reshape(head["shape"])
+        return np.frombuffer(body, np.uint8).reshape(head["shape"])
 
     def close(self) -> None:
         """Ends the processes."""

@@ -1,0 +1,153 @@
+"""What tests of the service share: small images, waiting, and a server in a process of its own."""
+
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+from conftest import draw_texture
+from PIL import Image
+
+from heatmap_locator.geometry import clockwise
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+ROWS, COLS, CELL = 3, 4, 40
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG", **options: Any) -> bytes:
+    """An image file in memory."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def small_picture(seed: int = 5) -> np.ndarray:
+    """(120, 160, 3) uint8, a puzzle of 3 x 4 square cells."""
+    return draw_texture(ROWS * CELL, COLS * CELL, seed)
+
+
+def small_piece(row: int, col: int, degrees: float = 0.0, seed: int = 5) -> np.ndarray:
+    """(90, 90, 4) uint8, a square cell of ``small_picture``, turned, with alpha."""
+    picture, side = small_picture(seed), 90
+    centre = np.array([(col + 0.5) * CELL, (row + 0.5) * CELL])
+    linear = 1.5 * clockwise(degrees)
+    matrix = np.column_stack([linear, side / 2 - linear @ centre])
+    matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from pixel centres
+    alpha = np.zeros(picture.shape[:2], np.uint8)
+    alpha[row * CELL : (row + 1) * CELL, col * CELL : (col + 1) * CELL] = 255
+    return np.dstack(
+        [
+            cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_CUBIC),
+            cv2.warpAffine(alpha, matrix, (side, side)),
+        ]
+    )
+
+
+def wait_ready(client: Any, puzzle: str, seconds: float = 60) -> dict[str, Any]:
+    """The puzzle once it is encoded."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found: dict[str, Any] = client.get(f"/v1/puzzles/{puzzle}").json()
+        if found["state"] != "encoding":
+            assert found["state"] == "ready", found
+            return found
+        time.sleep(0.02)
+    raise AssertionError("the puzzle was not encoded in time")
+
+
+def add_small(client: Any, seed: int = 5, **fields: str) -> dict[str, Any]:
+    """Gives ``small_picture`` and waits until it is encoded."""
+    files = {"picture": ("small.png", encoded(small_picture(seed)))}
+    answer = client.post("/v1/puzzles", files=files, data={"grid": f"{ROWS}x{COLS}", **fields})
+    assert answer.status_code == 201, answer.text
+    return wait_ready(client, answer.json()["id"])
+
+
+def send_photos(client: Any, puzzle: str, *photos: bytes, **fields: str) -> Any:
+    """Posts photos to be located; the response."""
+    files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(photos)]
+    return client.post(f"/v1/puzzles/{puzzle}/locate", files=files, data=fields)
+
+
+def assert_problem(answer: Any, status: int, said: str = "") -> dict[str, Any]:
+    """Checks that a response is a problem document; the document."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["type"]
+    assert body["instance"] == answer.request.url.path
+    assert said in body["detail"]
+    assert "\n" not in body["detail"]
+    return body
+
+
+class Server:
+    """``heatmap-serve`` in a process of its own, for what needs real sockets and signals."""
+
+    def __init__(self, data: Path, weights: Path, **settings: Any) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.data = data
+        self.command = [sys.executable, "-m", "heatmap_locator.service.cli"]
+        options = {"port": self.port, "data": data, "weights": weights, "device": "cpu", **settings}
+        for name, value in options.items():
+            self.command += [f"--{name.replace('_', '-')}", str(value)]
+        self.start()
+
+    def start(self) -> None:
+        """Starts it and waits until it is ready."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            self.command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=self.data.parent,
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                if self.client.get("/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                if self.process.poll() is not None:
+                    break
+            time.sleep(0.1)
+        assert self.process.stdout is not None
+        self.process.kill()
+        raise AssertionError(self.process.stdout.read().decode())
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.client.close()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def stop(self) -> str:
+        """Ends it as an operator does; what it printed."""
+        self.client.close()
+        self.process.terminate()
+        output, _ = self.process.communicate(timeout=30)
+        return output.decode()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()

@@ -1,0 +1,168 @@
+// The HTTP API: requests with the token, problem documents as errors.
+
+import { askForToken, token } from "./token.js";
+import { readEvents } from "./sse.js";
+
+/** An answer that is not a success, or no answer at all (status 0). */
+export class Problem extends Error {
+  constructor(status, body = {}, retryAfter = null) {
+    super(body.detail || body.title || `status ${status}`);
+    this.status = status;
+    this.title = body.title || "";
+    this.detail = body.detail || "";
+    this.errors = body.errors || [];
+    this.retryAfter = retryAfter;
+  }
+}
+
+async function send(path, { accept = "application/json", ...options } = {}) {
+  for (let asked = 0; ; asked += 1) {
+    const headers = new Headers(options.headers);
+    headers.set("Accept", accept);
+    const given = token();
+    if (given) headers.set("Authorization", `Bearer ${given}`);
+    let response;
+    try {
+      response = await fetch(path, { ...options, headers });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Problem(0);
+    }
+    if (response.ok) return response;
+    if (response.status === 401 && asked < 5 && (await askForToken(given))) continue;
+    throw await problemOf(response);
+  }
+}
+
+async function problemOf(response) {
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    // A proxy in between may answer in HTML: the status has to do.
+  }
+  const wait = Number(response.headers.get("Retry-After"));
+  return new Problem(response.status, body, Number.isFinite(wait) && wait > 0 ? wait : null);
+}
+
+async function json(path, options) {
+  return (await send(path, options)).json();
+}
+
+const puzzlePath = (id) => `v1/puzzles/${encodeURIComponent(id)}`;
+
+export const listPuzzles = async () => (await json("v1/puzzles")).puzzles;
+export const getPuzzle = (id, signal) => json(puzzlePath(id), { signal });
+export const deletePuzzle = (id) => send(puzzlePath(id), { method: "DELETE" });
+
+export const listPieces = async (id, signal) =>
+  (await json(`${puzzlePath(id)}/pieces`, { signal })).pieces;
+
+export const deletePiece = (id, piece) =>
+  send(`${puzzlePath(id)}/pieces/${encodeURIComponent(piece)}`, { method: "DELETE" });
+
+/** fields: name, pieces or grid; empty ones are left out. */
+export function createPuzzle(picture, fields) {
+  const body = new FormData();
+  body.append("picture", picture, picture.name || "photo.jpg");
+  for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value);
+  return json("v1/puzzles", { method: "POST", body });
+}
+
+export const suggestedCorners = async (id, signal) =>
+  (await json(`${puzzlePath(id)}/suggested-corners`, { signal })).corners;
+
+export const setCorners = (id, corners) =>
+  json(`${puzzlePath(id)}/corners`, {
+    method: "PUT",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ corners }),
+  });
+
+export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
+
+/** Sends one photo; each piece found in it goes to onPiece as it comes. */
+export async function locate(id, photo, { many, onPiece }) {
+  const body = new FormData();
+  body.append("photos", photo, photo.name || "photo.jpg");
+  body.append("top", "5");
+  if (many) body.append("many", "true");
+  const response = await send(`${puzzlePath(id)}/locate`, {
+    method: "POST",
+    body,
+    accept: "text/event-stream, application/json;q=0.5",
+  });
+  if (!(response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
+    for (const piece of (await response.json()).pieces) onPiece(piece);
+    return;
+  }
+  for await (const event of readEvents(response.body)) {
+    if (event.kind === "piece") onPiece(event.data);
+    else if (event.kind === "problem" || event.kind === "error")
+      throw new Problem(event.data?.status || 500, event.data || {});
+    else if (event.kind === "done") return;
+  }
+  // Without "done" the connection broke in the middle.
+  throw new Problem(0);
+}
+
+const pause = (seconds, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+
+/**
+ * Listens to a puzzle until the signal aborts.  EventSource cannot carry the token, so this
+ * reads the stream itself and connects anew, slower each time, when it breaks.
+ */
+export async function listen(id, { onEvent, onReconnect, signal }) {
+  let wait = 1;
+  for (let first = true; !signal.aborted; first = false) {
+    try {
+      const response = await send(`${puzzlePath(id)}/events`, {
+        accept: "text/event-stream",
+        signal,
+      });
+      wait = 1;
+      if (!first) await onReconnect();
+      for await (const event of readEvents(response.body)) onEvent(event.kind, event.data);
+    } catch (error) {
+      if (signal.aborted || error.status === 404) return;
+    }
+    await pause(wait, signal);
+    wait = Math.min(wait * 2, 15);
+  }
+}
+
+const pictures = new Map();
+
+/**
+ * An address an <img> can show.  It cannot send a token: with one, the bytes are fetched and
+ * kept under a blob address.
+ */
+export function imageUrl(link) {
+  if (!token()) return Promise.resolve(link);
+  if (!pictures.has(link)) {
+    const made = send(link, { accept: "image/*" })
+      .then((response) => response.blob())
+      .then((blob) => URL.createObjectURL(blob));
+    made.catch(() => pictures.delete(link));
+    pictures.set(link, made);
+  }
+  return pictures.get(link);
+}
+
+/** Gives back the memory of everything imageUrl made. */
+export function forgetImages() {
+  for (const made of pictures.values()) made.then(URL.revokeObjectURL, () => {});
+  pictures.clear();
+}
+
+/** A loaded, decoded image. */
+export async function loadImage(link) {
+  const image = new Image();
+  image.src = await imageUrl(link);
+  await image.decode();
+  return image;
+}

@@ -1,0 +1,65 @@
+// Files by dropping, choosing, photographing or pasting.
+
+import { $ } from "./dom.js";
+
+const ENDINGS = /\.(jpe?g|png|webp|heic|heif|avif|bmp|tiff?|gif)$/i;
+
+const pictures = (list) =>
+  [...(list || [])].filter((file) => file.type.startsWith("image/") || ENDINGS.test(file.name));
+
+/** A button that opens a file input, whose files go to take(files). */
+export function fileButton(button, input, take) {
+  button.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    const files = pictures(input.files);
+    // Choosing the same file again should count as a change.
+    input.value = "";
+    if (files.length) take(files);
+  });
+}
+
+let target = null;
+
+/** Where files go that are dropped or pasted anywhere on the page: {text, take} or null. */
+export function setDropTarget(next) {
+  target = next;
+  hideVeil();
+}
+
+let depth = 0;
+
+function hideVeil() {
+  depth = 0;
+  $("drop-veil").hidden = true;
+}
+
+const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
+
+export function watchDrops(onNothing) {
+  addEventListener("dragenter", (event) => {
+    if (!target || !hasFiles(event)) return;
+    depth += 1;
+    $("drop-veil-text").textContent = target.text;
+    $("drop-veil").hidden = false;
+  });
+  addEventListener("dragleave", () => {
+    depth -= 1;
+    if (depth <= 0) hideVeil();
+  });
+  addEventListener("dragover", (event) => {
+    if (hasFiles(event)) event.preventDefault();
+  });
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    // Without this the browser would leave the page to show the file.
+    event.preventDefault();
+    hideVeil();
+    const files = pictures(event.dataTransfer.files);
+    if (target && files.length) target.take(files);
+    else if (target) onNothing();
+  });
+  addEventListener("paste", (event) => {
+    const files = pictures(event.clipboardData?.files);
+    if (target && files.length) target.take(files);
+  });
+}

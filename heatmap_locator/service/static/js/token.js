@@ -1,0 +1,58 @@
+// The bearer token, asked for when the server answers 401 and kept for this tab alone.
+
+import { $ } from "./dom.js";
+
+const KEY = "heatmap-locator-token";
+let kept = null;
+let asking = null;
+
+export function token() {
+  if (kept === null) {
+    try {
+      kept = sessionStorage.getItem(KEY) || "";
+    } catch {
+      kept = "";
+    }
+  }
+  return kept;
+}
+
+function keep(value) {
+  kept = value;
+  try {
+    if (value) sessionStorage.setItem(KEY, value);
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // Storage may be switched off: the token then lasts until the next reload.
+  }
+}
+
+/**
+ * Asks for a token.  Requests that fail together share one dialog.
+ * Resolves to whether it is worth trying again.
+ */
+export function askForToken(refused) {
+  if (token() && token() !== refused) return Promise.resolve(true);
+  asking ||= openDialog(Boolean(refused)).finally(() => (asking = null));
+  return asking;
+}
+
+function openDialog(wasRefused) {
+  const dialog = $("token-dialog");
+  const input = $("token-input");
+  $("token-hint").textContent = wasRefused
+    ? "That token was not accepted. Look for a missing letter or a space, and try again."
+    : "The person who runs it has one. It is kept in this tab until you close it.";
+  input.value = "";
+  return new Promise((resolve) => {
+    let given = "";
+    $("token-form").onsubmit = () => (given = input.value.trim());
+    $("token-cancel").onclick = () => dialog.close();
+    dialog.onclose = () => {
+      if (given) keep(given);
+      resolve(Boolean(given));
+    };
+    dialog.showModal();
+    input.focus();
+  });
+}

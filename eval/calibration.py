@@ -93,7 +93,8 @@ def fit(features: np.ndarray, hits: np.ndarray, use: Sequence[int] = (0, 1, 2)) 
     # A feature that never varied says nothing of other values of it.
     weights[list(use)] = np.where(spread > 1e-9, found[:-1] / np.maximum(spread, 1e-9), 0.0)
     intercept = float(found[-1] - weights[list(use)] @ middle)
-    return Calibration(*(float(w) for w in weights), intercept)
+    logit, margin, places = (float(w) for w in weights)
+    return Calibration(logit, margin, places, intercept)
 
 
 def probabilities(calibration: Calibration, features: np.ndarray) -> np.ndarray:

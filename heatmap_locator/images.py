@@ -63,8 +63,9 @@ def read_piece(
         name: what error messages call it; the path by default.
 
     Returns:
-        (H, W, 3) uint8 RGB, and its (H, W) uint8 alpha, or None where the image has no alpha
-        or one that is opaque all over and so says nothing about the outline.
+        (H, W, 3) uint8 RGB, and its (H, W) uint8 alpha, or None where the image has none.  An
+        alpha that is opaque all over is kept: it says that all of the image is piece.  Cameras
+        write no alpha; a screenshot or canvas export of a photo has to be saved without it.
 
     Raises:
         InputError: as for :func:`read_picture`, or the piece is fully transparent.
@@ -75,8 +76,6 @@ def read_piece(
             f"{_label(source, name)}: the piece is fully transparent; "
             "save it with an opaque body, or without transparency"
         )
-    if alpha is not None and alpha.min() >= 128:
-        alpha = None
     return rgb, alpha
 
 

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.segment import disc, fill_holes, segment
+from heatmap_locator.segment import fill_holes, segment
+from heatmap_locator.shape import biggest, disc, is_piece_shaped
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -21,8 +22,8 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
 
     With alpha, the biggest opaque part is the piece.  Without, the background is modelled from
     the photo's border (smooth in colour, or of two colours) and the piece is what differs, less
-    its shadow.  A photo whose border is no background, such as a crop out of the picture, is all
-    piece.
+    its shadow.  A photo whose border is no background, or in which nothing has the shape of a
+    piece, such as a crop out of the picture, is all piece.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -37,10 +38,18 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     """
     if alpha is not None:
         return _from_alpha(alpha, name)
+    mask = _from_background(rgb)
+    if mask is None or not is_piece_shaped(mask):
+        return np.ones(rgb.shape[:2], np.float32)
+    return mask
+
+
+def _from_background(rgb: np.ndarray) -> np.ndarray | None:
+    """(H, W) float32 mask of what lies on the background; None if nothing does."""
     height, width = rgb.shape[:2]
     mask = segment(rgb)
     if mask is None:
-        return np.ones((height, width), np.float32)
+        return None
     x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
     scale = max(height, width) / max(mask.shape)
     if max(w, h) < _SMALL_PIECE * max(mask.shape) and scale > 1.0:
@@ -82,7 +91,7 @@ def body_size(mask: np.ndarray) -> float:
     _, (long, short), _ = cv2.minAreaRect(cv2.findNonZero(solid))
     if solid.sum() > 0.95 * (long + 1.0) * (short + 1.0):
         return plain  # a rectangle: nothing to open or to fill
-    opened = _biggest(cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(_BODY_SIDE / 8.0)))
+    opened = biggest(cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(_BODY_SIDE / 8.0)))
     if opened is None:
         return plain
     hull = float(cv2.contourArea(cv2.convexHull(cv2.findNonZero(opened))))
@@ -108,17 +117,9 @@ def outline_points(mask: np.ndarray) -> np.ndarray:
     return (points + 0.5) / 2 - 1
 
 
-def _biggest(mask: np.ndarray) -> np.ndarray | None:
-    """The largest connected part of (H, W) uint8 0/1, or None if all is 0."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if count < 2:
-        return None
-    return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
-
-
 def _from_alpha(alpha: np.ndarray, name: str) -> np.ndarray:
     opaque = (alpha >= 128).astype(np.uint8)
-    body = _biggest(opaque)
+    body = biggest(opaque)
     if body is None:
         raise InputError(
             f"{name}: the piece is fully transparent; save it with an opaque body, "

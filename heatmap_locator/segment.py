@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.shape import disc
+
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
 # Parts of the piece's side: how wide a shadow can be, how far out of the first guess the piece
@@ -15,6 +17,13 @@ _CORE = 0.17
 _MAX_TOUCH = 0.2
 _MAX_CLUTTER = 0.3
 _FAR = 14.0
+# The background as a smooth field: blocks along the longer side, how far in Lab one block may be
+# from the next, and what part of the border must go on so, in runs of at least so much of it.
+_BLOCKS = 40
+_STEP = 7.0
+_MIN_RING, _MIN_RUN = 0.6, 0.2
+# A photo smaller than this has no room for it: it is more likely a crop of the picture.
+_FIELD_SIDE = 100
 
 
 def segment(rgb: np.ndarray) -> np.ndarray | None:
@@ -66,6 +75,9 @@ def _background(lab: np.ndarray) -> tuple[list[np.ndarray], float] | None:
         One or two images (H, W, 3) of what the background would be everywhere, and its spread
         (robust standard deviation of the distance in Lab); None if the border is too mixed.
     """
+    field = _field(lab) if min(lab.shape[:2]) >= _FIELD_SIDE else None
+    if field is not None:
+        return [field[0]], field[1]
     height, width = lab.shape[:2]
     frame = _border(lab.shape)
     ys, xs = np.nonzero(frame)
@@ -100,6 +112,82 @@ def _background(lab: np.ndarray) -> tuple[list[np.ndarray], float] | None:
     return [np.broadcast_to(c, lab.shape).astype(np.float32) for c in centres], spread
 
 
+def _field(lab: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """The background as a smooth field, grown inwards from the border of (H, W, 3) Lab.
+
+    Blocks are background as long as they go on from those accepted before them, in colour and in
+    grain; what they leave is filled from its surroundings.
+
+    Returns:
+        (H, W, 3) float32 and its spread, as in :func:`_background`; None if less of the border
+        than ``_MIN_RING`` goes on smoothly.
+    """
+    height, width = lab.shape[:2]
+    block = max(2, round(max(height, width) / _BLOCKS))
+    rows, cols = max(height // block, 4), max(width // block, 4)
+    ys, xs = np.arange(height) * rows // height, np.arange(width) * cols // width
+    index = (ys[:, None] * cols + xs).ravel()
+    count = np.bincount(index, minlength=rows * cols)[:, None]
+    flat = lab.reshape(-1, 3)
+    mean = np.stack([np.bincount(index, flat[:, c]) for c in range(3)], axis=1) / count
+    square = np.bincount(index, ((flat - mean[index]) ** 2).sum(axis=1)) / count[:, 0]
+    colour, grain = mean.reshape(rows, cols, 3), np.sqrt(square).reshape(rows, cols)
+    ring = np.zeros((rows, cols), bool)
+    ring[[0, -1]] = ring[:, [0, -1]] = True
+    usual = float(np.median(grain[ring]))
+    fine = grain < 2.0 * usual + 2.0
+    near = max(_STEP, usual)
+    # Around the ring, in order: runs of blocks that go on from one another.
+    order = [(0, c) for c in range(cols)] + [(r, cols - 1) for r in range(1, rows)]
+    order += [(rows - 1, c) for c in range(cols - 2, -1, -1)]
+    order += [(r, 0) for r in range(rows - 2, 0, -1)]
+    at = np.array(order)
+    along = colour[at[:, 0], at[:, 1]]
+    joined = np.linalg.norm(along - np.roll(along, 1, axis=0), axis=1) < near
+    fit = fine[at[:, 0], at[:, 1]]
+    start = int(np.argmin(joined & fit))  # a place where the ring breaks, if there is one
+    runs = np.cumsum(np.roll(~joined | ~fit, -start))
+    lengths = np.bincount(runs, np.roll(fit, -start))
+    long = lengths >= _MIN_RUN * len(at)
+    keep = np.roll(long[runs], start) & fit
+    if keep.mean() < _MIN_RING:
+        return None
+    accepted = np.zeros((rows, cols), bool)
+    accepted[at[keep, 0], at[keep, 1]] = True
+    for _ in range(rows + cols):
+        weight = cv2.blur(accepted.astype(np.float32), (3, 3), borderType=cv2.BORDER_CONSTANT)
+        sums = cv2.blur(
+            np.where(accepted[..., None], colour, 0.0).astype(np.float32),
+            (3, 3),
+            borderType=cv2.BORDER_CONSTANT,
+        )
+        off = np.linalg.norm(sums / np.maximum(weight, 1e-6)[..., None] - colour, axis=2)
+        # Two neighbours at least, so that it does not leak through a single gap.
+        more = ~accepted & fine & (weight > 1.5 / 9) & (off < near)
+        if not more.any():
+            break
+        accepted |= more
+    field = _fill(colour.astype(np.float32), accepted)
+    full = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+    residual = np.linalg.norm(lab - full, axis=2)[accepted[ys[:, None], xs]]
+    return full, 1.48 * float(np.median(residual))
+
+
+def _fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(h, w, 3) float32 with what is not known, (h, w) bool, filled smoothly from around it."""
+    filled, weight = np.where(known[..., None], values, 0), known.astype(np.float32)
+    result, rest = filled.copy(), ~known
+    sigma = 1.0
+    while rest.any() and sigma < 4 * max(known.shape):
+        total = cv2.GaussianBlur(weight, (0, 0), sigma)
+        mean = cv2.GaussianBlur(filled, (0, 0), sigma) / np.maximum(total, 1e-6)[..., None]
+        now = rest & (total > 0.05)
+        result[now], rest = mean[now], rest & ~now
+        sigma *= 1.5
+    smooth = cv2.GaussianBlur(result, (0, 0), 2.0)
+    return np.where(known[..., None], result, smooth)
+
+
 def _mode(colours: np.ndarray) -> np.ndarray:
     """The densest colour among (N, 3) in Lab, by counting in coarse bins."""
     bins = np.floor(colours / 8.0).astype(np.int64)
@@ -122,12 +210,6 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     flooded = padded.copy()
     cv2.floodFill(flooded, None, (0, 0), 2)
     return (flooded[1:-1, 1:-1] != 2).astype(np.uint8)
-
-
-def disc(radius: float) -> np.ndarray:
-    """A round structuring element of this radius in pixels, at least 1."""
-    size = 2 * max(1, round(radius)) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
 
 def _pick(mask: np.ndarray) -> np.ndarray | None:

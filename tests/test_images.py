@@ -103,9 +103,9 @@ def test_palette_with_transparency(tmp_path: Path) -> None:
     assert read_picture(path)[0, 0].tolist() == [255, 255, 255]
 
 
-def test_alpha_that_says_something_and_alpha_that_does_not(ramp: np.ndarray) -> None:
+def test_alpha_is_kept_also_where_it_is_opaque_all_over(ramp: np.ndarray) -> None:
     opaque = np.dstack([ramp, np.full(ramp.shape[:2], 255, np.uint8)])
-    assert read_piece(opaque)[1] is None
+    np.testing.assert_array_equal(read_piece(opaque)[1], opaque[..., 3])
     assert read_piece(ramp)[1] is None
     cut = opaque.copy()
     cut[:3, :, 3] = 0

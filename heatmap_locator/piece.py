@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.bank import OVERSAMPLE
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
 from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
@@ -31,6 +31,7 @@ class PreparedPiece:
         reference: ``(1, 2)``, (x, y) of the mask's centroid in the resized photo.
         contour: (N, 2) points of the outline in pixels of ``rgb``.
         to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
+        assumed: no outline was given or found, so all of the photo is taken for the piece.
     """
 
     rgb: np.ndarray
@@ -40,6 +41,7 @@ class PreparedPiece:
     reference: Tensor
     contour: Array
     to_resized: Array
+    assumed: bool = False
 
     @property
     def is_rectangle(self) -> bool:
@@ -51,14 +53,15 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
     """Read a photo of a piece and bring it to size.
 
     Raises:
-        InputError: the image cannot be read or shows no piece.
+        NoPieceError: the image shows no piece.
+        InputError: it cannot be read.
     """
     label = name or (str(source) if isinstance(source, (str, os.PathLike)) else "piece")
     rgb, alpha = read_piece(source, name)
     mask = find_outline(rgb, alpha, label)
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
-        raise InputError(f"{label}: no piece in it; photograph one piece on a plain background")
+        raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
     side = body_size(mask)
     height, width = mask.shape
     left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)
@@ -83,6 +86,7 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
         reference=torch.tensor([reference]),
         contour=outline_points(mask),
         to_resized=to_resized,
+        assumed=alpha is None and bool((mask > 0.5).all()),
     )
 
 

@@ -244,6 +244,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     own = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     parts.update(own.pop("$defs", {}))
     parts["Problem"] = own
+    for name, model in vars(schemas).items():
+        # FastAPI drops the nulls from examples, and with them required members.
+        if name in parts and "json_schema_extra" in getattr(model, "model_config", {}):
+            parts[name].update(model.model_config["json_schema_extra"])
     document["components"]["securitySchemes"] = {
         "token": {
             "type": "http",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.service import records
 from heatmap_locator.service.images import UnsupportedError, sniff
 from heatmap_locator.service.problems import Problem
@@ -28,7 +28,7 @@ def refused(error: InputError) -> Problem:
     """The answer to an image that cannot be used."""
     if isinstance(error, UnsupportedError):
         return Problem(415, str(error), "unsupported-image")
-    if type(error).__name__ == "NoPieceError":
+    if isinstance(error, NoPieceError):
         return Problem(422, str(error), "no-piece")
     return Problem(422, str(error), "bad-image")
 
@@ -131,7 +131,7 @@ async def _locate_many(
     try:
         cut = await asyncio.to_thread(cut_pieces, image)
         if not cut:
-            raise InputError("photo: no piece found; lay pieces apart on a plain background")
+            raise NoPieceError("photo: no piece found; lay pieces apart on a plain background")
     except InputError as error:
         yield *_failed(error, name), {}
         return

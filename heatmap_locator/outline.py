@@ -38,14 +38,18 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     """
     if alpha is not None:
         return _from_alpha(alpha, name)
-    mask = _from_background(rgb)
+    mask = outline_on_background(rgb)
     if mask is None or not is_piece_shaped(mask):
         return np.ones(rgb.shape[:2], np.float32)
     return mask
 
 
-def _from_background(rgb: np.ndarray) -> np.ndarray | None:
-    """(H, W) float32 mask of what lies on the background; None if nothing does."""
+def outline_on_background(rgb: np.ndarray) -> np.ndarray | None:
+    """(H, W) float32 mask, 0..1, of the one thing that lies on the background, or None.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+    """
     height, width = rgb.shape[:2]
     mask = segment(rgb)
     if mask is None:

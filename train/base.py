@@ -97,7 +97,8 @@ class RecipeModule(L.LightningModule, ABC):
         # By hand: Lightning refuses to clip for fused optimizers, which only matters to fp16.
         # Each part on its own: the head's gradients spike, and would mute the encoder's.
         for part in self.model.children():
-            torch.nn.utils.clip_grad_norm_(part.parameters(), self._optim.clip)
+            if parameters := list(part.parameters()):
+                torch.nn.utils.clip_grad_norm_(parameters, self._optim.clip)
 
     def configure_optimizers(self) -> Any:
         settings = self._optim

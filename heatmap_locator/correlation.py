@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def masked_ncc(field: Tensor, templates: Tensor, masks: Tensor, noise: float) -> Tensor:
+def masked_ncc(
+    field: Tensor, templates: Tensor, masks: Tensor, noise: float, energy_every: int = 1
+) -> Tensor:
     """Zero-mean, unit-variance correlation over the mask, at every position.
 
     Each channel's weighted mean under the mask is removed from template and window; the energy
@@ -23,6 +25,8 @@ def masked_ncc(field: Tensor, templates: Tensor, masks: Tensor, noise: float) ->
         masks: ``(B, R, 1, k, k)`` weights, 0..1.
         noise: variance per mask pixel, summed over channels, added to both energies, so that a
             flat window does not turn its noise into a match.
+        energy_every: evaluate the window's energy under every so-manieth mask only and
+            interpolate, for templates that are one piece in equal steps of a whole turn.
 
     Returns:
         ``(B, R, H', W')`` float32 in about -1..1.  Odd k: ``H' = H``, an entry is the template
@@ -43,10 +47,102 @@ def masked_ncc(field: Tensor, templates: Tensor, masks: Tensor, noise: float) ->
         count = weight.float().view(b, r, 1, 1)
         energy = (weighted * centred).float().sum((2, 3, 4)).view(b, r, 1, 1)
         size = (numerator.shape[-2], numerator.shape[-1])
-        window = _window_energy(field.float(), masks.float(), count, size)
+        every = energy_every
+        window = _window_energy(
+            field.float(), masks[:, ::every].float(), count[:, ::every], size
+        ).clamp_min(0)
+        if every > 1:
+            window = _around_the_circle(window / count[:, ::every], every) * count
         floor = noise * count
-        scale = (energy + floor).rsqrt() * (window.clamp_min(0) + floor).rsqrt()
-        return numerator.float() * scale
+        window = (window + floor).rsqrt_()
+        return numerator.float() * window.mul_((energy + floor).rsqrt())
+
+
+def masked_ncc_at(
+    field: Tensor, templates: Tensor, masks: Tensor, noise: float, corners: Tensor, steps: int
+) -> Tensor:
+    """``masked_ncc`` at a few places, the highest within a small square of positions at each.
+
+    The window's energy is taken at the middle of the square.
+
+    Args:
+        field: ``(C, H, W)``; outside it counts as zero.
+        templates: ``(R, C, k, k)``.
+        masks: ``(R, 1, k, k)`` weights, 0..1.
+        noise: as in ``masked_ncc``.
+        corners: ``(M, 2)`` long, (row, column) of the first element under the template in the
+            square's first position; may lie outside the field by less than k.
+        steps: positions along the square's side, odd.
+
+    Returns:
+        ``(M, R)`` float32.
+    """
+    r, k = templates.shape[0], templates.shape[-1]
+    side = k + steps - 1
+    padded = F.pad(field, (k, side, k, side))
+    windows = padded.unfold(1, side, 1).unfold(2, side, 1)
+    patches = windows[:, corners[:, 0] + k, corners[:, 1] + k].transpose(0, 1).float()
+    # Changes nothing but rounding, which matters in 16 bits.
+    patches = patches - patches.mean((2, 3), keepdim=True)
+    weight = masks.sum((-2, -1)).clamp_min(1e-6)
+    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight[..., None, None]
+    weighted = centred * masks
+    # One matrix product: every template at every position of the square, as a kernel of its own.
+    shifted = [
+        F.pad(weighted, (dx, side - k - dx, dy, side - k - dy)).flatten(1)
+        for dy in range(steps)
+        for dx in range(steps)
+    ]
+    numerator = patches.flatten(1) @ torch.cat(shifted).T
+    highest = numerator.view(len(corners), steps**2, r).amax(1)
+    middle = steps // 2
+    window = patches[..., middle : middle + k, middle : middle + k].flatten(2)
+    flat = masks.flatten(1)
+    mean = window @ flat.T
+    square = window.square().sum(1) @ flat.T
+    spread = (square - mean.square().sum(1) / weight[:, 0]).clamp_min(0)
+    floor = noise * weight[:, 0]
+    energy = (weighted * centred).sum((1, 2, 3))
+    return highest * ((energy + floor) * (spread + floor)).rsqrt()
+
+
+def masked_ncc_around(
+    field: Tensor, templates: Tensor, masks: Tensor, noise: float, corners: Tensor, steps: int
+) -> Tensor:
+    """``masked_ncc`` in a small square of positions, at several places with templates of their own.
+
+    Args:
+        field: ``(C, H, W)``; outside it counts as zero.
+        templates: ``(M, R, C, k, k)``.
+        masks: ``(M, R, 1, k, k)`` weights, 0..1.
+        noise: as in ``masked_ncc``.
+        corners: ``(M, 2)`` long, (row, column) of the first element under the template in the
+            square's first position; may lie outside the field by less than k.
+        steps: positions along the square's side.
+
+    Returns:
+        ``(M, R, steps, steps)`` float32.
+    """
+    m, r, c, k, _ = templates.shape
+    side = k + steps
+    windows = F.pad(field, (k, side, k, side)).unfold(1, k, 1).unfold(2, k, 1)
+    along = torch.arange(steps, device=field.device) + k
+    rows = (corners[:, :1] + along)[:, :, None].expand(-1, -1, steps).flatten(1)
+    columns = (corners[:, 1:] + along)[:, None, :].expand(-1, steps, -1).flatten(1)
+    seen = windows[:, rows, columns].permute(1, 2, 0, 3, 4).float().flatten(3)
+    weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
+    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
+    weighted = centred * masks
+    numerator = seen.flatten(2) @ weighted.flatten(2).transpose(1, 2)
+    flat = masks.flatten(2).transpose(1, 2)
+    mean = (seen.flatten(1, 2) @ flat).unflatten(1, (steps**2, c))
+    square = seen.square().sum(2) @ flat
+    count = weight.view(m, 1, r)
+    floor = noise * count
+    spread = (square - mean.square().sum(2) / count).clamp_min(0)
+    energy = (weighted * centred).sum((2, 3, 4))[:, None]
+    ncc = numerator * ((energy + floor) * (spread + floor)).rsqrt()
+    return ncc.transpose(1, 2).unflatten(2, (steps, steps))
 
 
 def correlate(field: Tensor, kernels: Tensor) -> Tensor:
@@ -106,3 +202,10 @@ def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int,
     fine = [2 * n - 1 for n in energy.shape[-2:]]
     energy = F.interpolate(energy, size=fine, mode="bilinear", align_corners=True)
     return energy[..., : size[0], : size[1]]
+
+
+def _around_the_circle(values: Tensor, every: int) -> Tensor:
+    """``(B, n, H, W)`` in equal steps of a circle to ``(B, every * n, H, W)``, linearly."""
+    following = values.roll(-1, 1)
+    between = [torch.lerp(values, following, step / every) for step in range(every)]
+    return torch.stack(between, 2).flatten(1, 2)

@@ -25,7 +25,8 @@ class Candidate:
         rotation: degrees in [0, 360).
         log_size: log of the factors on the nominal box's (width, height).
         logit: of the heatmap, before calibration.
-        level: index of the hypothesis (scale, picture size) that its maps came from.
+        level: index of the picture size that its maps came from.
+        scale: factor on the size that the piece's outline implies.
     """
 
     x: float
@@ -34,6 +35,7 @@ class Candidate:
     log_size: tuple[float, float]
     logit: float
     level: int
+    scale: float = 1.0
 
 
 def find_peaks(heat: np.ndarray) -> list[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """The public face: encode a picture once, then ask where pieces go."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -9,24 +9,31 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.bank import bank_angles, rotate_piece
+from heatmap_locator.calibration import Calibration
 from heatmap_locator.decode import Candidate, decode, heatmap, suppress
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.images import ImageSource, read_picture
 from heatmap_locator.model import EncodedImages, HeatmapLocator
 from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
 from heatmap_locator.placement import Placement
+from heatmap_locator.precision import autocast
+from heatmap_locator.presence import require_piece
+from heatmap_locator.refine import refine
 from heatmap_locator.verify import CANDIDATES, find_identical, verify
-from heatmap_locator.weights import load_model
+from heatmap_locator.weights import load_model, shipped_weights
 
 MAX_TOP = 100
 
-KNOWN_GRID_SCALES = (0.94, 1.0, 1.06)
-"""Piece sizes tried around the outline's estimate where the size of a cell is known."""
+SPREAD = 0.06
+"""Standard deviation of the log of a piece's size about its outline's, the cell's size known."""
 
-SEARCH_RATIO = 1.15
+SEARCH_RATIO = 1.25
 """Ratio of neighbouring cell sizes where it is not known."""
+
+UNKNOWN_SPREAD = 0.2
+"""The same as ``SPREAD`` about each of those sizes."""
 
 SEARCH_PIECES = (6, 2500)
 """Fewest and most pieces of a puzzle considered where the number is not given."""
@@ -67,7 +74,7 @@ class Locator:
     """
 
     def __init__(
-        self, model: HeatmapLocator, device: torch.device, calibration: tuple[float, float]
+        self, model: HeatmapLocator, device: torch.device, calibration: Calibration
     ) -> None:
         self.model = model.to(device)
         self.device = device
@@ -91,8 +98,12 @@ class Locator:
             raise InputError("device cuda: no CUDA device here; use cpu or auto")
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         model, extra = load_model(weights)
-        slope, intercept = extra.get("calibration", (1.0, 0.0))
-        return cls(model, torch.device(chosen), (float(slope), float(intercept)))
+        try:
+            calibration = Calibration.from_extra(extra.get("calibration", {}))
+        except ValueError as error:
+            source = shipped_weights() if weights is None else weights
+            raise WeightsError(f"{source}: holds {error}; calibrate it again") from error
+        return cls(model, torch.device(chosen), calibration)
 
     def encode(
         self,
@@ -136,10 +147,6 @@ class Locator:
     def _tensor(self, image: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
         return tensor.to(self.device).float() / 255
-
-    def _score(self, logit: float) -> float:
-        slope, intercept = self.calibration
-        return float(1 / (1 + np.exp(-np.clip(slope * logit + intercept, -50, 50))))
 
 
 @dataclass
@@ -186,34 +193,44 @@ class Puzzle:
         if type(top) is not int or not 1 <= top <= MAX_TOP:
             raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
         prepared = prepare_piece(piece)
+        name = str(piece) if isinstance(piece, (str, Path)) else "piece"
         if prepared.is_rectangle and (
             prepared.rgb.shape[0] > self.height and prepared.rgb.shape[1] > self.width
         ):
-            name = str(piece) if isinstance(piece, (str, Path)) else "piece"
-            raise InputError(f"{name}: larger than the picture; the picture's name comes last")
+            raise NoPieceError(
+                f"{name}: no piece found, and larger than the picture, whose name comes last"
+            )
         heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
-        hypotheses = self._hypotheses()
-        for index, (level, scale) in enumerate(hypotheses):
-            candidates, seen = self._read(prepared, level, scale, max(top, CANDIDATES), index)
-            heat = _highest(heat, seen)
-            found += [self._in_picture(c, level) for c in candidates]
+        with autocast(self.locator.device):
+            bank = self._bank(prepared)
+            for index in range(len(self._levels)):
+                candidates, seen = self._read(bank, index, max(top, CANDIDATES))
+                heat = _highest(heat, seen)
+                found += [self._in_picture(c) for c in candidates]
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
-        reach = [CELL / 2 * level.to_picture[0, 0] / first for level, _ in hypotheses]
+        reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
         kept = suppress(found, reach)[: max(top, CANDIDATES)]
-        verified = [
-            verify(c, self._matrix(prepared, c, *hypotheses[c.level]), prepared, self.picture)
-            for c in kept
-        ]
-        if all(
-            after.logit == before.logit for (after, _), before in zip(verified, kept, strict=True)
-        ):
+        verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
+        if all(after is before for (after, _), before in zip(verified, kept, strict=True)):
             identical = find_identical(prepared, self.picture)
             verified += [] if identical is None else [identical]
         verified.sort(key=lambda pair: -pair[0].logit)
-        placements = [self._placement(prepared, c, matrix) for c, matrix in verified[:top]]
+        scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
+        placements = []
+        for (candidate, matrix), score in zip(verified[:top], scores, strict=False):
+            if any(candidate is other for other in kept):  # not exact already
+                candidate = self._refine(candidate, prepared)
+                matrix = self._matrix(prepared, candidate)
+            placements.append(self._placement(prepared, candidate, matrix, score))
+        require_piece(prepared, placements, self.picture, name)
         return Search(placements, heat, prepared.rgb, prepared.mask)
+
+    @property
+    def _places(self) -> float:
+        """Cells of all the sizes that are tried: the number of pieces where it is known."""
+        return sum(self.width * self.height / side**2 for side in self._cell_sides())
 
     def _cell_sides(self) -> list[float]:
         """Side, in picture pixels, of the square of a cell's area: known, or all to try."""
@@ -236,56 +253,61 @@ class Puzzle:
         )
         way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
         resized = cv2.resize(self.picture, (width, height), interpolation=way)
-        encoded = self.locator.model.encode_picture(self.locator._tensor(resized))
+        with autocast(self.locator.device):
+            encoded = self.locator.model.encode_picture(self.locator._tensor(resized))
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
         return _Level(encoded, back)
 
-    def _hypotheses(self) -> list[tuple[_Level, float]]:
-        if self.grid is not None:
-            return [(self._levels[0], scale) for scale in KNOWN_GRID_SCALES]
-        return [(level, 1.0) for level in self._levels]
-
-    def _read(
-        self, piece: PreparedPiece, level: _Level, scale: float, top: int, index: int
-    ) -> tuple[list[Candidate], np.ndarray]:
-        """Correlate under one hypothesis of the size and read the volume."""
+    def _bank(self, piece: PreparedPiece) -> EncodedImages:
+        """The piece in all rotations."""
         model, device = self.locator.model, self.locator.device
-        rotations = model.config.rotations
         bank = rotate_piece(
             piece.photo.to(device),
             piece.weight.to(device),
             piece.reference.to(device),
-            bank_angles(rotations)[None].to(device),
-            scale,
+            bank_angles(model.config.rotations)[None].to(device),
         )
-        pieces = model.encode_pieces(*bank).trimmed()
-        maps = model.head(*model.correlate(level.encoded, pieces))
-        candidates = decode(maps, rotations, model.head.rotation_gain, top, index)
+        return model.encode_pieces(*bank).trimmed()
+
+    def _read(
+        self, bank: EncodedImages, index: int, top: int
+    ) -> tuple[list[Candidate], np.ndarray]:
+        """Correlate with the picture at one size and read the volume."""
+        model = self.locator.model
+        maps = model.head(*model.correlate_bank(self._levels[index].encoded, bank))
+        candidates = decode(maps, model.config.rotations, model.head.rotation_gain, top, index)
         return candidates, heatmap(maps)
 
-    def _in_picture(self, candidate: Candidate, level: _Level) -> Candidate:
-        """Comparable across levels: the reference point in units of the first level."""
-        to_first = self._levels[0].to_picture[0, 0], self._levels[0].to_picture[1, 1]
-        x = candidate.x * level.to_picture[0, 0] / to_first[0]
-        y = candidate.y * level.to_picture[1, 1] / to_first[1]
-        return Candidate(
-            x, y, candidate.rotation, candidate.log_size, candidate.logit, candidate.level
-        )
+    def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
+        level, ratio = self._levels[candidate.level], self._to_first(candidate.level)
+        own = replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
+        spread = UNKNOWN_SPREAD if self.grid is None else SPREAD
+        with autocast(self.locator.device):
+            (refined,) = refine([own], piece, level.encoded, self.locator.model, spread)
+        return self._in_picture(refined)
 
-    def _matrix(
-        self, piece: PreparedPiece, candidate: Candidate, level: _Level, scale: float
-    ) -> Array:
+    def _in_picture(self, candidate: Candidate) -> Candidate:
+        """Comparable across levels: the reference point in units of the first level."""
+        ratio = self._to_first(candidate.level)
+        return replace(candidate, x=candidate.x * ratio[0], y=candidate.y * ratio[1])
+
+    def _to_first(self, index: int) -> Array:
+        """(x, y) factors from working pixels of a level to those of the first."""
+        own, first = (np.diag(self._levels[i].to_picture[:, :2]) for i in (index, 0))
+        return own / first
+
+    def _matrix(self, piece: PreparedPiece, candidate: Candidate) -> Array:
         """2x3 map of photo pixels to picture pixels that a candidate stands for."""
-        first = self._levels[0].to_picture
-        x = candidate.x * first[0, 0] / level.to_picture[0, 0]
-        y = candidate.y * first[1, 1] / level.to_picture[1, 1]
-        upright = photo_to_working(piece, (x, y), candidate.rotation, scale)
+        x, y = np.array([candidate.x, candidate.y]) / self._to_first(candidate.level)
+        upright = photo_to_working(piece, (x, y), candidate.rotation, candidate.scale)
         # The size map corrects the nominal outline about the reference point.
         factor = np.exp(candidate.log_size)
         stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
-        return compose(level.to_picture, compose(stretch, upright))
+        return compose(self._levels[candidate.level].to_picture, compose(stretch, upright))
 
-    def _placement(self, piece: PreparedPiece, candidate: Candidate, matrix: Array) -> Placement:
+    def _placement(
+        self, piece: PreparedPiece, candidate: Candidate, matrix: Array, score: float
+    ) -> Placement:
         inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
         x1, y1, x2, y2 = bounds(transform(matrix, piece.contour))
         center = (x1 + x2) / 2, (y1 + y2) / 2
@@ -296,7 +318,7 @@ class Puzzle:
             box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
             center=center,
             rotation=candidate.rotation,
-            score=self.locator._score(candidate.logit),
+            score=score,
             cell=cell,
             matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
         )

@@ -12,12 +12,15 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.weights import load_model, save_model
+from heatmap_locator.precision import supports_bfloat16
+from heatmap_locator.weights import load_model
 
-from .config import Recipe
+from .base import RecipeModule
+from .config import BaseRecipe, Recipe, RegressionRecipe
 from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
 from .module import TrainingModule
 from .pictures import PictureSource
+from .regression import RegressionModule
 
 SAVE_EVERY = 100
 """Steps between writes of last.ckpt."""
@@ -46,21 +49,21 @@ class Throughput(Callback):
 
 def pick_precision(device: str) -> str:
     """bf16 where the device computes in it, else 32 bits."""
-    if device == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    capable = "avx512_bf16" in _cpu_flags() or "amx_bf16" in _cpu_flags()
-    return "bf16-mixed" if capable else "32-true"
+    return "bf16-mixed" if supports_bfloat16(device) else "32-true"
 
 
-def _cpu_flags() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
+def make_module(
+    recipe: BaseRecipe, capture_on_device: SceneBatches | None = None, overfit: bool = False
+) -> RecipeModule:
+    """A fresh module of the kind that the recipe trains."""
+    if isinstance(recipe, RegressionRecipe):
+        return RegressionModule(recipe, capture_on_device, overfit)
+    assert isinstance(recipe, Recipe)
+    return TrainingModule(recipe, capture_on_device, overfit)
 
 
 def train(
-    recipe: Recipe,
+    recipe: BaseRecipe,
     *,
     pictures: str | None,
     out: Path,
@@ -97,15 +100,17 @@ def train(
     if resume:
         try:
             checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-            start, trained_by = int(checkpoint["global_step"]), TrainingModule.recipe_of(checkpoint)
+            start, trained_by = int(checkpoint["global_step"]), RecipeModule.recipe_of(checkpoint)
         except Exception as error:  # torch raises almost anything on a damaged file
             raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
         if trained_by != recipe:
             raise InputError(f"{last}: was trained by another recipe; name another --out folder")
 
     torch.manual_seed(recipe.run.seed)
-    module = TrainingModule(recipe, batches if on_device else None, overfit)
+    module = make_module(recipe, batches if on_device else None, overfit)
     if init is not None:
+        if not isinstance(module, TrainingModule):
+            raise InputError("--init: regressors start from scratch; leave it out")
         start_from(module, init)
     loader = train_loader(batches, start, workers, repeat=0 if overfit else None)
     validation = validation_loader(
@@ -115,7 +120,7 @@ def train(
     steps = recipe.optim.steps if stop is None else min(stop, recipe.optim.steps)
     out.mkdir(parents=True, exist_ok=True)
     best = ModelCheckpoint(
-        out, filename="best", monitor="val/both", mode="max", enable_version_counter=False
+        out, filename="best", monitor=module.MONITOR, mode="max", enable_version_counter=False
     )
     latest = ModelCheckpoint(
         out,
@@ -190,8 +195,8 @@ def _csv(out: Path, start: int) -> CSVLogger:
 def export(checkpoint: Path, weights: Path) -> None:
     """Turn a checkpoint into a weights file with its recipe and validation figure inside."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe = TrainingModule.recipe_of(state)
-    module = TrainingModule(recipe)
+    recipe = RecipeModule.recipe_of(state)
+    module = make_module(recipe)
     module.load_state_dict(state["state_dict"])
     extra = {"step": int(state["global_step"]), "recipe": recipe.to_dict()}
-    save_model(module.model, weights, extra)
+    module.write_weights(weights, extra)

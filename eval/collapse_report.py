@@ -22,8 +22,8 @@ LEGEND = """\
 Centres in shares of the picture.  gauge: std of predicted centres over that of the true ones, 0
 where all answers are one place.  r: correlation of predicted and true centres, which a spread
 that is mere noise does not have.  placed: centre within half a cell.  loss: each member's own on
-held-back pieces, not to be compared between members.  min: of
-training, of its last part where it was resumed."""
+held-back pieces, not to be compared between members.  min: of training, of its last part where
+it was resumed."""
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:

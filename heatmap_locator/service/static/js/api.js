@@ -8,6 +8,7 @@ export class Problem extends Error {
   constructor(status, body = {}, retryAfter = null) {
     super(body.detail || body.title || `status ${status}`);
     this.status = status;
+    this.type = body.type || "";
     this.title = body.title || "";
     this.detail = body.detail || "";
     this.errors = body.errors || [];

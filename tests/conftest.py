@@ -58,9 +58,7 @@ def plain_locator(plain_weights: Path) -> "Locator":
 
 
 @pytest.fixture
-def make_client(
-    tmp_path: Path, plain_locator: "Locator"
-) -> "Iterator[Callable[..., TestClient]]":
+def make_client(tmp_path: Path, plain_locator: "Locator") -> "Iterator[Callable[..., TestClient]]":
     """Makes clients of applications in this process: ``make_client(queue=1, ...)``."""
     from fastapi.testclient import TestClient
 

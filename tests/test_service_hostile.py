@@ -31,11 +31,15 @@ def png_of_size(width: int, height: int) -> bytes:
     """A small file whose header says it is so large."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = zlib.compress(bytes(1000))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 def zip_file() -> bytes:
@@ -107,9 +111,7 @@ def test_images_that_cannot_be_used(
         ({"name": "x" * 201}, "name"),
     ],
 )
-def test_fields_that_make_no_sense(
-    client: TestClient, fields: dict[str, str], said: str
-) -> None:
+def test_fields_that_make_no_sense(client: TestClient, fields: dict[str, str], said: str) -> None:
     answer = client.post("/v1/puzzles", files={"picture": ("a.jpg", WHOLE)}, data=fields)
     assert_problem(answer, 422, said)
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
@@ -122,7 +124,12 @@ def test_bodies_of_other_kinds(client: TestClient) -> None:
     assert_problem(client.post("/v1/puzzles", files={"image": b"x"}), 422, "unknown field 'image'")
     assert_problem(client.post("/v1/puzzles", files={"pieces": b"12"}), 422)
     multipart = {"Content-Type": "multipart/form-data; boundary=x"}
-    for body in (b"", b"--x", b"--x\r\n\r\n", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--"):
+    for body in (
+        b"",
+        b"--x",
+        b"--x\r\n\r\n",
+        b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--",
+    ):
         answer = client.post("/v1/puzzles", content=body, headers=multipart)
         assert answer.status_code in (400, 422), (body, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
@@ -135,7 +142,15 @@ def test_bodies_of_other_kinds(client: TestClient) -> None:
 
 def test_json_that_makes_no_sense(client: TestClient) -> None:
     here = add_small(client)["links"]["self"] + "/corners"
-    for body in (b"", b"{", b"[]", b'{"corners": [[0, 0]]}', b'{"corner": null}', b"\xff", b"[" * 9999):
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"corners": [[0, 0]]}',
+        b'{"corner": null}',
+        b"\xff",
+        b"[" * 9999,
+    ):
         answer = client.put(here, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in (400, 422), (body[:20], answer.text)
         assert answer.headers["content-type"] == "application/problem+json"

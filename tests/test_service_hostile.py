@@ -1,4 +1,4 @@
-"""Uploads that are wrong, damaged, too large or too many: a reason, and the next one is answered."""
+"""Uploads that are wrong, damaged, too large or too many: a reason, and the next is answered."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from service_support import (
 )
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.service.images import DecodeTimeoutError, Decoders, UnsupportedError
+from heatmap_locator.service.images import Decoders, DecodeTimeoutError, UnsupportedError
 
 
 def png_of_size(width: int, height: int) -> bytes:

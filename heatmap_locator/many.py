@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy import ndimage
 
 from heatmap_locator.background import find_background
 from heatmap_locator.errors import NoPieceError
@@ -113,7 +114,7 @@ def _parts(mask: np.ndarray, trusted: bool) -> list[_Part]:
     if not trusted:
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(1))
         mask = cv2.morphologyEx(fill_holes(mask), cv2.MORPH_OPEN, disc(2))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    labels, stats = cv2.connectedComponentsWithStats(mask, connectivity=4)[1:3]
     areas = stats[1:, cv2.CC_STAT_AREA]
     whole = [
         fill_holes((labels == 1 + i).astype(np.uint8))
@@ -168,9 +169,7 @@ def _split(mask: np.ndarray, usual: float | None) -> list[np.ndarray]:
         if count in tried:
             continue
         tried.add(count)
-        markers[part == 0] = count + 1
-        relief = np.clip(255.0 * (1.0 - depth / depth.max()), 0, 255).astype(np.uint8)
-        flooded = cv2.watershed(np.repeat(relief[..., None], 3, axis=2), markers.astype(np.int32))
+        flooded = _flood(depth, markers)
         pieces = [((flooded == i + 1) & (part > 0)).astype(np.uint8) for i in range(count)]
         areas = np.array([float(p.sum()) for p in pieces])
         like = usual if usual is not None else float(np.median(areas))
@@ -187,6 +186,21 @@ def _split(mask: np.ndarray, usual: float | None) -> list[np.ndarray]:
         full[y : y + h, x : x + w] = piece[1:-1, 1:-1]
         result.append(full)
     return result
+
+
+def _flood(depth: np.ndarray, markers: np.ndarray) -> np.ndarray:
+    """Watershed of (h, w) depth from (h, w) int markers, 0 for none, from the deepest level up.
+
+    OpenCV's and SciPy's go by differences between neighbours, which are alike all over a distance
+    transform.
+    """
+    labels = markers.copy()
+    for level in np.linspace(float(depth[labels > 0].min()), 0.0, 24):
+        rows, cols = ndimage.distance_transform_edt(
+            labels == 0, return_distances=False, return_indices=True
+        )
+        labels = np.where((labels == 0) & (depth > level), labels[rows, cols], labels)
+    return labels
 
 
 def _window(part: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

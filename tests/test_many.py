@@ -155,7 +155,7 @@ def test_a_piece_cut_off_by_the_edge_is_left_out() -> None:
 
 def test_touching_pieces_are_parted() -> None:
     # The corner of one on the side of the other.
-    table = lay([*SIX[:2], (5, 8, 480, 640, 45.0), (9, 13, 642, 660, 3.0)])
+    table = lay([*SIX[:2], (5, 8, 480, 640, 45.0), (9, 13, 636, 660, 3.0)])
     touching = cv2.morphologyEx(
         ((table.masks[2] > 0.5) | (table.masks[3] > 0.5)).astype(np.uint8),
         cv2.MORPH_CLOSE,

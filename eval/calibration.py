@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
-from heatmap_locator.calibration import MOST_MARGIN, Calibration
+from heatmap_locator.calibration import MOST_LOGIT, MOST_MARGIN, Calibration
 
 from .metrics import Record, both
 from .reliability import calibration_error
 
 FOLDS = 5
-
-MOST_LOGIT = 30.0
-"""A double holds no sigmoid nearer to 1 than that of about 36."""
 
 RIDGE = 1e-3
 """Keeps the weights of perfectly told classes finite; of features in standard deviations."""

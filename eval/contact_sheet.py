@@ -53,16 +53,17 @@ def contact_sheet(
         picture, piece = found[record.piece]
         answer = record.answers[0]
         row[0].imshow(upright(piece.image, answer.rotation))
-        row[0].set_title(f"as answered, score {answer.score:.2f}", fontsize=7)
+        label = f"{record.piece}\nas answered, score {answer.score:.2f}"
+        row[0].set_title(label, fontsize=7, loc="left")
         _place(row[1], picture.image, answer.box, "red")
         row[1].set_title(f"put here: {center_error(record):.1f} cells off", fontsize=7)
         row[2].imshow(upright(piece.image, record.rotation))
         row[2].set_title(f"as it lies; {angle_error(record):.0f} degrees off", fontsize=7)
         _place(row[3], picture.image, record.box, "lime")
         row[3].set_title(f"belongs here; texture {record.texture or 'unknown'}", fontsize=7)
-        row[0].text(0, 1.16, f"{record.piece}", transform=row[0].transAxes, fontsize=6)
-    figure.suptitle(title, fontsize=10, y=0.995)
-    figure.subplots_adjust(hspace=0.42, wspace=0.05)
+    height = figure.get_size_inches()[1]
+    figure.suptitle(title, fontsize=10, y=1 + 0.1 / height)
+    figure.subplots_adjust(top=1 - 0.4 / height, bottom=0.0, hspace=0.3, wspace=0.05)
     save(figure, path)
 
 

@@ -1,5 +1,6 @@
 """The page of results in Markdown: what was run, where, and every table."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -59,10 +60,9 @@ def machine(device: str) -> dict[str, str]:
     """
     import torch
 
-    cores = _cores()
     found = {
         "cpu": _cpu(),
-        "cores": str(cores),
+        "cores": str(_cores()),
         "threads": str(torch.get_num_threads()),
         "python": platform.python_version(),
     }
@@ -73,8 +73,6 @@ def machine(device: str) -> dict[str, str]:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -95,7 +93,7 @@ def command_line(prog: str, argv: Sequence[str]) -> str:
 
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of ``report.summaries``."""
-    headings = ["method", "pieces of", "n", "both", "95%", *(c[0] for c in _COLUMNS[1:])]
+    headings = ["method", "group", "n", "both", "95%", *(c[0] for c in _COLUMNS[1:])]
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
     for row in rows:
         low, high = row["both_interval"]

@@ -38,7 +38,11 @@ def lines(
     for index, (name, points) in enumerate(series.items()):
         colour = COLOURS.get(name, f"C{5 + index % 5}")
         xs, ys = [p[0] for p in points], [p[1] for p in points]
-        axes.plot(xs, ys, "o-", color=colour, label=name, markersize=4)
+        # Methods that do equally well lie on one another: ours on top, the others wider below.
+        width = 1.6 if name == "ours" else 1.6 + 1.2 * (len(series) - index)
+        order = 3.0 if name == "ours" else 2.0
+        axes.plot(xs, ys, "o-", color=colour, label=name, linewidth=width, markersize=width + 3,
+            zorder=order)  # fmt: skip
         bars = [p for p in points if len(p) == 4]
         if bars:
             axes.vlines([p[0] for p in bars], [p[2] for p in bars], [p[3] for p in bars],

@@ -14,11 +14,17 @@ from heatmap_locator.images import read_picture, read_piece
 from .tasks import PictureTask, PieceTask
 
 _NUMBERS = ("x1", "y1", "x2", "y2", "rotation", "rows", "cols")
-_COLUMNS = ("cutout", "photo", "puzzle", *_NUMBERS)
+_COLUMNS = ("puzzle", *_NUMBERS)
+_IMAGES = ("cutout", "photo")
+"""At least one of these; ``texture``, ``kind`` and any other column may be absent."""
 
 
 def read_manifest(folder: Path) -> list[dict[str, str]]:
     """The rows of a set's manifest, checked but for the images themselves.
+
+    Columns: ``puzzle``, a file, and ``cutout`` or ``photo`` or both, files of the piece, all
+    relative to the folder; ``x1``, ``y1``, ``x2``, ``y2``, box of the outline in pixels of the
+    puzzle's picture; ``rotation``, degrees clockwise; ``rows`` and ``cols`` of the cut.
 
     Raises:
         InputError: no manifest, a column missing, or a value that is no number.
@@ -35,6 +41,8 @@ def read_manifest(folder: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: cannot be read ({error}); save it as UTF-8 CSV") from None
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; name {', '.join(_COLUMNS)}")
+    if not any(c in (reader.fieldnames or ()) for c in _IMAGES):
+        raise InputError(f"{path}: no column cutout or photo; name the files of the pieces")
     if not rows:
         raise InputError(f"{path}: holds no rows; add one per piece")
     for line, row in enumerate(rows, 2):
@@ -45,6 +53,8 @@ def read_manifest(folder: Path) -> list[dict[str, str]]:
             raise InputError(
                 f"{path}: line {line}: {', '.join(_NUMBERS)} must be numbers; correct it"
             ) from None
+        if not row["puzzle"]:
+            raise InputError(f"{path}: line {line}: no puzzle; name the file of the whole picture")
         if not np.isfinite(values).all() or values[0] >= values[2] or values[1] >= values[3]:
             raise InputError(f"{path}: line {line}: needs x1 < x2 and y1 < y2; correct it")
     return rows
@@ -55,10 +65,12 @@ def _usable(folder: Path, photos: bool) -> list[dict[str, str]]:
     rows = read_manifest(folder)
     if photos:
         # A photo of several joined pieces does not say which of them is meant.
-        kept = [r for r in rows if r["photo"] and not (r.get("kind") or "").startswith("cluster")]
+        kept = [
+            r for r in rows if r.get("photo") and not (r.get("kind") or "").startswith("cluster")
+        ]
         why = "without a photo of one loose piece"
     else:
-        kept = [r for r in rows if r["cutout"]]
+        kept = [r for r in rows if r.get("cutout")]
         why = "without a cut-out"
     if len(kept) < len(rows):
         skipped = len(rows) - len(kept)

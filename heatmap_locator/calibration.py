@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+MOST_LOGIT = 6.0
+"""A logit counts for at most +-this: photographs give hardly more, and what identical pixels earn
+says little where they are flat."""
+
 MOST_MARGIN = 10.0
 """Logits that a lead over the next best counts for at most, and what a lone candidate has."""
 
@@ -59,7 +63,8 @@ class Calibration:
         if not len(logits):
             return []
         values = np.asarray(logits, np.float64)
-        features = np.column_stack([values, margins(values)])
+        own = np.clip(values, -MOST_LOGIT, MOST_LOGIT)
+        features = np.column_stack([own, margins(values)])
         total = features @ [self.logit, self.margin]
         total += self.places * np.log(max(places, 1.0)) + self.intercept
         return [float(p) for p in 1 / (1 + np.exp(-np.clip(total, -50, 50)))]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heatmap_locator.calibration import MOST_MARGIN, Calibration, margins
+from heatmap_locator.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins
 
 
 def _sigmoid(x: float) -> float:
@@ -24,7 +24,10 @@ def test_scores_by_hand() -> None:
 def test_nothing_given_is_the_plain_sigmoid() -> None:
     assert Calibration().scores([0.7, 0.1], 1000) == pytest.approx([_sigmoid(0.7), _sigmoid(0.1)])
     assert Calibration().scores([], 10) == []
-    assert Calibration().scores([1e9, -1e9], 10) == pytest.approx([1, 0])
+    # Beyond what it was fitted to, a logit says no more; a lead does.
+    far = [_sigmoid(MOST_LOGIT), _sigmoid(-MOST_LOGIT)]
+    assert Calibration().scores([1e9, -1e9], 10) == pytest.approx(far)
+    assert Calibration(margin=5.0).scores([1e9, -1e9], 10) == pytest.approx([1, 0])
 
 
 def test_margins() -> None:

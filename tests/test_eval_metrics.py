@@ -76,7 +76,21 @@ def test_summary_by_hand() -> None:
     cell = math.sqrt(200)
     assert found["center_error"] == pytest.approx(10 / cell)  # of 0, 10, 10, infinite
     assert found["angle_error"] == pytest.approx(20)  # of 0 and 40, those placed right
+    assert found["center_error_90"] is None  # of four the fourth, which was not answered
+    assert summarize(records[:3])["center_error_90"] == pytest.approx(10 / cell)
     assert found["seconds"] == 1.0
+    assert found["peak_memory"] is None
+    told = summarize([replace(records[0], peak_memory=5.0), replace(records[1], peak_memory=7.0)])
+    assert told["peak_memory"] == 7.0
+
+
+def test_by_rotation() -> None:
+    records = [
+        replace(_moved(0, 0, 350.0), rotation=350.0),
+        replace(_moved(0, 0, 90.0), rotation=14.0),
+        replace(_moved(0, 0, 90.0), rotation=90.0),
+    ]
+    assert metrics.by_rotation(records) == [(0.0, 2, 0.5), (90.0, 1, 1.0)]
 
 
 def test_medians_of_nothing_are_none() -> None:

@@ -15,7 +15,13 @@ from heatmap_eval.real import real_tasks
 from heatmap_eval.records import Predictions
 from heatmap_eval.report import summaries
 from heatmap_eval.runner import run
-from heatmap_eval.synthesis import captured_tasks, exact_tasks, render_print, texture_spread
+from heatmap_eval.synthesis import (
+    captured_tasks,
+    exact_tasks,
+    render_print,
+    texture_spread,
+    tiny_tasks,
+)
 from heatmap_eval.tasks import PictureTask, limited
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
@@ -165,7 +171,58 @@ class _Known:
         return [Placement(answer.box, (0, 0), answer.rotation, 1.0, None, (1, 0, 0, 0, 1, 0))]
 
 
-def test_oracle_is_perfect_and_shuffled_is_chance(captured: list[PictureTask]) -> None:
+def test_tiny_piece_put_back() -> None:
+    task = next(tiny_tasks(None, seed=2, per_picture=4))
+    assert task.image.shape == (256, 256, 3)
+    assert task.grid == Grid(4, 4)
+    assert [p.rotation for p in task.pieces] == [0.0, 90.0, 180.0, 270.0] * 4
+    for piece in task.pieces:
+        assert piece.image.shape[2] == 3
+        back = np.rot90(piece.image, int(piece.rotation // 90))
+        assert (back[:19] == 0).all()
+        assert (back[:, :19] == 0).all()
+        # Wherever it is not black it is the picture, 20 pixels in from the box's whole pixels.
+        left, top = (int(np.floor(v)) - 20 for v in piece.box[:2])
+        around = np.pad(task.image, ((40, 40), (40, 40), (0, 0)))
+        height, width = back.shape[:2]
+        under = around[top + 40 : top + 40 + height, left + 40 : left + 40 + width]
+        inside = cv2.erode((back.sum(axis=2) > 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        assert inside.sum() > 0.5 * 64 * 64
+        np.testing.assert_array_equal(back[inside], under[inside])
+        ys, xs = np.nonzero(back.sum(axis=2))
+        whole = (xs.min() + left, ys.min() + top, xs.max() + 1 + left, ys.max() + 1 + top)
+        np.testing.assert_allclose(whole, piece.box, atol=2)
+
+
+def test_names_pick_pictures_and_change_nothing(captured: list[PictureTask], folder: Path) -> None:
+    (again,) = captured_tasks(folder, "all", 1, 24, 24, only={"1.png"})
+    np.testing.assert_array_equal(again.pieces[5].image, captured[1].pieces[5].image)
+    (tiny,) = tiny_tasks(folder, 0, 1, only={"1.png"})
+    assert tiny.name == "1.png"
+
+
+@pytest.fixture(params=["exact", "tiny", "captured", "real"])
+def rung(
+    request: pytest.FixtureRequest, captured: list[PictureTask], folder: Path, tmp_path: Path
+) -> list[PictureTask]:
+    if request.param == "captured":
+        return captured
+    if request.param == "tiny":
+        return list(tiny_tasks(folder, 0, 16))
+    if request.param == "exact":
+        return list(itertools.islice(exact_tasks(None, 0, 24), 2))
+    for task in captured:
+        Image.fromarray(task.image).save(tmp_path / task.name)
+    rows = []
+    for index, (task, piece) in enumerate((t, p) for t in captured for p in t.pieces):
+        Image.fromarray(piece.image).save(tmp_path / f"{index}.webp", lossless=True)
+        rows.append([f"{index}.webp", task.name, *piece.box, piece.rotation, 4, 6])
+    columns = ["cutout", "puzzle", "x1", "y1", "x2", "y2", "rotation", "rows", "cols"]
+    return list(real_tasks(_manifest(tmp_path, rows, columns)))
+
+
+def test_oracle_is_perfect_and_shuffled_is_chance(rung: list[PictureTask]) -> None:
+    captured = rung
     truth, shuffled = {}, {}
     rng = np.random.default_rng(0)
     for task in captured:
@@ -184,8 +241,11 @@ def test_oracle_is_perfect_and_shuffled_is_chance(captured: list[PictureTask]) -
         assert oracle[key] == 1.0
     assert oracle["center_error"] == oracle["angle_error"] == 0
     assert oracle["collapse"] == pytest.approx(1)
-    assert oracle["n"] == 48
-    assert chance["top1"] < 0.2  # one in 24
+    assert oracle["n"] == sum(len(task.pieces) for task in rung) >= 48
+    assert oracle["center_error_90"] == 0
+    assert oracle["precision_at"]["0.9"] == oracle["coverage_at_99"] == 1
+    assert oracle["calibration_error"] == 0
+    assert chance["top1"] < 0.2  # one in as many as were taken
     assert 0.05 < chance["rotation4"] < 0.5  # one in 4
     assert chance["collapse"] == pytest.approx(1, abs=0.05)
     before = len(predictions.records)
@@ -245,6 +305,8 @@ def test_real_set(
         ([["a"]], COLUMNS[:3], "no column x1, y1"),
         ([["", "", "p", 1, 2, "x", 4, 0, 4, 6]], COLUMNS, "line 2"),
         ([["", "", "p", 5, 2, 3, 4, 0, 4, 6]], COLUMNS, "x1 < x2"),
+        ([["", "", "", 1, 2, 3, 4, 0, 4, 6]], COLUMNS, "no puzzle"),
+        ([["p", 1, 2, 3, 4, 0, 4, 6]], COLUMNS[2:10], "no column cutout or photo"),
         ([["", "", "p", 1, 2, 3, 4, 0, 0, 6]], COLUMNS, "line 2"),
     ],
 )

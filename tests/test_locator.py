@@ -15,6 +15,7 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_locator import InputError, Locator, Placement, Puzzle
+from heatmap_locator.calibration import Calibration
 from heatmap_locator.geometry import angle_difference, box_iou, clockwise, transform
 from heatmap_locator.grid import Grid
 
@@ -235,11 +236,17 @@ def test_pieces_do_not_disturb_each_other(puzzle: Puzzle, picture: np.ndarray) -
     assert puzzle.locate(photo) == before
 
 
-def test_the_score_is_calibrated(locator: Locator) -> None:
-    assert locator.calibration == (2.0, 1.0)
-    assert locator._score(0.5) == pytest.approx(1 / (1 + np.exp(-2.0)))
-    assert locator._score(1e9) <= 1
-    assert locator._score(-1e9) >= 0
+def test_the_score_is_calibrated(locator: Locator, picture: np.ndarray) -> None:
+    assert locator.calibration == Calibration(logit=2.0, intercept=1.0)
+    photo = cell(picture, 1, 2).copy()
+    scores = []
+    for calibration in (Calibration(logit=0.1), Calibration(logit=0.1, places=-1.0)):
+        other = Locator(locator.model, locator.device, calibration)
+        places = other.encode(picture, grid=(3, 4)).locate(photo, 3)
+        scores.append(np.array([place.score for place in places]))
+    # One in twelve places: the logarithm of the odds falls by that of the number.
+    odds = [s / (1 - s) for s in scores]
+    np.testing.assert_allclose(odds[0] / odds[1], 12, rtol=1e-6)
 
 
 def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.ndarray) -> None:

@@ -47,9 +47,18 @@ def explore(server: Any, cases: int, seed: int) -> Report:
     Half of the calls that name a puzzle or a piece name one that is there, so that they get past
     404.  Identifiers are the only thing put in.
     """
-    from service_support import add_small, encoded, send_photos, small_piece
+    from service_support import add_small, encoded, send_photos, small_picture, small_piece
 
-    schema = schemathesis.openapi.from_dict(server.client.get("/openapi.json").json())
+    real = [encoded(small_piece(1, 2)), encoded(small_piece(0, 0)), encoded(small_picture())]
+    files = hypothesis.strategies.sampled_from(real) | hypothesis.strategies.binary()
+    schemathesis.openapi.format("binary", files)
+    document = server.client.get("/openapi.json").json()
+    for part in document["components"]["schemas"].values():
+        for member in part.get("properties", {}).values():
+            for entry in (member, member.get("items", {})):
+                if entry.pop("contentMediaType", None):
+                    entry["format"] = "binary"  # which can be given real images
+    schema = schemathesis.openapi.from_dict(document)
     operations = [result.ok() for result in schema.get_all_operations()]
     report = Report()
 
@@ -64,7 +73,7 @@ def explore(server: Any, cases: int, seed: int) -> Report:
             pieces = send_photos(server.client, puzzle, encoded(small_piece(0, 0))).json()["pieces"]
         return {"puzzle": puzzle, "piece": pieces[0]["id"]}
 
-    def check(operation: Any) -> None:
+    def check(operation: Any, seed: int) -> None:
         endless = operation.path.endswith("/events")
 
         @hypothesis.seed(seed)
@@ -89,11 +98,13 @@ def explore(server: Any, cases: int, seed: int) -> Report:
 
         call()
 
-    for operation in operations:
-        try:
-            check(operation)
-        except Exception as error:
-            report.failures.append(f"{operation.label}: {error}")
+    while report.calls < cases and not report.failures:
+        for operation in operations:
+            try:
+                check(operation, seed)
+            except Exception as error:
+                report.failures.append(f"{operation.label}: {error}")
+        seed += 1
     return report
 
 

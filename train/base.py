@@ -77,7 +77,14 @@ class RecipeModule(L.LightningModule, ABC):
         if self.capture_on_device is None:
             return batch
         step = 0 if self.overfit else batch_idx
-        return capture(batch, self.capture_on_device.generator(step))
+        rank, world = self.place
+        return capture(batch, self.capture_on_device.generator(step * world + rank))
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """This process' rank among those that train together, and how many they are."""
+        trainer = self._trainer  # the property of that name raises where there is none
+        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
 
     def captured_validation(self, batch: Scenes, batch_idx: int) -> Scenes:
         """The validation batch as photographed, the same each time."""

@@ -1,6 +1,7 @@
 """``heatmap-train``: train a model by a recipe, resume it, export its weights."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,7 +36,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--find-lr", action="store_true", help="try rates, print one, and stop")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="loader processes")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs or processes")
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU, a node"
+    )
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -66,6 +70,10 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError("--workers must be at least 0")
     if args.devices < 1:
         raise InputError("--devices must be at least 1")
+    if args.nodes < 1:
+        raise InputError("--nodes must be at least 1")
+    if args.nodes > 1 and "NODE_RANK" not in os.environ:
+        raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
     try:
         from .config import load_recipe
         from .loop import train
@@ -88,4 +96,5 @@ def _run(args: argparse.Namespace) -> int:
         workers=args.workers,
         device=args.device,
         devices=args.devices,
+        nodes=args.nodes,
     )

@@ -58,15 +58,22 @@ class CapturedBatches(SceneBatches):
 
 
 class FromStep(Sampler[int]):
-    """``start, start + 1, ...`` without end, or ``repeat`` for ever."""
+    """``start, start + 1, ...`` without end, or ``repeat`` for ever.
 
-    def __init__(self, start: int, repeat: int | None = None) -> None:
+    Of ``world`` processes that train together, the one of ``rank`` takes batch
+    ``step * world + rank`` at each step: together they see a batch ``world`` times as large.
+    """
+
+    def __init__(
+        self, start: int, repeat: int | None = None, rank: int = 0, world: int = 1
+    ) -> None:
         self.start, self.repeat = start, repeat
+        self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[int]:
         if self.repeat is not None:
-            return itertools.repeat(self.repeat)
-        return itertools.count(self.start)
+            return itertools.repeat(self.repeat * self.world + self.rank)
+        return itertools.count(self.start * self.world + self.rank, self.world)
 
 
 def _one_thread(_: int) -> None:
@@ -74,13 +81,18 @@ def _one_thread(_: int) -> None:
 
 
 def train_loader(
-    batches: SceneBatches, start: int, workers: int, repeat: int | None = None
+    batches: SceneBatches,
+    start: int,
+    workers: int,
+    repeat: int | None = None,
+    rank: int = 0,
+    world: int = 1,
 ) -> DataLoader[Scenes]:
     """Endless batches from step ``start``; with ``repeat`` that one step's batch for ever."""
     return DataLoader(
         batches,
         batch_size=None,
-        sampler=FromStep(start, repeat),
+        sampler=FromStep(start, repeat, rank, world),
         num_workers=workers,
         worker_init_fn=_one_thread,
         persistent_workers=workers > 0,

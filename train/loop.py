@@ -75,6 +75,7 @@ def train(
     workers: int = 1,
     device: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     precision: str | None = None,
     progress: bool = True,
 ) -> int:
@@ -112,7 +113,6 @@ def train(
         if not isinstance(module, TrainingModule):
             raise InputError("--init: regressors start from scratch; leave it out")
         start_from(module, init)
-    loader = train_loader(batches, start, workers, repeat=0 if overfit else None)
     validation = validation_loader(
         kind(held_back, recipe, "train" if overfit else "validation"),
         1 if overfit else recipe.run.validation_batches,
@@ -133,7 +133,9 @@ def train(
         max_steps=steps,
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        num_nodes=nodes,
+        # Not every step trains every part: the head's turn comes every few steps.
+        strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
         precision=precision or pick_precision(device),  # type: ignore[arg-type]
         val_check_interval=min(recipe.run.validate_every, steps),
         check_val_every_n_epoch=None,
@@ -144,11 +146,14 @@ def train(
             best,
             latest,
             LearningRateMonitor("step"),
-            Throughput(recipe.run.batch * recipe.scenes.pieces),
+            Throughput(recipe.run.batch * recipe.scenes.pieces * devices * nodes),
         ],
         use_distributed_sampler=False,
         enable_progress_bar=progress,
         enable_model_summary=False,
+    )
+    loader = train_loader(
+        batches, start, workers, 0 if overfit else None, trainer.global_rank, trainer.world_size
     )
     if find_rate:
         found = Tuner(trainer).lr_find(module, train_dataloaders=loader, num_training=80)

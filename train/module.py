@@ -78,8 +78,8 @@ class TrainingModule(RecipeModule):
         if self.recipe.run.train_encoder:
             picture = self.model.encode_picture(batch.pictures)
             loss, hit = self._contrast(picture, batch, generator)
-            self.log("train/volume", loss)
-            self.log("train/top1", hit, prog_bar=True)
+            self.log("train/volume", loss, sync_dist=True)
+            self.log("train/top1", hit, prog_bar=True, sync_dist=True)
         else:
             with torch.no_grad():
                 picture = self.model.encode_picture(batch.pictures)
@@ -87,10 +87,10 @@ class TrainingModule(RecipeModule):
         if every and batch_idx % every == 0:
             terms, _ = self._head_terms(picture, batch)
             for name, value in terms.items():
-                self.log(f"train/{name}", value)
+                self.log(f"train/{name}", value, sync_dist=True)
             weighted = [HEAD_WEIGHTS[name] * value for name, value in terms.items()]
             loss = loss + self.recipe.run.head_weight * torch.stack(weighted).sum()
-        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
     def _contrast(
@@ -108,8 +108,14 @@ class TrainingModule(RecipeModule):
         lower = position.floor()
         share = position - lower
         # The two hypotheses around the truth, quarter turns of it, and others.
-        quarters = torch.stack([torch.randperm(3, generator=generator)[:2] for _ in lower])
-        others = torch.randint(3, rotations - 2, (b * p, k - 4), generator=generator)
+        # Drawn for the pieces of all processes, so that it does not matter how they are shared out.
+        rank, world = self.place
+        mine = slice(rank * b * p, (rank + 1) * b * p)
+        everyones = world * b * p
+        quarters = torch.stack(
+            [torch.randperm(3, generator=generator)[:2] for _ in range(everyones)]
+        )[mine]
+        others = torch.randint(3, rotations - 2, (everyones, k - 4), generator=generator)[mine]
         offsets = torch.cat([(quarters + 1) * (rotations // 4), others], 1).to(lower.device)
         index = torch.cat([lower[:, None], lower[:, None] + 1, lower[:, None] + offsets], 1)
         templates, template_masks = rotate_piece(photos, masks, reference, index % rotations * step)

@@ -70,8 +70,8 @@ class RegressionModule(RecipeModule):
             self.boxes(batch), true_boxes(batch), self.recipe.loss, self.global_step
         )
         for name, value in terms.items():
-            self.log(f"train/{name}", value)
-        self.log("train/loss", loss, prog_bar=True)
+            self.log(f"train/{name}", value, sync_dist=True)
+        self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
     def validation_step(self, batch: Scenes, batch_idx: int) -> None:

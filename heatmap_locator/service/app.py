@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +46,14 @@ def create_app(
     settings: Settings,
     locator: "Locator | None" = None,
     storage: Storage | None = None,
-    device: Device | None = None,
+    make_device: Callable[[], Device] | None = None,
 ) -> FastAPI:
     """The application.
 
     Args:
         locator: the model; loaded by the settings at startup without one.
         storage: where everything is kept; the folder of the settings without one.
-        device: what searches, in place of a model in this process.
+        make_device: makes what searches in place of a model in this process; called at startup.
 
     Raises:
         InputError: at startup, if the data folder cannot be used.
@@ -63,7 +63,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model = locator
-        if model is None and device is None:
+        if model is None and make_device is None:
             from heatmap_locator.locator import Locator
 
             model = await asyncio.to_thread(
@@ -72,7 +72,7 @@ def create_app(
         kept = storage
         if kept is None:
             kept = await asyncio.to_thread(LocalStorage, settings.data)
-        service = Service(settings, kept, model, device)
+        service = Service(settings, kept, model, None if make_device is None else make_device())
         app.state.service = service
         await service.start()
         yield

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from typing import IO, Any
 
 import numpy as np
@@ -84,6 +85,7 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")  # of damaged metadata, which is no news here
     Image.init()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not speak into the answers

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,11 @@ class Service:
             if locator is None:
                 raise ValueError("give a locator or a device")
             device = self._engine = Engine(
-                locator, self.load_picture, settings.batch, settings.cache, self.metrics
+                locator,
+                functools.partial(squaring.load_picture, storage, self.decoders),
+                settings.batch,
+                settings.cache,
+                self.metrics,
             )
         self.device: Device = device
         self._in_work = 0
@@ -233,19 +238,10 @@ class Service:
         self.events.publish(puzzle, "removed", {"id": puzzle})
 
     def _original(self, record: Record) -> np.ndarray:
-        data = self.storage.file(record["id"], record["files"]["original"])
-        if data is None:
-            raise Problem(404, "the puzzle has been deleted", "not-found")
-        return self.decoders.decode(data, "picture", record["name"])
-
-    def load_picture(self, puzzle: str, version: int) -> tuple[np.ndarray, tuple[int, int] | None]:
-        """The squared-up picture and its grid, from the original; blocks.  GoneError without."""
-        record = self.storage.puzzle(puzzle)
-        if record is None or record["version"] != version:
-            raise GoneError(puzzle)
-        picture = squaring.square_up(self._original(record), record["corners"])
-        grid = record["grid"]
-        return picture, None if grid is None else (grid[0], grid[1])
+        try:
+            return squaring.read_original(self.storage, self.decoders, record)
+        except GoneError:
+            raise Problem(404, "the puzzle has been deleted", "not-found") from None
 
     async def _encode(self, puzzle: str) -> None:
         """Encodes a puzzle and locates anew those of its pieces that an older picture placed."""
@@ -309,10 +305,11 @@ class Service:
         """Name and bytes of a record's file; 404 without one."""
         name: str | None = record["files"].get(role)
         puzzle = record.get("puzzle", record["id"])
-        data = await asyncio.to_thread(self.storage.file, puzzle, name) if name else None
-        if name is None or data is None:
-            raise Problem(404, f"there is no {role} of it", "not-found")
-        return name, data
+        if name is not None:
+            data = await asyncio.to_thread(self.storage.file, puzzle, name)
+            if data is not None:
+                return name, data
+        raise Problem(404, f"there is no {role} of it", "not-found")
 
     async def stored_search(self, piece: Record) -> "Search":
         """What a located piece's search found."""

@@ -4,7 +4,8 @@ import numpy as np
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.service import records
-from heatmap_locator.service.storage import Record
+from heatmap_locator.service.images import Decoders
+from heatmap_locator.service.storage import GoneError, Record, Storage
 
 Corners = list[list[float]]
 """Four [x, y] in the original's pixels, clockwise from the top left."""
@@ -63,3 +64,23 @@ def squared(
         "files": {"picture": f"picture-{version}.jpg", "thumbnail": f"thumbnail-{version}.jpg"},
     }
     return changes, files
+
+
+def read_original(storage: Storage, decoders: Decoders, record: Record) -> np.ndarray:
+    """(H, W, 3) uint8, a puzzle's picture as it was sent; GoneError if it has been deleted."""
+    data = storage.file(record["id"], record["files"]["original"])
+    if data is None:
+        raise GoneError(record["id"])
+    return decoders.decode(data, "picture", record["name"])
+
+
+def load_picture(
+    storage: Storage, decoders: Decoders, puzzle: str, version: int
+) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """The squared-up picture and its grid; GoneError where that version is no more."""
+    record = storage.puzzle(puzzle)
+    if record is None or record["version"] != version:
+        raise GoneError(puzzle)
+    picture = square_up(read_original(storage, decoders, record), record["corners"])
+    grid = record["grid"]
+    return picture, None if grid is None else (grid[0], grid[1])

@@ -213,7 +213,7 @@ class LocalStorage:
             database.execute(
                 "UPDATE puzzles SET record = ? WHERE id = ?", (json.dumps(after), puzzle)
             )
-        self._drop(puzzle, _names(before) - _names(after))
+        self._drop(puzzle, names_of(before) - names_of(after))
         return after
 
     def puzzle(self, puzzle: str) -> Record | None:
@@ -248,7 +248,7 @@ class LocalStorage:
         except sqlite3.IntegrityError:
             raise GoneError(puzzle) from None
         if rows:
-            self._drop_unnamed(puzzle, _names(json.loads(rows[0][0])) - _names(record))
+            self._drop_unnamed(puzzle, names_of(json.loads(rows[0][0])) - names_of(record))
 
     def piece(self, puzzle: str, piece: str) -> Record | None:
         rows = self._rows("SELECT record FROM pieces WHERE puzzle = ? AND id = ?", puzzle, piece)
@@ -267,7 +267,7 @@ class LocalStorage:
                 "DELETE FROM pieces WHERE puzzle = ? AND id = ? RETURNING record", (puzzle, piece)
             ).fetchall()
         if rows:
-            self._drop_unnamed(puzzle, _names(json.loads(rows[0][0])))
+            self._drop_unnamed(puzzle, names_of(json.loads(rows[0][0])))
         return bool(rows)
 
     # --------------------------------------------------------------------- files
@@ -320,7 +320,7 @@ class LocalStorage:
         """Drops those that no other piece names: many pieces can share a photo."""
         if names:
             for record in self.pieces(puzzle):
-                names = names - _names(record)
+                names = names - names_of(record)
         self._drop(puzzle, names)
 
     # ----------------------------------------------------------------- retention
@@ -345,7 +345,7 @@ class LocalStorage:
                     removed += sum(1 for path in folder.rglob("*") if path.is_file())
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            named = _names(record).union(*(_names(p) for p in self.pieces(folder.name)))
+            named = names_of(record).union(*(names_of(p) for p in self.pieces(folder.name)))
             size = 0
             for path in list(folder.iterdir()):
                 with contextlib.suppress(FileNotFoundError):
@@ -360,5 +360,6 @@ class LocalStorage:
         return removed
 
 
-def _names(record: Record) -> set[str]:
+def names_of(record: Record) -> set[str]:
+    """Names of the files that belong to a record."""
     return set(record.get("files", {}).values())

@@ -83,13 +83,13 @@ export class Answer {
       meter(placement.score),
       h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
       ...remarks(piece, choice).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
+      h("button", { type: "button", class: "button quiet small remove", onclick: () => this.on.remove() }, icon("trash"), "Remove this piece"),
     );
     const others = h(
       "div",
       { class: "answer-others" },
-      list.length > 1 ? h("h3", {}, "It could also go") : null,
+      list.length > 1 ? h("h3", {}, "Places, best first") : null,
       list.length > 1 ? h("ol", { class: "ranks" }, ...list.map((other, index) => this.#rank(other, index, rank, puzzle))) : null,
-      h("div", { class: "row" }, this.#button("Remove this piece", "trash", () => this.on.remove())),
     );
     this.#fill("place", tiles, text, others);
   }
@@ -139,7 +139,7 @@ const tile = (image, caption) => h("figure", { class: "tile" }, image, h("figcap
 function meter(score) {
   const { level, words, percent } = sureness(score);
   const bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span", {}));
-  bar.firstChild.style.width = percent;
+  bar.firstChild.style.width = `${100 * score}%`;
   return h("p", { class: "meter", "data-level": level }, h("span", {}, h("strong", {}, words), ` · ${percent}`), bar);
 }
 

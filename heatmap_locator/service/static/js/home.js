@@ -106,6 +106,7 @@ export class HomeView {
 
   #showPuzzles(puzzles) {
     $("shelf").hidden = !puzzles.length;
+    $("home-title").textContent = puzzles.length ? "Your puzzles" : "Where does this piece\u00a0go?";
     $("steps").hidden = puzzles.length > 0;
     $("view-home").classList.toggle("has-puzzles", puzzles.length > 0);
     $("picture-title").textContent = puzzles.length ? "Start another puzzle" : "Start with the puzzle’s picture";

@@ -68,7 +68,7 @@ export class Layers {
     if (main) this.pieces.append(image);
   }
 
-  /** boxes: [{box, kind: "main" | "other" | "piece" | "unsure", label, take}], drawn in order. */
+  /** boxes: [{box, kind: "main" | "other" | "laid" | "laid unsure", label, take}], drawn in order. */
   setBoxes(boxes) {
     this.boxes = boxes;
     this.#drawMarks();
@@ -85,14 +85,14 @@ export class Layers {
   #drawMarks() {
     const svg = $("marks");
     const { x, y, k } = this.viewer.view;
-    const { clientWidth: w, clientHeight: t } = this.viewer.stage;
     const nodes = [];
     for (const { box, kind, label } of this.boxes) {
       const [x1, y1, x2, y2] = [x + k * box[0], y + k * box[1], x + k * box[2], y + k * box[3]];
       if (kind === "main") {
         // Small boxes in large pictures are found by following the lines from the edges.
         const [cx, cy] = [(x1 + x2) / 2, (y1 + y2) / 2];
-        const lines = `M${cx} 0V${y1 - 6}M${cx} ${y2 + 6}V${t}M0 ${cy}H${x1 - 6}M${x2 + 6} ${cy}H${w}`;
+        const [right, bottom] = [x + k * this.viewer.size[0], y + k * this.viewer.size[1]];
+        const lines = `M${cx} ${y}V${y1 - 6}M${cx} ${y2 + 6}V${bottom}M${x} ${cy}H${x1 - 6}M${x2 + 6} ${cy}H${right}`;
         nodes.push(s("path", { class: "guide-case", d: lines }), s("path", { class: "guide", d: lines }));
       }
       const frame = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, rx: 2 };

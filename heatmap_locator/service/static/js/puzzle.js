@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { Answer } from "./answer.js";
 import { forgetCutout, forgetCutouts } from "./cutouts.js";
-import { $, perFrame } from "./dom.js";
+import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { coverage } from "./geometry.js";
 import { colourHeat } from "./heat.js";
@@ -16,13 +16,15 @@ import { Uploads } from "./uploads.js";
 import { Viewer } from "./viewer.js";
 import { plural, puzzleName } from "./words.js";
 
+const NARROW = matchMedia("(max-width: 979px)");
+
 export class PuzzleView {
   constructor(go) {
     this.go = go;
     this.viewer = new Viewer($("stage"), $("world"));
     this.layers = new Layers(this.viewer);
     this.together = new Together(() => this.refresh());
-    this.list = new PieceList({ select: (key) => this.#select(key), remove: (key) => this.#remove(key) });
+    this.list = new PieceList({ select: (key) => this.#pick(key), remove: (key) => this.#remove(key) });
     this.answer = new Answer({
       choose: (rank) => this.#choose(rank),
       remove: () => this.#remove(this.selected),
@@ -238,6 +240,12 @@ export class PuzzleView {
     this.refresh();
   }
 
+  /** A choice in the list: on a phone the answer stands above it, out of sight. */
+  #pick(key) {
+    this.#select(key);
+    if (NARROW.matches) scrollTo({ top: 0, behavior: reducedMotion() ? "auto" : "smooth" });
+  }
+
   #select(key, { focus = false, reveal = true } = {}) {
     this.selected = key;
     this.rank = 0;
@@ -389,7 +397,7 @@ export class PuzzleView {
         if (entry === current) continue;
         placed.push({ piece: entry.piece, choice: entry.choice, main: false });
         const unsure = entry.choice.fitted && !entry.choice.sure;
-        boxes.push({ box: entry.choice.placement.box, kind: unsure ? "piece unsure" : "piece", take: () => this.#select(entry.key) });
+        boxes.push({ box: entry.choice.placement.box, kind: unsure ? "laid unsure" : "laid", take: () => this.#select(entry.key) });
       }
     if (current?.choice) {
       current.list.forEach(({ placement }, index) => {

@@ -10,7 +10,7 @@ const LEVELS = [
 /** How sure a score in 0..1 is: {level, words, percent}. */
 export function sureness(score) {
   const [, level, words] = LEVELS.find(([least]) => score >= least) || LEVELS.at(-1);
-  return { level, words, percent: `${Math.round(score * 100)}%` };
+  return { level, words, percent: score < 0.005 ? "<1%" : `${Math.round(score * 100)}%` };
 }
 
 /** "Row 4, column 6", counted from 1; without a grid, the part of the picture. */
@@ -42,8 +42,8 @@ export function turn(rotation) {
 export function turnWords(rotation) {
   const { degrees, clockwise } = turn(rotation);
   if (degrees < 3) return "It already lies the right way up in your photo.";
-  if (degrees > 177) return "Turn it upside down from how it lies in your photo.";
-  return `Turn it ${degrees}° ${clockwise ? "clockwise" : "anticlockwise"} from how it lies in your photo.`;
+  if (degrees > 177) return "Turn it upside down from your photo.";
+  return `Turn it ${degrees}° ${clockwise ? "clockwise" : "anticlockwise"} from your photo.`;
 }
 
 export const plural = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;

@@ -9,11 +9,11 @@ from types import TracebackType
 
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
-_INTERVAL = 0.005
+_INTERVAL = 0.02
 
 
 class PeakMemory:
-    """Samples the process's resident memory every 5 ms while it is entered.
+    """Samples the process's resident memory every 20 ms while it is entered.
 
     Native code's memory counts too, which Python's own tracing does not see.
 

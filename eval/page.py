@@ -37,7 +37,7 @@ error of the first box's centre in sides of a cell, median and 90th percentile, 
 many were not answered. **angle**: median error in degrees of those placed right. **spread**: of
 predicted centres over the true ones; 0 is a collapsed model. **s a piece**, **s a picture**:
 medians of wall time; the latter is spent once on each picture. **MB**: highest resident memory
-above what the process held before the method began on a picture, sampled every 5 ms, the highest
+above what the process held before the method began on a picture, sampled every 20 ms, the highest
 of all pictures; models are loaded before. **SIFT else NCC** takes over what SIFT and NCC found in
 the same run; their time and memory count as its own. **texture**: standard deviation, inside the
 outline, of luminance between blurs of 1 and 6 pixels at 32 pixels a cell; low below 4 of 255

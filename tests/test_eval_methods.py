@@ -122,7 +122,7 @@ def test_methods_of_one_run_share() -> None:
 def test_peak_memory_sees_what_is_freed_again() -> None:
     with PeakMemory() as memory:
         block = np.ones(8_000_000)  # 64 MB
-        time.sleep(0.03)
+        time.sleep(0.1)
         del block
     if memory.megabytes is None:
         pytest.skip("no /proc on this system")

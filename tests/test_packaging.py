@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("heatmap-predict", "heatmap-train", "heatmap-eval")
+COMMANDS = ("heatmap-predict", "heatmap-serve", "heatmap-train", "heatmap-eval")
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("build", "setuptools", "pip")),
@@ -71,7 +71,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
         ("eval", "heatmap_eval"),
     ):
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".toml") or path.name == "py.typed":
+            page = "static" in path.parts and path.is_file()
+            if path.suffix in (".py", ".toml") or path.name == "py.typed" or page:
                 assert f"{package}/{path.relative_to(ROOT / folder).as_posix()}" in names
     for package in ("heatmap_locator", "heatmap_train", "heatmap_eval"):
         assert f"{package}/py.typed" in names
@@ -121,6 +122,11 @@ def test_installed_recipes_load(away: dict[str, object]) -> None:
 def test_no_common_name_is_taken(name: str, away: dict[str, object]) -> None:
     done = run("-c", f"import {name}", **away)
     assert "ModuleNotFoundError" in done.stderr
+
+
+def test_the_page_is_in_the_wheel(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "heatmap_locator/service/static/index.html" in names
 
 
 def test_help_does_not_import_torch(away: dict[str, object]) -> None:

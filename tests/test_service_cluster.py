@@ -23,6 +23,9 @@ from service_support import (
 from heatmap_locator import Locator
 from heatmap_locator.service.settings import Settings
 
+# Processes take long to start on a busy machine.
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")
+os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
 ray = pytest.importorskip("ray")
 serve = pytest.importorskip("ray.serve")
 

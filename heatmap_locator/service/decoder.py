@@ -22,7 +22,7 @@ MEMORY = 4 << 30
 """Bytes of address space a decoder may take: 100 million pixels with copies, and no more."""
 
 
-def decode(data: bytes, kind: str, name: str, formats: list[str]) -> np.ndarray:
+def decode(data: bytes | bytearray, kind: str, name: str, formats: list[str]) -> np.ndarray:
     """The first frame of an image file in memory.
 
     Args:

@@ -304,7 +304,7 @@ class Service:
     async def file(self, record: Record, role: str) -> tuple[str, bytes]:
         """Name and bytes of a record's file; 404 without one."""
         name: str | None = record["files"].get(role)
-        puzzle = record.get("puzzle", record["id"])
+        puzzle: str = record["puzzle"] if "puzzle" in record else record["id"]
         if name is not None:
             data = await asyncio.to_thread(self.storage.file, puzzle, name)
             if data is not None:

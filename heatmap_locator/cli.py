@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,21 +22,23 @@ from heatmap_locator.report import (
     Table,
     complain,
     display_name,
+    expand_folders,
     overlay_paths,
-    save_overlay,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from heatmap_locator.grid import Grid
-    from heatmap_locator.locator import Puzzle
 
 _DESCRIPTION = """\
 Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
-PIECE is a photo of one loose piece, or a cut-out with transparency; PUZZLE, always last, is the
-picture of the whole puzzle."""
+PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
+PUZZLE, always last, is the picture of the whole puzzle."""
 _EPILOG = """\
 Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
-its photo is turned from its place; cells are row,column from 0; score is 0..1.
+its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
+they are pixels of the squared-up picture.
 Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
 
 
@@ -89,11 +90,26 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--top", type=whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
     )
+    parser.add_argument(
+        "--many", action="store_true", help="PIECE is a photo or scan of several loose pieces"
+    )
+    parser.add_argument(
+        "--assign",
+        action="store_true",
+        help="one answer for all: no two pieces in one cell; needs --pieces or --grid",
+    )
+    parser.add_argument(
+        "--corners",
+        metavar="auto|'X,Y X,Y X,Y X,Y'",
+        help="PUZZLE is a photo taken at an angle: square it up by its corners in pixels, "
+        "clockwise from the top left, or find them",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument(
         "--overlay",
         metavar="OUT.png",
-        help="draw the places; with several pieces, OUT-PIECE.png for each",
+        help="draw the places; with several pieces, OUT-PIECE.png for each; with --many or "
+        "--assign, all pieces in one",
     )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
@@ -103,52 +119,70 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if len(args.images) < 2:
         parser.error("give one or more pieces and then the picture of the puzzle")
+    if args.assign and args.pieces is None and args.grid is None:
+        parser.error("--assign needs to know the cells; give --pieces or --grid")
     return args
 
 
 def _run(args: argparse.Namespace) -> int:
     from heatmap_locator.images import check_image
 
-    pieces, picture = args.images[:-1], args.images[-1]
+    picture = args.images[-1]
+    pieces = expand_folders(args.images[:-1], picture)
     width, height = check_image(picture)
-    grid = _grid(args, width, height, display_name(picture))
-    targets = overlay_paths(args.overlay, pieces, picture) if args.overlay is not None else None
+    name = display_name(picture)
+    # With corners the cells follow from the squared-up picture; until then, from the photo.
+    grid = _grid(args, width, height, name) if args.corners is None else None
+    together = args.many or args.assign
+    targets: list[Path] = []
+    if args.overlay is not None:
+        targets = overlay_paths(args.overlay, pieces, picture, together)
     if args.weights is not None and not Path(args.weights).is_file():
         raise WeightsError(f"{display_name(args.weights)}: no such weights file; check the path")
-    results: list[dict[str, Any] | None] = [None] * len(pieces)
+    failed: dict[int, dict[str, Any]] = {}
     for index, piece in enumerate(pieces):
         try:
             check_image(piece)
         except InputError as error:
-            results[index] = _failed(piece, error)
-    if all(results):
+            complain(str(error))
+            failed[index] = {"piece": piece, "error": str(error)}
+    if len(failed) == len(pieces):
         return 2
+    flat, corners = None, None
+    if args.corners is not None:
+        flat, corners = _square_up(picture, args.corners)
+        grid = _grid(args, flat.shape[1], flat.shape[0], name)
 
     progress = Progress()
     try:
         progress.say("loading the model")
         from heatmap_locator.locator import Locator
+        from heatmap_locator.predict import Prediction
 
         locator = Locator.from_pretrained(args.weights, device=args.device)
         progress.say("reading the picture")
-        puzzle = locator.encode(picture, grid=grid)
-        table = None if args.json else Table(pieces)
+        puzzle = locator.encode(picture if flat is None else flat, grid=grid)
+        table = None if args.json else Table(pieces, args.many, args.assign)
+        prediction = Prediction(puzzle, args.top, args.assign, table, progress)
         for index, piece in enumerate(pieces):
-            if results[index] is None:
-                progress.say(f"piece {index + 1} of {len(pieces)}: {display_name(piece)}")
-                target = targets[index] if targets else None
-                results[index] = _locate(puzzle, piece, args.top, target, table, progress)
+            if index in failed:
+                prediction.results.append(failed[index])
+                continue
+            progress.say(f"piece {index + 1} of {len(pieces)}: {display_name(piece)}")
+            if args.many:
+                prediction.add_photo(piece, sheet=bool(targets))
+            else:
+                target = None if together or not targets else targets[index]
+                prediction.add(piece, target, sheet=together and bool(targets))
+        prediction.finish(targets[0] if together and targets else None)
     except RuntimeError as error:  # torch has no narrower class for it on every version
         if "out of memory" not in str(error):
             raise
-        raise InputError(
-            f"{display_name(picture)}: out of memory on the device; use --device cpu"
-        ) from None
+        raise InputError(f"{name}: out of memory on the device; use --device cpu") from None
     finally:
         progress.clear()
-    done = [result for result in results if result is not None]
-    failed = sum("error" in result for result in done)
-    if failed == len(done):
+    errors = sum("error" in result for result in prediction.results)
+    if errors == len(prediction.results):
         return 2
     if args.json:
         about = {
@@ -157,8 +191,32 @@ def _run(args: argparse.Namespace) -> int:
             "height": puzzle.height,
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
         }
-        print(json.dumps({"puzzle": about, "results": done}, indent=2, allow_nan=False))
-    return 1 if failed else 0
+        if args.corners is not None:
+            about |= {"squared_up": corners is not None, "corners": corners}
+        answer = {"puzzle": about, "results": prediction.results}
+        print(json.dumps(answer, indent=2, allow_nan=False))
+    return 1 if errors else 0
+
+
+def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":
+    """The picture squared up, and the corners it was squared up by; None where none were found.
+
+    Raises:
+        InputError: the picture cannot be read, or the corners are none that it can have.
+    """
+    from heatmap_locator.corners import find_corners, parse_corners, square_up
+    from heatmap_locator.images import read_picture
+
+    given = None if text.strip() == "auto" else parse_corners(text)
+    pixels = read_picture(picture)
+    corners = find_corners(pixels) if given is None else given
+    if corners is None:
+        complain(f"{display_name(picture)}: no corners found; taking the whole picture")
+        return pixels, None
+    try:
+        return square_up(pixels, corners), [[round(float(v), 2) for v in c] for c in corners]
+    except InputError as error:
+        raise InputError(f"{display_name(picture)}: {error}") from None
 
 
 def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":
@@ -169,51 +227,6 @@ def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid
     if args.pieces is not None:
         return Grid.from_pieces(args.pieces, width, height).check(width, height, name)
     return None
-
-
-def _locate(
-    puzzle: "Puzzle",
-    piece: str,
-    top: int,
-    target: Path | None,
-    table: Table | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Locates one piece, prints its rows, draws its overlay; the result as JSON has it."""
-    start = time.perf_counter()
-    try:
-        if target is None:
-            search = None
-            placements = puzzle.locate(piece, top=top)
-        else:
-            search = puzzle.search(piece, top)
-            placements = search.placements
-    except InputError as error:
-        progress.clear()
-        return _failed(piece, error)
-    seconds = time.perf_counter() - start
-    progress.clear()
-    if table is not None:
-        table.add(piece, placements)
-    if search is not None and target is not None:
-        from heatmap_locator.overlay import draw_overlay
-
-        save_overlay(
-            draw_overlay(
-                puzzle.picture, search.heatmap, placements, search.piece_rgb, search.piece_mask
-            ),
-            target,
-        )
-    return {
-        "piece": piece,
-        "placements": [placement.to_dict() for placement in placements],
-        "seconds": round(seconds, 3),
-    }
-
-
-def _failed(piece: str, error: InputError) -> dict[str, Any]:
-    complain(str(error))
-    return {"piece": piece, "error": str(error)}
 
 
 if __name__ == "__main__":

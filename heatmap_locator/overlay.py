@@ -1,5 +1,7 @@
 """The answer as a picture: where the piece goes, and whether it looks right there."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -7,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from heatmap_locator.placement import Placement
 
 _SIDE = 1120  # longest side of the picture in the overlay, in pixels
+_ASSEMBLY_SIDE = 1600  # and where all pieces are drawn into it
 _TILE = 208  # side of a tile of the panel
 _GAP = 16
 _PAPER = (24, 26, 31)
@@ -47,6 +50,71 @@ def draw_overlay(
     left = main.shape[1] + 2 * _GAP
     sheet[_GAP : _GAP + panel.shape[0], left : left + panel.shape[1]] = panel
     return sheet
+
+
+@dataclass(frozen=True)
+class LaidPiece:
+    """A piece in a drawing of all pieces.
+
+    Attributes:
+        rgb: (h, w, 3) uint8, its photo, made smaller or not.
+        mask: (h, w) float, 0..1.
+        pixel: (width, height) of a pixel of ``rgb`` in pixels of the photo.
+        placement: where it goes.
+        label: short, printed at its box.
+        sure: whether to swear to it; None where nobody asked.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray
+    pixel: tuple[float, float]
+    placement: Placement
+    label: str
+    sure: bool | None = None
+
+
+def draw_assembly(picture: np.ndarray, pieces: list[LaidPiece]) -> np.ndarray:
+    """Draws all pieces in their places; boxes of those that are not sure are white.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB, the whole puzzle.
+
+    Returns:
+        (H', W', 3) uint8 RGB, ``_ASSEMBLY_SIDE`` on the longer side.
+    """
+    scale = _ASSEMBLY_SIDE / max(picture.shape[:2])
+    size = tuple(max(round(n * scale), 1) for n in picture.shape[1::-1])
+    sx, sy = size[0] / picture.shape[1], size[1] / picture.shape[0]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    canvas = 0.45 * cv2.resize(picture, size, interpolation=way).astype(np.float32)
+    for piece in pieces:
+        matrix = np.diag([sx, sy]) @ np.reshape(piece.placement.matrix, (2, 3))
+        matrix[:, :2] = matrix[:, :2] @ np.diag(piece.pixel)
+        # Within its box alone: a piece is small and there may be hundreds.
+        x1, y1, x2, y2 = piece.placement.box
+        left, top = max(int(x1 * sx) - 2, 0), max(int(y1 * sy) - 2, 0)
+        right, bottom = min(int(x2 * sx) + 3, size[0]), min(int(y2 * sy) + 3, size[1])
+        if right <= left or bottom <= top:
+            continue
+        matrix[:, 2] -= [left, top]
+        warped = warp_piece(piece.rgb, piece.mask, matrix, (right - left, bottom - top))
+        canvas[top:bottom, left:right] = _paste(canvas[top:bottom, left:right], *warped)
+    image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    for piece in pieces:
+        x1, y1, x2, y2 = piece.placement.box
+        colour = _OTHER if piece.sure is False else _FIRST
+        box = (x1 * sx, y1 * sy, x2 * sx, y2 * sy)
+        draw.rectangle(box, outline=colour, width=2)
+        draw.text(
+            (box[0] + 5, box[1] + 3),
+            piece.label,
+            fill=colour,
+            font=_font(16),
+            stroke_width=2,
+            stroke_fill=(0, 0, 0),
+        )
+    return np.asarray(image)
 
 
 def warp_piece(

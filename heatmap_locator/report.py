@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PROG = "heatmap-predict"
 _OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
+_IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 
 
 def display_name(path: str | os.PathLike[str]) -> str:
@@ -32,8 +33,37 @@ def _printable(text: str, stream: TextIO | None) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def overlay_paths(overlay: str, pieces: list[str], picture: str) -> list[Path]:
-    """One file per piece, none of them an input, all in a folder that can be written."""
+def expand_folders(images: list[str], picture: str) -> list[str]:
+    """The image files meant: a folder stands for those directly in it, the picture left out.
+
+    Raises:
+        InputError: a folder holds none, or cannot be read.
+    """
+    files: list[str] = []
+    for image in images:
+        if not os.path.isdir(image):
+            files.append(image)
+            continue
+        name = display_name(image)
+        try:
+            inside = sorted(p for p in Path(image).iterdir() if p.suffix.lower() in _IMAGE_TYPES)
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+        found = [str(p) for p in inside if p.is_file() and not _same_file(p, picture)]
+        if not found:
+            raise InputError(f"{name}: a folder without images; name image files")
+        files += found
+    return files
+
+
+def _same_file(a: Path, b: str) -> bool:
+    return os.path.exists(b) and a.samefile(b)
+
+
+def overlay_paths(
+    overlay: str, pieces: list[str], picture: str, together: bool = False
+) -> list[Path]:
+    """One file per piece, or one for all; none an input, all in a folder that can be written."""
     out, name = Path(overlay), display_name(overlay)
     if out.suffix.lower() not in _OVERLAY_TYPES:
         raise InputError(f"{name}: cannot tell the overlay's format; end it with .png or .jpg")
@@ -43,9 +73,9 @@ def overlay_paths(overlay: str, pieces: list[str], picture: str) -> list[Path]:
         raise InputError(f"{name}: its folder cannot be written; choose another")
     paths: list[Path] = []
     taken: set[str] = set()
-    for piece in pieces:
+    for piece in pieces[:1] if together else pieces:
         stem, number = out.stem, 1
-        if len(pieces) > 1:
+        if len(pieces) > 1 and not together:
             stem = f"{out.stem}-{Path(piece).stem}"
         path = out.with_name(stem + out.suffix)
         # Case is folded because some file systems do not tell a.png from A.png.
@@ -86,14 +116,17 @@ def save_overlay(image: Any, path: Path) -> None:
 class Table:
     """The answers for people to read; the heading comes with the first row."""
 
-    def __init__(self, pieces: list[str]) -> None:
-        self._width = max(5, *(len(display_name(piece)) for piece in pieces))
+    def __init__(self, pieces: list[str], many: bool = False, assign: bool = False) -> None:
+        # A photo of many pieces has their numbers behind its name.
+        room = 4 if many else 0
+        self._width = max(5, *(len(display_name(piece)) + room for piece in pieces))
+        self._assign = assign
         self._begun = False
 
-    def add(self, piece: str, placements: "list[Placement]") -> None:
-        """Prints a row per placement."""
+    def add(self, piece: str, placements: "list[Placement]", sure: bool | None = None) -> None:
+        """Prints a row per placement; ``sure`` is for a table of assignments."""
         if not self._begun:
-            self._row("piece", "rank", "box", "centre", "rotation", "cell", "score")
+            self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
             self._begun = True
         for rank, place in enumerate(placements, 1):
             self._row(
@@ -104,12 +137,13 @@ class Table:
                 f"{place.rotation % 360.0:.1f}",
                 "-" if place.cell is None else f"{place.cell[0]},{place.cell[1]}",
                 f"{place.score:.3f}",
+                "yes" if sure else "no",
             )
 
     def _row(self, *cells: str) -> None:
-        piece, rank, box, centre, rotation, cell, score = cells
+        piece, rank, box, centre, rotation, cell, score, sure = cells
         line = f"{piece:<{self._width}}  {rank:>4}  {box:<31}  {centre:<15}  "
-        line += f"{rotation:>8}  {cell:>7}  {score:>5}"
+        line += f"{rotation:>8}  {cell:>7}  {score:>5}" + (f"  {sure:>4}" if self._assign else "")
         print(_printable(line, sys.stdout), flush=True)
 
 

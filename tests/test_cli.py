@@ -173,8 +173,9 @@ def test_one_bad_piece_among_many(
     assert bad in err
 
 
-@pytest.mark.parametrize("bad", ["bad.png", "cut.png", "none.png", "."])
+@pytest.mark.parametrize("bad", ["bad.png", "cut.png", "none.png", "empty"])
 def test_a_bad_piece_alone(bad: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
     assert bad in _fails(capsys, bad, "puzzle.png")
     assert bad in _fails(capsys, bad, "puzzle.png", "--json")
 
@@ -204,6 +205,11 @@ def test_a_bad_picture(bad: str, files: Path, capsys: pytest.CaptureFixture[str]
         (["a.png", "puzzle.png", "--weights", "none.safetensors"], "none.safetensors"),
         (["a.png", "puzzle.png", "--weights", "bad.png"], "bad.png"),
         (["a.png", "puzzle.png", "--nonsense"], "--nonsense"),
+        (["a.png", "puzzle.png", "--assign"], "--pieces or --grid"),
+        (["a.png", "puzzle.png", "--corners", "1,2 3,4"], "corners"),
+        (["a.png", "puzzle.png", "--corners", "0,0 90,0 0,90 90,90"], "convex"),
+        (["a.png", "puzzle.png", "--corners", "0,0 900,0 900,90 0,90"], "outside"),
+        (["a.png", "puzzle.png", "--corners", ""], "corners"),
         (["a.png", "puzzle.png", "--overlay", ""], "overlay"),
         (["a.png", "puzzle.png", "--overlay", "out.txt"], "out.txt"),
         (["a.png", "puzzle.png", "--overlay", "no/such/out.png"], "no/such/out.png"),
@@ -273,6 +279,91 @@ def test_bad_input_is_found_before_the_model_loads(
     assert fake_locator.calls == [(None, "auto")]
 
 
+def _composed(path: str, spots: list[tuple[int, int]]) -> None:
+    """Writes a photo of plain interlocking shapes on a table."""
+    photo = np.full((300, 400, 3), (150, 112, 74), np.uint8)
+    for x, y in spots:
+        photo[y - 30 : y + 30, x - 30 : x + 30] = (40, 80, 160)
+        photo[y - 42 : y - 30, x - 8 : x + 8] = (40, 80, 160)
+        photo[y - 8 : y + 8, x + 30 : x + 42] = (40, 80, 160)
+    Image.fromarray(photo).save(path)
+
+
+def test_many(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _composed("photo.png", [(90, 80), (290, 90), (200, 220)])
+    assert main(["photo.png", "puzzle.png", "--many", "--pieces", "24"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["photo.png#1", "photo.png#2", "photo.png#3"]
+    argv = ["photo.png", "puzzle.png", "--many", "--pieces", "24", "--json", "--overlay", "o.png"]
+    assert main(argv) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [(r["piece"], r["number"]) for r in results] == [("photo.png", n) for n in (1, 2, 3)]
+    np.testing.assert_allclose(results[0]["photo_box"], [60, 38, 132, 110], atol=2)
+    assert all(len(r["outline"]) >= 8 and r["touching"] is False for r in results)
+    assert read_picture("o.png").shape[1] == 1600
+
+
+def test_many_with_a_photo_of_nothing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (200, 150), (150, 112, 74)).save("empty.png")
+    _composed("photo.png", [(90, 80)])
+    assert "no piece found" in _fails(capsys, "empty.png", "puzzle.png", "--many")
+    assert main(["empty.png", "photo.png", "puzzle.png", "--many", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert "empty.png" in err
+    results = json.loads(out)["results"]
+    assert sorted(results[0]) == ["error", "piece"]
+    assert results[1]["number"] == 1
+
+
+def test_assign(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Both fakes lie over cell 0,0: one has to give way.
+    assert main(["a.png", "b.png", "puzzle.png", "--pieces", "24", "--assign"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "sure"
+    cells = [row.split()[-3] for row in rows]
+    assert len(rows) == len(set(cells)) == 2
+    assert "0,0" in cells
+    argv = ["a.png", "b.png", "puzzle.png", "--grid", "4x6", "--assign", "--json"]
+    assert main([*argv, "--overlay", "o.png"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [len(r["placements"]) for r in results] == [1, 1]
+    found = {tuple(r["assignment"]["cell"]): r["assignment"]["sure"] for r in results}
+    assert len(found) == 2
+    assert set(results[0]["assignment"]) == {*results[0]["placements"][0], "sure"}
+    assert Path("o.png").exists()
+
+
+def test_more_pieces_than_cells(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a.png", "b.png", "puzzle.png", "--grid", "1x1", "--assign", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "no cell left" in err
+    assigned = [r["assignment"] for r in json.loads(out)["results"]]
+    assert sum(a is None for a in assigned) == 1
+
+
+def test_a_folder_stands_for_its_images(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for bad in ("bad.png", "cut.png"):
+        Path(bad).unlink()
+    Path("notes.txt").write_text("not an image")
+    assert main([".", "puzzle.png", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [r["piece"] for r in results] == ["a.png", "b.png"]
+
+
+def test_corners(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["a.png", "puzzle.png", "--json", "--pieces", "24"]
+    assert main([*argv, "--corners", "20,10 280,10 280,190 20,190"]) == 0
+    puzzle = json.loads(capsys.readouterr().out)["puzzle"]
+    assert (puzzle["width"], puzzle["height"]) == (260, 180)
+    assert puzzle["squared_up"] is True
+    assert puzzle["corners"] == [[20, 10], [280, 10], [280, 190], [20, 190]]
+    assert main([*argv, "--corners", "auto"]) == 0
+    out, err = capsys.readouterr()
+    assert "no corners found" in err
+    puzzle = json.loads(out)["puzzle"]
+    assert (puzzle["width"], puzzle["squared_up"], puzzle["corners"]) == (300, False, None)
+
+
 def test_interrupt(
     files: Path,
     fake_locator: type[_FakeLocator],
@@ -329,7 +420,8 @@ def test_heavy_imports_wait(argv: list[str], status: int, forbidden: set[str], f
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for option in ("--pieces", "--grid", "--top", "--json", "--overlay", "--device", "--weights"):
+    options = ("--pieces", "--grid", "--top", "--json", "--overlay", "--device", "--weights")
+    for option in (*options, "--many", "--assign", "--corners"):
         assert option in text
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.split() == ["heatmap-predict", __version__]

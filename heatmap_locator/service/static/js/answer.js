@@ -4,7 +4,7 @@ import { loadImage } from "./api.js";
 import { cutout, drawUpright } from "./cutouts.js";
 import { $, h, icon, s } from "./dom.js";
 import { isNoPiece } from "./places.js";
-import { errorWords, placeName, plural, region, sentence, sureness, turn, turnWords } from "./words.js";
+import { choiceSureness, errorWords, placeName, plural, region, sentence, sureness, turn, turnWords } from "./words.js";
 
 const TILE = 320; // canvas pixels; CSS shows it at half or less
 
@@ -41,9 +41,13 @@ export class Answer {
 
   #showFault(name, error, ...buttons) {
     const none = isNoPiece(error);
-    const { title, detail } = none
-      ? { title: "No piece found in this photo", detail: sentence(error.detail) }
-      : errorWords(error);
+    let { title, detail } = errorWords(error);
+    if (none || error.status === 415 || error.status === 422) {
+      title = none ? "No piece found in this photo" : "This photo could not be used";
+      // Its name stands above already.
+      const reason = error.detail || "";
+      detail = sentence(reason.startsWith(`${name}: `) ? reason.slice(name.length + 2) : reason);
+    }
     const advice = none ? "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above." : "";
     this.#fill(
       "fault",
@@ -80,7 +84,7 @@ export class Answer {
       { class: "answer-text" },
       heading(placeName(placement, puzzle)),
       h("p", { class: "answer-file" }, name, placement.cell ? `, ${region(placement, puzzle)}` : ""),
-      meter(placement.score),
+      meter(choice),
       h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
       ...remarks(piece, choice).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
       h("button", { type: "button", class: "button quiet small remove", onclick: () => this.on.remove() }, icon("trash"), "Remove this piece"),
@@ -136,10 +140,10 @@ export class Answer {
 const heading = (text) => h("h2", { id: "answer-title" }, text);
 const tile = (image, caption) => h("figure", { class: "tile" }, image, h("figcaption", {}, caption));
 
-function meter(score) {
-  const { level, words, percent } = sureness(score);
+function meter(choice) {
+  const { level, words, percent } = choiceSureness(choice);
   const bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span", {}));
-  bar.firstChild.style.width = `${100 * score}%`;
+  bar.firstChild.style.width = `${100 * choice.placement.score}%`;
   return h("p", { class: "meter", "data-level": level }, h("span", {}, h("strong", {}, words), ` · ${percent}`), bar);
 }
 

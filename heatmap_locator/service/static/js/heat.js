@@ -12,8 +12,8 @@ const STOPS = [
 function ramp() {
   const table = new Uint8ClampedArray(256 * 4);
   for (let i = 0; i < 256; i += 1) {
-    // The square root lifts what is faint: a peak alone would be a dot.
-    const t = Math.sqrt(i / 255);
+    // The cube root lifts what is faint: a peak alone would be a dot.
+    const t = Math.cbrt(i / 255);
     const k = Math.max(STOPS.findIndex(([at]) => at >= t), 1);
     const [a, ...low] = STOPS[k - 1];
     const [b, ...high] = STOPS[k];

@@ -3,7 +3,7 @@
 import { imageUrl } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { isNoPiece } from "./places.js";
-import { placeName, plural, sureness } from "./words.js";
+import { choiceSureness, placeName, plural } from "./words.js";
 
 export class PieceList {
   /** select(key): a piece's id or an upload's key.  remove(key). */
@@ -121,7 +121,7 @@ export function stateOf({ piece, item, choice }, puzzle) {
   if (piece.state === "waiting") return said("quiet", "clock", "Waiting");
   if (piece.state === "failed" || !choice)
     return isNoPiece(piece.error) ? said("none", "empty", "No piece found") : said("failed", "alert", "Failed");
-  const { level, percent } = sureness(choice.placement.score);
+  const { level, percent } = choiceSureness(choice);
   const place = placeName(choice.placement, puzzle);
   if (choice.fitted)
     return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, not sure`, percent);

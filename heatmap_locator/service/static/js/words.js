@@ -13,6 +13,13 @@ export function sureness(score) {
   return { level, words, percent: score < 0.005 ? "<1%" : `${Math.round(score * 100)}%` };
 }
 
+/** The same for a place among others: fitting says more than the score alone. */
+export function choiceSureness({ placement, fitted, sure }) {
+  const alone = sureness(placement.score);
+  if (!fitted) return alone;
+  return sure ? { ...alone, level: "high", words: "Fits with the others" } : { ...alone, level: "low", words: "Not sure" };
+}
+
 /** "Row 4, column 6", counted from 1; without a grid, the part of the picture. */
 export function placeName(placement, puzzle) {
   if (placement.cell) return `Row ${placement.cell[0] + 1}, column ${placement.cell[1] + 1}`;
@@ -94,6 +101,8 @@ export function errorWords(error) {
 export function sentence(text) {
   const trimmed = String(text || "").trim();
   if (!trimmed) return "";
-  const first = trimmed[0].toUpperCase() + trimmed.slice(1);
+  // A file's name stays as it is.
+  const named = /^\S+\.\w{1,5}\b/.test(trimmed);
+  const first = named ? trimmed : trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }

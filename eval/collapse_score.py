@@ -34,7 +34,8 @@ def located_boxes(model: HeatmapLocator, batch: Scenes) -> Tensor:
         references = masked_centroid(masks)
         for photo, mask, reference in zip(photos, masks, references, strict=True):
             bank = rotate_piece(photo[None], mask[None], reference[None], angles)
-            maps = model.head(*model.correlate(picture, model.encode_pieces(*bank)))
+            pieces = model.encode_pieces(*bank).trimmed()
+            maps = model.head(*model.correlate_bank(picture, pieces))
             place = decode(maps, rotations, gain, 1)[0]
             # The outline set upright about its reference point, and stretched by the size map.
             points = _outline(mask[0].cpu().numpy()) - reference.cpu().numpy()

@@ -1,5 +1,6 @@
 """The public face: encode a picture once, then ask where pieces go."""
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from heatmap_locator.bank import bank_angles, rotate_piece
 from heatmap_locator.calibration import Calibration
+from heatmap_locator.corners import square_up
 from heatmap_locator.decode import Candidate, decode, heatmap, suppress
 from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
@@ -110,6 +112,7 @@ class Locator:
         picture: ImageSource,
         pieces: int | None = None,
         grid: str | tuple[int, int] | Grid | None = None,
+        corners: np.ndarray | None = None,
     ) -> "Puzzle":
         """Read and encode the picture of a whole puzzle.
 
@@ -118,6 +121,9 @@ class Locator:
             pieces: number of pieces; rows and columns follow from the picture's shape.
             grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead of ``pieces``.  With neither, the
                 size of a piece is searched, which takes longer.
+            corners: (4, 2), of the picture in a photo taken at an angle, clockwise from its top
+                left, such as ``heatmap_locator.corners.find_corners`` finds them: it is squared
+                up first, and boxes are in pixels of ``Puzzle.picture``.
 
         Raises:
             InputError: the picture cannot be read, or pieces or grid make no sense for it.
@@ -126,6 +132,8 @@ class Locator:
         if pieces is not None and grid is not None:
             raise InputError(f"{name}: give pieces or grid, not both")
         pixels = read_picture(picture)
+        if corners is not None:
+            pixels = square_up(pixels, corners)
         height, width = pixels.shape[:2]
         known: Grid | None = None
         if pieces is not None:
@@ -218,12 +226,18 @@ class Puzzle:
             verified += [] if identical is None else [identical]
         verified.sort(key=lambda pair: -pair[0].logit)
         scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
-        placements = []
-        for (candidate, matrix), score in zip(verified[:top], scores, strict=False):
+        placements: list[Placement] = []
+        for (candidate, matrix), score in zip(verified, scores, strict=True):
             if any(candidate is other for other in kept):  # not exact already
                 candidate = self._refine(candidate, prepared)
                 matrix = self._matrix(prepared, candidate)
-            placements.append(self._placement(prepared, candidate, matrix, score))
+            placement = self._placement(prepared, candidate, matrix, score)
+            # Two sizes of one place may only now turn out to be one.
+            distance = CELL / 2 * self._levels[candidate.level].to_picture[0, 0]
+            if all(math.dist(placement.center, p.center) >= distance for p in placements):
+                placements.append(placement)
+            if len(placements) == top:
+                break
         require_piece(prepared, placements, self.picture, name)
         return Search(placements, heat, prepared.rgb, prepared.mask)
 

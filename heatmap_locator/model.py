@@ -145,9 +145,7 @@ class HeatmapLocator(nn.Module):
         return feature, F.max_pool2d(fine, cell + 1, cell)
 
     @torch.no_grad()
-    def correlate_bank(
-        self, picture: EncodedImages, bank: EncodedImages
-    ) -> tuple[Tensor, Tensor]:
+    def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:
         """``correlate`` for a whole bank of rotations, in a fraction of the time.
 
         Pixels are correlated where features put the piece; elsewhere ``UNLIKELY`` stands.

@@ -98,13 +98,13 @@ def _correlate(
         field: Tensor, templates: Tensor, masks: Tensor, noise: float, per_cell: int, steps: int
     ) -> Tensor:
         corners = (cells - REACH) * per_cell - templates.shape[-1] // 2
-        own = (t[0].unflatten(0, (len(cells), len(TURNS))).float() for t in (templates, masks))
-        return masked_ncc_around(field[0], *own, noise, corners, steps)
+        own, covers = (
+            t[0].unflatten(0, (len(cells), len(TURNS))).float() for t in (templates, masks)
+        )
+        return masked_ncc_around(field[0], own, covers, noise, corners, steps)
 
     with torch.autocast(picture.features.device.type, enabled=False):
-        feature = around(
-            picture.features, bank.features, bank.feature_mask, FEATURE_NOISE, 1, side
-        )
+        feature = around(picture.features, bank.features, bank.feature_mask, FEATURE_NOISE, 1, side)
         pixel = around(
             picture.pixels, bank.pixels, bank.pixel_mask, PIXEL_NOISE, cell, side * cell + 1
         )

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.correlation import correlate, masked_ncc
+from heatmap_locator.correlation import (
+    correlate,
+    masked_ncc,
+    masked_ncc_around,
+    masked_ncc_at,
+)
 
 NOISE = 0.3
 
@@ -144,3 +149,74 @@ def test_autocast_stays_near_and_gives_float32() -> None:
         low = masked_ncc(field, templates, masks, NOISE)
     assert low.dtype == torch.float32
     torch.testing.assert_close(low, masked_ncc(field, templates, masks, NOISE), atol=0.02, rtol=0)
+
+
+def test_at_a_few_places_equals_the_highest_of_the_square_around_each() -> None:
+    generator = torch.Generator().manual_seed(3)
+    field = torch.randn(3, 20, 24, generator=generator)
+    templates = torch.randn(4, 3, 6, 6, generator=generator)
+    masks = torch.rand(4, 1, 6, 6, generator=generator)
+    corners = torch.tensor([[4, 5], [0, 0], [10, 12], [-3, 15]])
+    found = masked_ncc_at(field, templates, masks, NOISE, corners, 1)
+    everywhere = by_every_place(field, templates, masks)
+    for place, (row, col) in enumerate(corners.tolist()):
+        wanted = everywhere[:, row + 6, col + 6]
+        np.testing.assert_allclose(found[place], wanted, atol=1e-5)
+    # Over a square the energy is that of its middle, so only the place is compared.
+    template = field[:, 7:13, 9:15][None]
+    full = torch.ones(1, 1, 6, 6)
+    square = masked_ncc_at(field, template, full, 0.0, torch.tensor([[6, 8]]), 3)
+    assert float(square) == pytest.approx(1, abs=1e-5)
+
+
+def by_every_place(field: torch.Tensor, templates: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
+    """Exact correlation, energies included, of a field padded by the template's side."""
+    k = templates.shape[-1]
+    padded = np.pad(field.numpy(), ((0, 0), (k, k), (k, k))).astype(np.float64)
+    rows, cols = padded.shape[1] - k + 1, padded.shape[2] - k + 1
+    result = np.zeros((len(templates), rows, cols))
+    pairs = zip(templates.double().numpy(), masks.double().numpy(), strict=True)
+    for r, (template, mask) in enumerate(pairs):
+        count = mask.sum()
+        centred = template - (template * mask).sum((1, 2), keepdims=True) / count
+        own = (centred**2 * mask).sum()
+        for y in range(rows):
+            for x in range(cols):
+                window = padded[:, y : y + k, x : x + k]
+                mean = (window * mask).sum((1, 2), keepdims=True) / count
+                energy = ((window - mean) ** 2 * mask).sum()
+                top = (window * centred * mask).sum()
+                result[r, y, x] = top / np.sqrt((own + NOISE * count) * (energy + NOISE * count))
+    return result
+
+
+def test_around_places_every_template_is_its_own() -> None:
+    generator = torch.Generator().manual_seed(4)
+    field = torch.randn(2, 15, 17, generator=generator)
+    templates = torch.randn(3, 2, 2, 5, 5, generator=generator)
+    masks = torch.rand(3, 2, 1, 5, 5, generator=generator)
+    corners = torch.tensor([[3, 4], [-2, 9], [8, -1]])
+    found = masked_ncc_around(field, templates, masks, NOISE, corners, 3)
+    assert found.shape == (3, 2, 3, 3)
+    for m, (row, col) in enumerate(corners.tolist()):
+        wanted = by_every_place(field, templates[m], masks[m])
+        np.testing.assert_allclose(
+            found[m], wanted[:, row + 5 : row + 8, col + 5 : col + 8], atol=1e-5
+        )
+
+
+def test_energies_of_every_third_turn_change_little() -> None:
+    generator = torch.Generator().manual_seed(5)
+    field = torch.nn.functional.avg_pool2d(
+        torch.randn(1, 3, 64, 64, generator=generator), 5, 1, padding=2
+    )
+    angles = torch.arange(12) * (2 * np.pi / 12)
+    ys, xs = torch.meshgrid(torch.arange(9.0) - 4, torch.arange(9.0) - 4, indexing="ij")
+    along = xs * angles.cos().view(-1, 1, 1) + ys * angles.sin().view(-1, 1, 1)
+    masks = torch.sigmoid(3 * (3 - along.abs()))[None, :, None]  # a turning bar
+    templates = torch.randn(1, 12, 3, 9, 9, generator=generator)
+    exact = masked_ncc(field, templates, masks, NOISE)
+    quick = masked_ncc(field, templates, masks, NOISE, energy_every=3)
+    assert quick.shape == exact.shape
+    np.testing.assert_allclose(quick[:, ::3], exact[:, ::3], atol=1e-6)
+    assert float((quick - exact).abs().max()) < 0.05 * float(exact.abs().max())

@@ -290,11 +290,11 @@ def _fit_sides(slope: np.ndarray, quad: np.ndarray) -> tuple[np.ndarray | None, 
         offsets = np.arange(-reach, reach + 0.25, 0.5)
         grid = (at[:, None] + offsets[None, :, None] * normal - 0.5).astype(np.float32)
         values = cv2.remap(slope, grid, None, cv2.INTER_LINEAR, borderValue=0)  # type: ignore[call-overload]
-        line = _line(at, normal, offsets, values, strong)
-        if line is None:
+        found = _line(at, normal, offsets, values, strong)
+        if found is None:
             return None, 0.0
-        lines.append(line[0])
-        support = min(support, line[1])
+        lines.append(found[0])
+        support = min(support, found[1])
     corners = []
     for previous, line in zip([lines[-1], *lines[:-1]], lines, strict=True):
         normals = np.stack([previous[:2], line[:2]])

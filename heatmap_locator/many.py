@@ -250,7 +250,7 @@ def _by_outline(rgb: np.ndarray, part: _Part, others: np.ndarray, plain: np.ndar
     if part.touching:
         return _piece(view, rough, (left, top), True)
     reach = disc(3)
-    away = cv2.dilate(others & ~part.mask, reach) & ~cv2.dilate(part.mask, disc(1))
+    away = cv2.dilate(others * (1 - part.mask), reach) * (1 - cv2.dilate(part.mask, disc(1)))
     weight = _enlarged(away, rgb.shape, window)[..., None]
     cover = 255.0 * _enlarged(plain, rgb.shape, window)
     alone = np.rint(view * (1.0 - weight) + cover.clip(0, 255) * weight).astype(np.uint8)

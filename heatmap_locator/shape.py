@@ -115,7 +115,8 @@ def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
     filled = np.zeros_like(shape)
     cv2.fillConvexPoly(filled, hull, 1)
     count = 0
-    for rest in (shape & ~cv2.dilate(body, disc(1)), filled & ~cv2.dilate(shape, disc(1))):
+    for inside, outside in ((shape, body), (filled, shape)):
+        rest = inside * (1 - cv2.dilate(outside, disc(1)))
         stats = cv2.connectedComponentsWithStats(rest)[2]
         count += int((stats[1:, cv2.CC_STAT_AREA] > _KNOB_AREA * shape.sum()).sum())
     return count

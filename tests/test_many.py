@@ -1,5 +1,6 @@
 """Photos of several pieces, composed here: the picture cut up, turned and laid on a table."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_texture
+from PIL import Image
 
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import bounds, similarity, to_cv2, transform
@@ -218,3 +220,29 @@ def test_a_file_that_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("no image")
     with pytest.raises(InputError, match=r"a\.jpg"):
         cut_pieces(tmp_path / "a.jpg")
+
+
+def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``heatmap-predict --many --assign`` with the shipped model: six pieces, true boxes known."""
+    from heatmap_locator.cli import main
+    from heatmap_locator.geometry import box_iou
+    from heatmap_train.cutter import cut_grid
+
+    table = lay(SIX)
+    Image.fromarray(table.photo).save(tmp_path / "table.png")
+    picture = str(EXAMPLES / "puzzle.jpg")
+    argv = [str(tmp_path / "table.png"), picture, "--many", "--grid", f"{ROWS}x{COLS}"]
+    assert main([*argv, "--assign", "--json", "--device", "cpu"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert len(results) == 6
+    height, width = read_picture(picture).shape[:2]
+    cut = cut_grid(ROWS, COLS, width, height, np.random.default_rng(4))
+    right = 0
+    # Reading order is that of SIX: two rows of three.
+    for result, (row, col, _, _, rotation) in zip(results, SIX, strict=True):
+        place = result["assignment"]
+        turned = abs((place["rotation"] - rotation + 180) % 360 - 180)
+        same = box_iou(tuple(place["box"]), cut.box(row, col)) > 0.6 and turned < 5
+        right += same and place["cell"] == [row, col]
+        assert same or not place["sure"]
+    assert right >= 5

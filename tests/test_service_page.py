@@ -103,14 +103,13 @@ def home(server: Server) -> str:
     return f"http://127.0.0.1:{server.port}/"
 
 
-def give_puzzle(page: Any, picture: Path, pieces: int | None, name: str | None = None) -> None:
+def give_puzzle(page: Any, picture: Path, pieces: int, name: str | None = None) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose a picture").click()
     chooser.value.set_files(picture)
     if name is not None:
         page.get_by_label("Name").fill(name)
-    if pieces is not None:
-        page.get_by_label("Number of pieces").fill(str(pieces))
+    page.get_by_label("Number of pieces").fill(str(pieces))
     page.get_by_role("button", name="Use this picture").click()
 
 
@@ -347,15 +346,17 @@ def test_a_lid_at_an_angle_is_squared_up_by_hand(
 
 
 def test_names_are_text_and_faults_are_plain_words(
-    puzzle: str, server: Server, open_page: Open, shots: Path, tmp_path: Path
+    server: Server, open_page: Open, shots: Path, tmp_path: Path
 ) -> None:
     hostile = '<img src=x onerror="document.title=1">'
-    table, broken = tmp_path / f"{hostile.replace('/', '')}.png", tmp_path / "cut short.jpg"
+    # Browsers send quotation marks in a file's name as %22.
+    table, broken = tmp_path / "<img src=x onerror=alert(1)>.png", tmp_path / "cut short.jpg"
     cv2.imwrite(str(table), np.full((300, 300, 3), 140, np.uint8))
+    cv2.imwrite(str(tmp_path / "small.png"), small_picture())
     broken.write_bytes((EXAMPLES / "piece1.jpg").read_bytes()[:900])
 
     page = open_page(home(server))
-    give_puzzle(page, EXAMPLES / "puzzle.jpg", None, hostile)
+    give_puzzle(page, tmp_path / "small.png", 12, hostile)
     page.wait_for_url(re.compile("#/puzzle/"))
     expect(page.locator("#bar-name")).to_have_text(hostile)
     wait_ready(page)

@@ -17,7 +17,8 @@ PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""
 
 ENERGY_EVERY = 3
-"""Rotations of the bank from one for which a window's energy is computed to the next."""
+"""Rotations of the bank from one for which a window's energy is computed to the next, where it
+divides their number."""
 
 SHORTLIST = 1 / 16
 """Share of positions, the best by features, at which pixels are correlated too."""
@@ -151,8 +152,9 @@ class HeatmapLocator(nn.Module):
         Pixels are correlated where features put the piece; elsewhere ``UNLIKELY`` stands.
         """
         assert bank.feature_mask is not None
+        every = 1 if self.config.rotations % ENERGY_EVERY else ENERGY_EVERY
         feature = masked_ncc(
-            picture.features, bank.features, bank.feature_mask, FEATURE_NOISE, ENERGY_EVERY
+            picture.features, bank.features, bank.feature_mask, FEATURE_NOISE, every
         )
         b, _, h, w = feature.shape
         count = min(h * w, max(MINIMUM_SHORTLIST, round(h * w * SHORTLIST)))

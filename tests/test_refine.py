@@ -37,9 +37,9 @@ def encoded(model: HeatmapLocator, picture: np.ndarray) -> EncodedImages:
 
 
 def photo_of(picture: np.ndarray, degrees: float, larger: float) -> PreparedPiece:
-    """A round piece at PLACE whose outline is too large for its print by a factor."""
+    """A round piece at PLACE of a cell's area times the square of a factor."""
     side, zoom = 192, 2.0
-    radius = CELL / 2 * larger
+    radius = CELL / np.sqrt(np.pi) * larger  # of the area of a cell
     matrix = cv2.getRotationMatrix2D((PLACE[0] - 0.5, PLACE[1] - 0.5), -degrees, zoom)
     matrix[:, 2] += np.array([side / 2 - 0.5, side / 2 - 0.5]) - np.subtract(PLACE, 0.5)
     rgb = cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_CUBIC)
@@ -53,7 +53,7 @@ def true_scale(piece: PreparedPiece) -> float:
     return 1.0 / float(piece.to_resized[0, 0])
 
 
-@pytest.mark.parametrize("larger", [0.95, 1.05, 1.15])
+@pytest.mark.parametrize("larger", [0.9, 1.1])
 @pytest.mark.parametrize("degrees", [0.0, 123.0])
 @pytest.mark.parametrize("off", [-6.0, 4.0])
 def test_angle_and_size_are_found(
@@ -72,7 +72,7 @@ def test_angle_and_size_are_found(
     assert abs(angle_difference(found.rotation, degrees)) < abs(off) / 2
     assert np.hypot(found.x - PLACE[0], found.y - PLACE[1]) <= STRIDE
     factor = found.scale / true_scale(piece)
-    assert abs(np.log(factor)) < 0.04
+    assert abs(np.log(factor)) < 0.05
 
 
 def test_a_narrow_spread_keeps_the_size_of_the_outline(

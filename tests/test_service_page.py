@@ -222,6 +222,8 @@ def test_three_pieces_are_still_in_their_places_when_one_comes_back(
 ) -> None:
     page = open_page(puzzle, size, scheme)
     expect(page.locator("#pieces .piece")).to_have_count(3)
+    page.locator(".tile").first.wait_for()
+    assert page.evaluate("scrollY") == 0
     check_places(page)
     page.locator(".heat canvas").wait_for()
     page.screenshot(path=shots / f"result-{size[0]}-{scheme}.png", full_page=size == PHONE)

@@ -2,7 +2,8 @@
 
 import * as api from "./api.js";
 import { Answer } from "./answer.js";
-import { forgetCutout, forgetCutouts } from "./cutouts.js";
+import { Collection } from "./collection.js";
+import { forgetCutouts } from "./cutouts.js";
 import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { coverage } from "./geometry.js";
@@ -10,7 +11,6 @@ import { colourHeat } from "./heat.js";
 import { Layers } from "./layers.js";
 import { announce, confirm, notice, showError } from "./notices.js";
 import { PieceList, stateOf } from "./pieces.js";
-import { choices } from "./places.js";
 import { Together } from "./together.js";
 import { Uploads } from "./uploads.js";
 import { Viewer } from "./viewer.js";
@@ -40,7 +40,7 @@ export class PuzzleView {
   async enter(id, part, detail) {
     this.abort = new AbortController();
     const { signal } = this.abort;
-    Object.assign(this, { id, puzzle: null, version: null, pieces: new Map(), revisions: new Map() });
+    Object.assign(this, { id, puzzle: null, version: null, pieces: new Collection() });
     Object.assign(this, { selected: null, rank: 0, chosen: false, early: [], heatOf: null });
     this.together.reset(id);
     this.list.clear();
@@ -79,8 +79,7 @@ export class PuzzleView {
   async #load(signal) {
     const [puzzle, pieces] = await Promise.all([api.getPuzzle(this.id, signal), api.listPieces(this.id, signal)]);
     if (signal.aborted) return;
-    const here = new Set(pieces.map((piece) => piece.id));
-    for (const id of this.pieces.keys()) if (!here.has(id)) this.pieces.delete(id);
+    this.pieces.retain(pieces.map((piece) => piece.id));
     for (const piece of pieces) this.#keep(piece);
     this.#setPuzzle(puzzle);
   }
@@ -159,17 +158,7 @@ export class PuzzleView {
   }
 
   #keep(piece) {
-    const before = this.pieces.get(piece.id);
-    if (before && JSON.stringify(before.server) !== JSON.stringify(piece)) {
-      forgetCutout(piece.id);
-      const revision = (this.revisions.get(piece.id) || 0) + 1;
-      this.revisions.set(piece.id, revision);
-      if (this.heatOf === piece.id) this.heatOf = null;
-    } else if (before) return;
-    const revision = this.revisions.get(piece.id);
-    const links = { ...piece.links };
-    if (revision) for (const key of ["image", "heatmap"]) if (links[key]) links[key] += `?of=${revision}`;
-    this.pieces.set(piece.id, { ...piece, links, server: piece });
+    if (this.pieces.keep(piece) && this.heatOf === piece.id) this.heatOf = null;
   }
 
   #found(piece, item) {
@@ -230,7 +219,7 @@ export class PuzzleView {
     this.chosen = false;
     const items = this.uploads.add(files, $("many").checked);
     announce(`${plural(items.length, "photo")} added.`);
-    this.#select(items[0].key, { reveal: true });
+    this.#select(items[0].key);
     this.chosen = false;
   }
 
@@ -246,21 +235,22 @@ export class PuzzleView {
     if (NARROW.matches) scrollTo({ top: 0, behavior: reducedMotion() ? "auto" : "smooth" });
   }
 
-  #select(key, { focus = false, reveal = true } = {}) {
+  #select(key, { focus = false } = {}) {
     this.selected = key;
     this.rank = 0;
     this.chosen = true;
     if (this.pieces.has(key) && !this.together.on)
       history.replaceState(null, "", `#/puzzle/${this.id}/piece/${encodeURIComponent(key)}`);
     this.#draw();
-    if (reveal) this.list.reveal(key);
+    // On a phone the list is part of the page, which must not move by itself.
+    if (!NARROW.matches) this.list.reveal(key);
     if (focus) this.list.focus(key);
     if (!this.viewer.fitted) this.#zoomToPlace();
   }
 
   #selectLast() {
-    const located = [...this.pieces.values()].filter((piece) => piece.state === "located");
-    if (located.length) this.#select(located.at(-1).id);
+    const last = this.#entries().findLast(({ choice }) => choice);
+    if (last) this.#select(last.key);
     this.refresh();
   }
 
@@ -299,7 +289,6 @@ export class PuzzleView {
       }
       this.pieces.delete(piece.id);
       this.together.forget(piece.id);
-      forgetCutout(piece.id);
     }
     announce(`${name} removed.`);
     if (this.selected !== key) return this.refresh();
@@ -340,20 +329,10 @@ export class PuzzleView {
     return this.uploads.items.find((item) => item.key === key);
   }
 
-  /** Pieces in the order they came, then photos on their way: {key, name, piece | item, list, choice}. */
+  /** Pieces, then photos on their way: as of Collection, with an item in place of a piece. */
   #entries() {
-    const total = new Map();
-    const pieces = [...this.pieces.values()].sort((a, b) => (a.created < b.created ? -1 : a.created > b.created ? 1 : 0));
-    for (const { photo } of pieces) total.set(photo, (total.get(photo) || 0) + 1);
-    const seen = new Map();
-    const entries = pieces.map((piece) => {
-      const number = (seen.get(piece.photo) || 0) + 1;
-      seen.set(piece.photo, number);
-      const list = choices(piece, this.together.of(piece.id));
-      const name = total.get(piece.photo) > 1 ? `${piece.photo} (${number})` : piece.photo;
-      return { key: piece.id, name, piece, list, choice: piece.state === "located" ? list[0] : null };
-    });
-    return [...entries, ...this.uploads.items.map((item) => ({ key: item.key, name: item.name, item, list: [] }))];
+    const photos = this.uploads.items.map((item) => ({ key: item.key, name: item.name, item, list: [], choice: null }));
+    return [...this.pieces.entries((id) => this.together.of(id)), ...photos];
   }
 
   #current() {
@@ -418,9 +397,11 @@ export class PuzzleView {
     if (this.heatOf === wanted) return;
     this.heatOf = wanted;
     if (!wanted) return this.layers.setHeat(null);
+    const [left, , right] = current.choice.placement.box;
+    const width = right - left;
     try {
       const image = await api.loadImage(piece.links.heatmap);
-      if (this.heatOf === wanted) this.layers.setHeat(colourHeat(image));
+      if (this.heatOf === wanted) this.layers.setHeat(colourHeat(image, width / this.puzzle.width));
     } catch {
       if (this.heatOf === wanted) this.layers.setHeat(null);
     }

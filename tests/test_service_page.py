@@ -332,6 +332,7 @@ def test_a_lid_at_an_angle_is_squared_up_by_hand(
         page.get_by_role("button", name="Use these corners").click()
     assert np.abs(np.array(asked.value.post_data_json["corners"]) - corners).max() < 3
     wait_ready(page)
+    expect(page.locator(".picture")).to_have_attribute("src", re.compile(r"\?of="))
     ratio = page.evaluate(
         """async () => {
             const image = document.querySelector(".picture");

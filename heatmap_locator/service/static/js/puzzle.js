@@ -49,6 +49,7 @@ export class PuzzleView {
     this.layers.setPlaced([]);
     this.layers.setBoxes([]);
     this.layers.picture.removeAttribute("src");
+    $("board").dataset.state = "loading";
     this.uploads = new Uploads(id, {
       change: () => this.refresh(),
       piece: (piece, item) => this.#found(piece, item),

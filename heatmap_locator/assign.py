@@ -19,8 +19,8 @@ from heatmap_locator.placement import Placement
 ASSIGN_TOP = 40
 """Placements to ask for per piece, so that a piece which has to give way has where to go."""
 
-SURE_SCORE = 0.5
-"""Least score of a piece in its cell to be called sure."""
+SURE_SCORE = 0.8
+"""Least score, a calibrated probability, of a piece in its cell to be called sure."""
 
 SURE_MARGIN = 3.0
 """How many times better than the next best arrangement without it, to be called sure."""

@@ -10,7 +10,12 @@ from scipy import ndimage
 from heatmap_locator.background import find_background
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.images import ImageSource, read_piece
-from heatmap_locator.outline import CONTOUR_INSET, outline_on_background, outline_points
+from heatmap_locator.outline import (
+    CONTOUR_INSET,
+    find_outline,
+    outline_on_background,
+    outline_points,
+)
 from heatmap_locator.report import display_name
 from heatmap_locator.segment import fill_holes
 from heatmap_locator.shape import disc, is_piece_shaped
@@ -26,6 +31,8 @@ _SPECK = 0.0004
 _SMALLEST, _LARGEST = 0.3, 1.6
 # Pieces that the photo's edge cuts off by more than so much of their side are left out.
 _CUT_OFF = 0.35
+# Of all that lies on the background, in parts of its area, pieces are so much at least.
+_PIECES = 0.4
 # Levels at which touching pieces are told apart, in parts of the deepest point inside them.
 _LEVELS = np.arange(0.9, 0.35, -0.05)
 # Around a piece, in parts of its longer side, where its outline is looked for.
@@ -94,6 +101,11 @@ def cut_pieces(photo: ImageSource) -> list[FoundPiece]:
         small = cv2.medianBlur(small, 3)
         background = find_background(small)
         parts = [] if background is None else _parts(background.apart(), trusted=False)
+    if not parts and alpha is None:
+        # One piece that nearly fills the photo, its neighbours looking in at the edge.
+        mask = find_outline(rgb, None, name)
+        if not (mask > 0.5).all():
+            return [_piece(rgb, mask, (0, 0), False)]
     if not parts:
         raise NoPieceError(
             f"{name}: no piece found; lay pieces apart on a plain background, all in the photo"
@@ -138,6 +150,8 @@ def _parts(mask: np.ndarray, trusted: bool) -> list[_Part]:
             parts += [_Part(s, True) for s in split]
         elif shaped or trusted or (usual is not None and area > _LARGEST * usual):
             parts.append(_Part(m, not trusted or usual is None or area > _LARGEST * usual))
+    if not trusted and sum(part.area for part in parts) < _PIECES * float(mask.sum()):
+        return []  # shapes in a scene, not pieces on a table
     return parts
 
 

@@ -54,17 +54,17 @@ def test_without_conflict_everyone_gets_the_best() -> None:
 
 def test_conflict_is_solved_for_the_total_not_for_the_first() -> None:
     # Alone both want (0, 0); the first has somewhere else to go, the second has not.
-    first = _search(_place(0, 0, 0.9), _place(0, 1, 0.8))
-    second = _search(_place(0, 0, 0.7), _place(0, 1, 0.01))
+    first = _search(_place(0, 0, 0.95), _place(0, 1, 0.85))
+    second = _search(_place(0, 0, 0.82), _place(0, 1, 0.01))
     result = assign(_puzzle(1, 2), [first, second])
     assert _cells(result) == [(0, 1), (0, 0)]
-    assert [a.placement.score for a in result] == [0.8, 0.7]
-    # The swap would be 0.9 x 0.01 against 0.8 x 0.7: far off.
+    assert [a.placement.score for a in result] == [0.85, 0.82]
+    # The swap would be 0.95 x 0.01 against 0.85 x 0.82: far off.
     assert all(a.sure for a in result)
 
 
 def test_elimination_makes_sure() -> None:
-    unsure = _search(_place(0, 0, 0.6), _place(0, 1, 0.58), _place(1, 0, 0.02))
+    unsure = _search(_place(0, 0, 0.86), _place(0, 1, 0.84), _place(1, 0, 0.02))
     assert not assign(_puzzle(2, 2), [unsure])[0].sure
     taken = _search(_place(0, 1, 0.9), _place(1, 1, 0.01))
     both = assign(_puzzle(2, 2), [unsure, taken])

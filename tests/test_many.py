@@ -242,7 +242,7 @@ def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for result, (row, col, _, _, rotation) in zip(results, SIX, strict=True):
         place = result["assignment"]
         turned = abs((place["rotation"] - rotation + 180) % 360 - 180)
-        same = box_iou(tuple(place["box"]), cut.box(row, col)) > 0.6 and turned < 5
+        same = box_iou(tuple(place["box"]), cut.box(row, col)) > 0.6 and turned < 15
         right += same and place["cell"] == [row, col]
         assert same or not place["sure"]
     assert right >= 5

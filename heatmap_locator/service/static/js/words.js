@@ -10,7 +10,9 @@ const LEVELS = [
 /** How sure a score in 0..1 is: {level, words, percent}. */
 export function sureness(score) {
   const [, level, words] = LEVELS.find(([least]) => score >= least) || LEVELS.at(-1);
-  return { level, words, percent: score < 0.005 ? "<1%" : `${Math.round(score * 100)}%` };
+  // Neither impossible nor certain, however it rounds.
+  const percent = score < 0.005 ? "<1%" : score >= 0.995 ? ">99%" : `${Math.round(score * 100)}%`;
+  return { level, words, percent };
 }
 
 /** The same for a place among others: fitting says more than the score alone. */

@@ -89,6 +89,7 @@ def main() -> None:
     Image.init()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not speak into the answers
+    send(answers, {"ready": True})
     while (message := receive(requests)) is not None:
         head, data = message
         try:

@@ -6,6 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ _OTHERS = (
     (b"%!PS", "PostScript"),
 )
 _HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+START = 60.0
+"""Seconds that a decoder process may take to come up."""
+
 _ADVICE = "send a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF"
 
 
@@ -86,42 +90,54 @@ class _Process:
     def __init__(self) -> None:
         self._popen: subprocess.Popen[bytes] | None = None
 
-    def ask(
-        self, head: dict[str, Any], data: bytes, seconds: float
-    ) -> tuple[dict[str, Any], bytearray]:
+    def start(self) -> subprocess.Popen[bytes]:
+        """The process, up and listening: what an image may take does not count its start."""
         if self._popen is None or self._popen.poll() is not None:
+            self.stop()
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", "heatmap_locator.service.decoder"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
-        popen, late = self._popen, threading.Event()
+            if self._exchange(self._popen, None, START) is None:
+                self.stop()
+                raise RuntimeError("the decoder process does not start")
+        return self._popen
 
-        def kill() -> None:
-            late.set()
-            popen.kill()
-
-        timer = threading.Timer(seconds, kill)
-        timer.daemon = True
-        timer.start()
-        assert popen.stdin is not None
-        assert popen.stdout is not None
-        try:
-            decoder.send(popen.stdin, head, data)
-            answer = decoder.receive(popen.stdout)
-        except (BrokenPipeError, ValueError):
-            answer = None
-        finally:
-            timer.cancel()
+    def ask(
+        self, head: dict[str, Any], data: bytes, seconds: float
+    ) -> tuple[dict[str, Any], bytearray]:
+        popen = self.start()
+        started = time.monotonic()
+        answer = self._exchange(popen, (head, data), seconds)
         if answer is not None:
             return answer
         self.stop()
-        if late.is_set():
+        if time.monotonic() - started >= seconds:
             raise DecodeTimeoutError(
                 f"{head['name']}: took longer than {seconds:g} s to decode; shrink the image"
             )
         raise InputError(f"{head['name']}: the image data is damaged; copy the file again")
+
+    @staticmethod
+    def _exchange(
+        popen: subprocess.Popen[bytes], message: tuple[dict[str, Any], bytes] | None, seconds: float
+    ) -> tuple[dict[str, Any], bytearray] | None:
+        """The next answer; ``None`` where the process ended, or was killed for being late."""
+        assert popen.stdin is not None
+        assert popen.stdout is not None
+        timer = threading.Timer(seconds, popen.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            if message is not None:
+                decoder.send(popen.stdin, *message)
+            return decoder.receive(popen.stdout)
+        except (BrokenPipeError, ValueError):
+            return None
+        finally:
+            timer.cancel()
 
     def stop(self) -> None:
         popen, self._popen = self._popen, None
@@ -166,6 +182,14 @@ class Decoders:
         if "error" in head:
             raise InputError(head["error"])
         return np.frombuffer(body, np.uint8).reshape(head["shape"])
+
+    def start(self) -> None:
+        """Starts one process ahead of its first use."""
+        process = self._free.get()
+        try:
+            process.start()
+        finally:
+            self._free.put(process)
 
     def close(self) -> None:
         """Ends the processes."""

@@ -77,6 +77,7 @@ class Service:
 
     async def start(self) -> None:
         """Cleans up after a kill and takes up what was in work."""
+        self._spawn(asyncio.to_thread(self.decoders.start))
         swept = await asyncio.to_thread(self.storage.sweep)
         if swept:
             _log.info("removed %d files left half-written", swept)

@@ -22,6 +22,7 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
+from heatmap_locator.rank import RANKED, fine_correlation, rank
 from heatmap_locator.refine import refine
 from heatmap_locator.verify import CANDIDATES, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
@@ -63,8 +64,9 @@ class Search:
 
 @dataclass(frozen=True)
 class _Level:
-    """The picture at one working size."""
+    """The picture at one working size, (3, H, W) 0..1, and encoded."""
 
+    working: Tensor
     encoded: EncodedImages
     to_picture: Array
 
@@ -219,7 +221,7 @@ class Puzzle:
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
-        kept = suppress(found, reach)[: max(top, CANDIDATES)]
+        kept = self._rank(suppress(found, reach)[: max(top, CANDIDATES)], prepared)
         verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
         if all(after is before for (after, _), before in zip(verified, kept, strict=True)):
             identical = find_identical(prepared, self.picture)
@@ -267,10 +269,11 @@ class Puzzle:
         )
         way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
         resized = cv2.resize(self.picture, (width, height), interpolation=way)
+        working = self.locator._tensor(resized)
         with autocast(self.locator.device):
-            encoded = self.locator.model.encode_picture(self.locator._tensor(resized))
+            encoded = self.locator.model.encode_picture(working)
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
-        return _Level(encoded, back)
+        return _Level(working[0], encoded, back)
 
     def _bank(self, piece: PreparedPiece) -> EncodedImages:
         """The piece in all rotations."""
@@ -293,12 +296,29 @@ class Puzzle:
         return candidates, heatmap(maps)
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
-        level, ratio = self._levels[candidate.level], self._to_first(candidate.level)
-        own = replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
+        level, own = self._levels[candidate.level], self._on_level(candidate)
         spread = UNKNOWN_SPREAD if self.grid is None else SPREAD
         with autocast(self.locator.device):
             (refined,) = refine([own], piece, level.encoded, self.locator.model, spread)
         return self._in_picture(refined)
+
+    def _rank(self, candidates: list[Candidate], piece: PreparedPiece) -> list[Candidate]:
+        """The same candidates, the first few with logits that count their pixels too."""
+        first = candidates[:RANKED]
+        correlations = [0.0] * len(first)
+        for index, level in enumerate(self._levels):
+            here = [i for i, c in enumerate(first) if c.level == index]
+            if here:
+                own = [self._on_level(first[i]) for i in here]
+                found = fine_correlation(own, piece, level.working)
+                for i, correlation in zip(here, found, strict=True):
+                    correlations[i] = correlation
+        return rank(first, correlations) + candidates[RANKED:]
+
+    def _on_level(self, candidate: Candidate) -> Candidate:
+        """The reverse of ``_in_picture``."""
+        ratio = self._to_first(candidate.level)
+        return replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
 
     def _in_picture(self, candidate: Candidate) -> Candidate:
         """Comparable across levels: the reference point in units of the first level."""

@@ -262,14 +262,14 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(
     threads = [threading.Thread(target=client, args=(n,)) for n in (5, 6, 7)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + 30
-    while len(acknowledged) < 8 and time.monotonic() < end:
+    end = time.monotonic() + 120
+    while len(acknowledged) < 5 and time.monotonic() < end:
         time.sleep(0.01)
     server.kill()
     stop.set()
     for thread in threads:
         thread.join(60)
-    assert len(acknowledged) >= 8
+    assert len(acknowledged) >= 5
     # What a kill in the middle of a write leaves.
     some = server.data / "puzzles" / next(iter(puzzles))
     (some / ".photo-x.png.k3j2").write_bytes(b"half")

@@ -58,54 +58,6 @@ def masked_ncc(
         return numerator.float() * window.mul_((energy + floor).rsqrt())
 
 
-def masked_ncc_at(
-    field: Tensor, templates: Tensor, masks: Tensor, noise: float, corners: Tensor, steps: int
-) -> Tensor:
-    """``masked_ncc`` at a few places, the highest within a small square of positions at each.
-
-    The window's energy is taken at the middle of the square.
-
-    Args:
-        field: ``(C, H, W)``; outside it counts as zero.
-        templates: ``(R, C, k, k)``.
-        masks: ``(R, 1, k, k)`` weights, 0..1.
-        noise: as in ``masked_ncc``.
-        corners: ``(M, 2)`` long, (row, column) of the first element under the template in the
-            square's first position; may lie outside the field by less than k.
-        steps: positions along the square's side, odd.
-
-    Returns:
-        ``(M, R)`` float32.
-    """
-    r, k = templates.shape[0], templates.shape[-1]
-    side = k + steps - 1
-    padded = F.pad(field, (k, side, k, side))
-    windows = padded.unfold(1, side, 1).unfold(2, side, 1)
-    patches = windows[:, corners[:, 0] + k, corners[:, 1] + k].transpose(0, 1).float()
-    # Changes nothing but rounding, which matters in 16 bits.
-    patches = patches - patches.mean((2, 3), keepdim=True)
-    weight = masks.sum((-2, -1)).clamp_min(1e-6)
-    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight[..., None, None]
-    weighted = centred * masks
-    # One matrix product: every template at every position of the square, as a kernel of its own.
-    shifted = [
-        F.pad(weighted, (dx, side - k - dx, dy, side - k - dy)).flatten(1)
-        for dy in range(steps)
-        for dx in range(steps)
-    ]
-    numerator = patches.flatten(1) @ torch.cat(shifted).T
-    highest = numerator.view(len(corners), steps**2, r).amax(1)
-    middle = steps // 2
-    window = patches[..., middle : middle + k, middle : middle + k].flatten(2)
-    flat = masks.flatten(1)
-    mean = window @ flat.T
-    square = window.square().sum(1) @ flat.T
-    spread = (square - mean.square().sum(1) / weight[:, 0]).clamp_min(0)
-    floor = noise * weight[:, 0]
-    energy = (weighted * centred).sum((1, 2, 3))
-    return highest * ((energy + floor) * (spread + floor)).rsqrt()
-
-
 def masked_ncc_around(
     field: Tensor, templates: Tensor, masks: Tensor, noise: float, corners: Tensor, steps: int
 ) -> Tensor:

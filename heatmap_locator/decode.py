@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy import ndimage
+from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE
 from heatmap_locator.head import HeadMaps
@@ -79,6 +80,32 @@ def decode(
             )
         )
     return suppress(candidates, MINIMUM_DISTANCE)[:top]
+
+
+def decode_pixels(maps: HeadMaps, pixel: Tensor, top: int, level: int = 0) -> list[Candidate]:
+    """The ``top`` places where the pixels alone correlate best, with the head's logits there.
+
+    Features may fail on a print unlike any they were trained on; pixels fail elsewhere.
+
+    Args:
+        maps: the head's output for a batch of one.
+        pixel: ``(1, R, h, w)`` correlations it was read from.
+        top: places wanted.
+        level: copied into the candidates.
+    """
+    values, rotations = pixel[0].float().max(0)
+    heat = maps.heat[0, 0].float()
+    return [
+        Candidate(
+            x=(col + 0.5) * STRIDE,
+            y=(row + 0.5) * STRIDE,
+            rotation=float(rotations[row, col]) * 360.0 / pixel.shape[1],
+            log_size=(0.0, 0.0),
+            logit=float(heat[row, col]),
+            level=level,
+        )
+        for row, col in find_peaks(values.cpu().numpy())[:top]
+    ]
 
 
 def suppress(candidates: list[Candidate], distance: float | list[float]) -> list[Candidate]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from heatmap_locator.bank import bank_angles, rotate_piece
 from heatmap_locator.calibration import Calibration
 from heatmap_locator.corners import square_up
-from heatmap_locator.decode import Candidate, decode, heatmap, suppress
+from heatmap_locator.decode import Candidate, decode, decode_pixels, heatmap, suppress
 from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
@@ -221,7 +221,7 @@ class Puzzle:
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
-        kept = self._rank(suppress(found, reach)[: max(top, CANDIDATES)], prepared)
+        kept = suppress(self._rank(found, prepared), reach)[: max(top, CANDIDATES)]
         verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
         if all(after is before for (after, _), before in zip(verified, kept, strict=True)):
             identical = find_identical(prepared, self.picture)
@@ -291,8 +291,10 @@ class Puzzle:
     ) -> tuple[list[Candidate], np.ndarray]:
         """Correlate with the picture at one size and read the volume."""
         model = self.locator.model
-        maps = model.head(*model.correlate_bank(self._levels[index].encoded, bank))
+        feature, pixel = model.correlate_bank(self._levels[index].encoded, bank)
+        maps = model.head(feature, pixel)
         candidates = decode(maps, model.config.rotations, model.head.rotation_gain, top, index)
+        candidates += decode_pixels(maps, pixel, RANKED, index)
         return candidates, heatmap(maps)
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
@@ -303,17 +305,19 @@ class Puzzle:
         return self._in_picture(refined)
 
     def _rank(self, candidates: list[Candidate], piece: PreparedPiece) -> list[Candidate]:
-        """The same candidates, the first few with logits that count their pixels too."""
-        first = candidates[:RANKED]
-        correlations = [0.0] * len(first)
+        """The same candidates with logits that count their pixels too.
+
+        Those that are compared at full working resolution are the likeliest of every size and
+        those that the pixels alone put first.
+        """
+        ranked: list[Candidate] = []
         for index, level in enumerate(self._levels):
-            here = [i for i, c in enumerate(first) if c.level == index]
-            if here:
-                own = [self._on_level(first[i]) for i in here]
-                found = fine_correlation(own, piece, level.working)
-                for i, correlation in zip(here, found, strict=True):
-                    correlations[i] = correlation
-        return rank(first, correlations) + candidates[RANKED:]
+            here = [c for c in candidates if c.level == index]
+            compared = here[:RANKED] + here[-RANKED:]
+            own = [self._on_level(c) for c in compared]
+            ranked += rank(compared, fine_correlation(own, piece, level.working))
+            ranked += here[RANKED:-RANKED]
+        return ranked
 
     def _on_level(self, candidate: Candidate) -> Candidate:
         """The reverse of ``_in_picture``."""

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatmap_locator.bank import erode
-from heatmap_locator.correlation import masked_ncc, masked_ncc_at
+from heatmap_locator.correlation import masked_ncc
 from heatmap_locator.encoder import Encoder
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.head import CenterHead, HeadMaps
@@ -19,14 +19,6 @@ PIXEL_STRIDE = 2
 ENERGY_EVERY = 3
 """Rotations of the bank from one for which a window's energy is computed to the next, where it
 divides their number."""
-
-SHORTLIST = 1 / 16
-"""Share of positions, the best by features, at which pixels are correlated too."""
-
-MINIMUM_SHORTLIST = 256
-
-UNLIKELY = 0.0
-"""Pixel correlation taken for granted everywhere else."""
 
 FEATURE_NOISE = 0.02
 PIXEL_NOISE = 3 * (3 / 255) ** 2
@@ -132,54 +124,27 @@ class HeatmapLocator(nn.Module):
         )
         return EncodedImages(*(t.unflatten(0, (b, r)) for t in encoded))
 
-    def correlate(self, picture: EncodedImages, pieces: EncodedImages) -> tuple[Tensor, Tensor]:
-        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid.
-
-        Pixels are correlated everywhere; for a few rotations, in training.
-        """
+    def correlate(
+        self, picture: EncodedImages, pieces: EncodedImages, energy_every: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid."""
         assert pieces.feature_mask is not None
         assert pieces.pixel_mask is not None
-        feature = masked_ncc(picture.features, pieces.features, pieces.feature_mask, FEATURE_NOISE)
-        fine = masked_ncc(picture.pixels, pieces.pixels, pieces.pixel_mask, PIXEL_NOISE)
+        feature = masked_ncc(
+            picture.features, pieces.features, pieces.feature_mask, FEATURE_NOISE, energy_every
+        )
+        fine = masked_ncc(
+            picture.pixels, pieces.pixels, pieces.pixel_mask, PIXEL_NOISE, energy_every
+        )
         # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
         cell = STRIDE // PIXEL_STRIDE
         return feature, F.max_pool2d(fine, cell + 1, cell)
 
     @torch.no_grad()
     def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:
-        """``correlate`` for a whole bank of rotations, in a fraction of the time.
-
-        Pixels are correlated where features put the piece; elsewhere ``UNLIKELY`` stands.
-        """
-        assert bank.feature_mask is not None
+        """``correlate`` for a whole bank of rotations, with energies interpolated around it."""
         every = 1 if self.config.rotations % ENERGY_EVERY else ENERGY_EVERY
-        feature = masked_ncc(
-            picture.features, bank.features, bank.feature_mask, FEATURE_NOISE, every
-        )
-        b, _, h, w = feature.shape
-        count = min(h * w, max(MINIMUM_SHORTLIST, round(h * w * SHORTLIST)))
-        likely = feature.amax(1).flatten(1).topk(count, sorted=False).indices
-        pixel = torch.full_like(feature, UNLIKELY)
-        for i in range(b):
-            cells = torch.stack([likely[i] // w, likely[i] % w], 1)
-            found = self.correlate_pixels_at(picture, bank, i, cells)
-            pixel[i].flatten(1)[:, likely[i]] = found.T
-        return feature, pixel
-
-    def correlate_pixels_at(
-        self, picture: EncodedImages, pieces: EncodedImages, index: int, cells: Tensor
-    ) -> Tensor:
-        """``(M, R)`` pixel correlation of one piece of a batch at ``(M, 2)`` (row, col) cells."""
-        assert pieces.pixel_mask is not None
-        cell = STRIDE // PIXEL_STRIDE
-        return masked_ncc_at(
-            picture.pixels[index],
-            pieces.pixels[index],
-            pieces.pixel_mask[index],
-            PIXEL_NOISE,
-            cells * cell - pieces.pixels.shape[-1] // 2,
-            cell + 1,
-        )
+        return self.correlate(picture, bank, every)
 
     def forward(self, picture: Tensor, templates: Tensor, masks: Tensor) -> HeadMaps:
         """One bank for each picture: shapes of ``encode_picture`` and ``encode_pieces``."""

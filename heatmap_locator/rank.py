@@ -66,9 +66,8 @@ def fine_correlation(
 
 
 def rank(candidates: list[Candidate], correlations: list[float]) -> list[Candidate]:
-    """Candidates with their logits raised by what their pixels say, against the lowest's."""
-    lowest = min(correlations, default=0.0)
+    """Candidates with their logits raised by what their pixels say."""
     return [
-        replace(candidate, logit=candidate.logit + WEIGHT * (correlation - lowest))
+        replace(candidate, logit=candidate.logit + WEIGHT * max(0.0, correlation))
         for candidate, correlation in zip(candidates, correlations, strict=True)
     ]

@@ -8,7 +8,6 @@ from heatmap_locator.correlation import (
     correlate,
     masked_ncc,
     masked_ncc_around,
-    masked_ncc_at,
 )
 
 NOISE = 0.3
@@ -149,24 +148,6 @@ def test_autocast_stays_near_and_gives_float32() -> None:
         low = masked_ncc(field, templates, masks, NOISE)
     assert low.dtype == torch.float32
     torch.testing.assert_close(low, masked_ncc(field, templates, masks, NOISE), atol=0.02, rtol=0)
-
-
-def test_at_a_few_places_equals_the_highest_of_the_square_around_each() -> None:
-    generator = torch.Generator().manual_seed(3)
-    field = torch.randn(3, 20, 24, generator=generator)
-    templates = torch.randn(4, 3, 6, 6, generator=generator)
-    masks = torch.rand(4, 1, 6, 6, generator=generator)
-    corners = torch.tensor([[4, 5], [0, 0], [10, 12], [-3, 15]])
-    found = masked_ncc_at(field, templates, masks, NOISE, corners, 1)
-    everywhere = by_every_place(field, templates, masks)
-    for place, (row, col) in enumerate(corners.tolist()):
-        wanted = everywhere[:, row + 6, col + 6]
-        np.testing.assert_allclose(found[place], wanted, atol=1e-5)
-    # Over a square the energy is that of its middle, so only the place is compared.
-    template = field[:, 7:13, 9:15][None]
-    full = torch.ones(1, 1, 6, 6)
-    square = masked_ncc_at(field, template, full, 0.0, torch.tensor([[6, 8]]), 3)
-    assert float(square) == pytest.approx(1, abs=1e-5)
 
 
 def by_every_place(field: torch.Tensor, templates: torch.Tensor, masks: torch.Tensor) -> np.ndarray:

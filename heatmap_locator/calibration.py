@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_LOGIT = 6.0
+MOST_LOGIT = 20.0
 """A logit counts for at most +-this: photographs give hardly more, and what identical pixels earn
 says little where they are flat."""
 

@@ -30,8 +30,7 @@ def draw_texture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return (127 + 45 * total / total.std()).clip(0, 255).astype(np.uint8)
 
 
-@pytest.fixture(scope="session")
-def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_plain_weights(path: Path) -> Path:
     """Weights of an untrained model whose heat is a plain readout of the pixel correlation."""
     import torch
 
@@ -44,9 +43,14 @@ def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for parameter in model.head.fuse[-1].parameters():
             parameter.zero_()
         model.head.log_weights.copy_(torch.tensor([-20.0, 3.0]))
-    path = tmp_path_factory.mktemp("plain") / "plain.safetensors"
     save_model(model, path, {"calibration": [2.0, 1.0]})
     return path
+
+
+@pytest.fixture(scope="session")
+def plain_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that is quick to search with."""
+    return write_plain_weights(tmp_path_factory.mktemp("plain") / "plain.safetensors")
 
 
 @pytest.fixture(scope="session")

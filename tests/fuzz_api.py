@@ -113,13 +113,14 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    from conftest import write_plain_weights
     from service_support import Server
-
-    from heatmap_locator.weights import shipped_weights
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        Server(Path(folder) / "data", shipped_weights()) as server,
+        Server(
+            Path(folder) / "data", write_plain_weights(Path(folder) / "plain.safetensors")
+        ) as server,
     ):
         report = explore(server, args.cases, args.seed)
     print("calls:", report.calls, "statuses:", dict(sorted(report.statuses.items())))

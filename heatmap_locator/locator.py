@@ -29,6 +29,9 @@ from heatmap_locator.weights import load_model, shipped_weights
 
 MAX_TOP = 100
 
+REFINED = 5
+"""Answers whose pose is refined; those after them are long shots."""
+
 SPREAD = 0.06
 """Standard deviation of the log of a piece's size about its outline's, the cell's size known."""
 
@@ -230,7 +233,8 @@ class Puzzle:
         scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
         placements: list[Placement] = []
         for (candidate, matrix), score in zip(verified, scores, strict=True):
-            if any(candidate is other for other in kept):  # not exact already
+            exact = all(candidate is not other for other in kept)
+            if not exact and len(placements) < REFINED:
                 candidate = self._refine(candidate, prepared)
                 matrix = self._matrix(prepared, candidate)
             placement = self._placement(prepared, candidate, matrix, score)

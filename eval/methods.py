@@ -82,20 +82,6 @@ def placement(
     )
 
 
-def with_rim(piece: np.ndarray) -> np.ndarray:
-    """The same piece with a transparent rim of a pixel where its alpha is opaque all over.
-
-    The library takes an alpha that is opaque all over for none at all and looks for a background;
-    here it means that all of it is piece.
-    """
-    if piece.shape[2] < 4 or piece[..., 3].min() < 128:
-        return piece
-    padded = np.pad(piece, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    padded[[0, -1], :, 3] = 0
-    padded[:, [0, -1], 3] = 0
-    return padded
-
-
 def digest(path: Path) -> str:
     """Tells weights files apart: the first 12 digits of the file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
@@ -118,7 +104,7 @@ class _OursPrepared:
         self.puzzle = puzzle
 
     def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
-        return self.puzzle.locate(with_rim(piece), top)  # type: ignore[attr-defined]
+        return self.puzzle.locate(piece, top)  # type: ignore[attr-defined]
 
 
 def make_methods(

@@ -34,9 +34,7 @@ def masked_ncc(
         edge before element i.
     """
     b, r = templates.shape[:2]
-    weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
-    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
-    weighted = centred * masks
+    weight, centred, weighted = _centred(templates, masks)
     if torch.is_autocast_enabled(field.device.type):
         low = torch.get_autocast_dtype(field.device.type)
         numerator = correlate(field.to(low), weighted.to(low))
@@ -47,12 +45,11 @@ def masked_ncc(
         count = weight.float().view(b, r, 1, 1)
         energy = (weighted * centred).float().sum((2, 3, 4)).view(b, r, 1, 1)
         size = (numerator.shape[-2], numerator.shape[-1])
-        every = energy_every
-        window = _window_energy(
-            field.float(), masks[:, ::every].float(), count[:, ::every], size
-        ).clamp_min(0)
-        if every > 1:
-            window = _around_the_circle(window / count[:, ::every], every) * count
+        some = slice(None, None, energy_every)
+        window = _window_energy(field.float(), masks[:, some].float(), count[:, some], size)
+        window = window.clamp_min(0)
+        if energy_every > 1:
+            window = _around_the_circle(window / count[:, some], energy_every) * count
         floor = noise * count
         window = (window + floor).rsqrt_()
         return numerator.float() * window.mul_((energy + floor).rsqrt())
@@ -82,9 +79,7 @@ def masked_ncc_around(
     rows = (corners[:, :1] + along)[:, :, None].expand(-1, -1, steps).flatten(1)
     columns = (corners[:, 1:] + along)[:, None, :].expand(-1, steps, -1).flatten(1)
     seen = windows[:, rows, columns].permute(1, 2, 0, 3, 4).float().flatten(3)
-    weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
-    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
-    weighted = centred * masks
+    weight, centred, weighted = _centred(templates, masks)
     numerator = seen.flatten(2) @ weighted.flatten(2).transpose(1, 2)
     flat = masks.flatten(2).transpose(1, 2)
     mean = (seen.flatten(1, 2) @ flat).unflatten(1, (steps**2, c))
@@ -95,6 +90,13 @@ def masked_ncc_around(
     energy = (weighted * centred).sum((2, 3, 4))[:, None]
     ncc = numerator * ((energy + floor) * (spread + floor)).rsqrt()
     return ncc.transpose(1, 2).unflatten(2, (steps, steps))
+
+
+def _centred(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Weight of each mask, ``(..., 1, 1, 1)``; templates without their mean; the same weighted."""
+    weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
+    centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight
+    return weight, centred, centred * masks
 
 
 def correlate(field: Tensor, kernels: Tensor) -> Tensor:

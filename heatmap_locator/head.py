@@ -111,9 +111,9 @@ class CenterHead(nn.Module):
             moved = moved[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
             return moved.gather(1, ((index + step) % self.rotations)[:, None])[:, 0]
 
-        x = _vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
-        y = _vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))
-        turn = _vertex(at(combined, 0, 0, -1), at(combined, 0, 0), at(combined, 0, 0, 1))
+        x = vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
+        y = vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))
+        turn = vertex(at(combined, 0, 0, -1), at(combined, 0, 0), at(combined, 0, 0, 1))
         return torch.stack([x, y], 1), turn
 
     def observe(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -180,7 +180,7 @@ def _slopes(near: Tensor) -> Tensor:
     )
 
 
-def _vertex(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
+def vertex(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
     """Position of the top of a parabola through three samples a step apart, -0.5..0.5."""
     bend = (2 * middle - before - after).clamp_min(1e-3)
     return (0.5 * (after - before) / bend).clamp(-0.5, 0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import bank_angles, rotate_piece
+from heatmap_locator.bank import bank_angles
 from heatmap_locator.calibration import Calibration
 from heatmap_locator.corners import square_up
 from heatmap_locator.decode import Candidate, decode, decode_pixels, heatmap, suppress
@@ -215,16 +215,15 @@ class Puzzle:
             )
         heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
-        with autocast(self.locator.device):
-            bank = self._bank(prepared)
-            for index in range(len(self._levels)):
-                candidates, seen = self._read(bank, index, max(top, CANDIDATES))
-                heat = _highest(heat, seen)
-                found += [self._in_picture(c) for c in candidates]
+        bank = self._bank(prepared)
+        for index in range(len(self._levels)):
+            candidates, seen = self._read(bank, prepared, index, max(top, CANDIDATES))
+            heat = _highest(heat, seen)
+            found += [self._in_picture(c) for c in candidates]
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
-        kept = suppress(self._rank(found, prepared), reach)[: max(top, CANDIDATES)]
+        kept = suppress(found, reach)[: max(top, CANDIDATES)]
         verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
         if all(after is before for (after, _), before in zip(verified, kept, strict=True)):
             identical = find_identical(prepared, self.picture)
@@ -282,51 +281,34 @@ class Puzzle:
     def _bank(self, piece: PreparedPiece) -> EncodedImages:
         """The piece in all rotations."""
         model, device = self.locator.model, self.locator.device
-        bank = rotate_piece(
-            piece.photo.to(device),
-            piece.weight.to(device),
-            piece.reference.to(device),
-            bank_angles(model.config.rotations)[None].to(device),
-        )
-        return model.encode_pieces(*bank).trimmed()
+        with autocast(device):
+            bank = piece.rotated(bank_angles(model.config.rotations).to(device))
+            return model.encode_pieces(*bank).trimmed()
 
     def _read(
-        self, bank: EncodedImages, index: int, top: int
+        self, bank: EncodedImages, piece: PreparedPiece, index: int, top: int
     ) -> tuple[list[Candidate], np.ndarray]:
-        """Correlate with the picture at one size and read the volume."""
-        model = self.locator.model
-        feature, pixel = model.correlate_bank(self._levels[index].encoded, bank)
-        maps = model.head(feature, pixel)
-        candidates = decode(maps, model.config.rotations, model.head.rotation_gain, top, index)
-        candidates += decode_pixels(maps, pixel, RANKED, index)
-        return candidates, heatmap(maps)
+        """Correlate with the picture at one size and read the volume.
+
+        The head's first places, and those that the pixels alone put first, are compared at full
+        working resolution.
+        """
+        model, level = self.locator.model, self._levels[index]
+        with autocast(self.locator.device):
+            feature, pixel = model.correlate_bank(level.encoded, bank)
+            maps = model.head(feature, pixel)
+        named = decode(maps, model.config.rotations, model.head.rotation_gain, top, index)
+        compared = named[:RANKED] + decode_pixels(maps, pixel, RANKED, index)
+        ranked = rank(compared, fine_correlation(compared, piece, level.working))
+        return ranked + named[RANKED:], heatmap(maps)
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
-        level, own = self._levels[candidate.level], self._on_level(candidate)
+        level, ratio = self._levels[candidate.level], self._to_first(candidate.level)
+        own = replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
         spread = UNKNOWN_SPREAD if self.grid is None else SPREAD
         with autocast(self.locator.device):
             (refined,) = refine([own], piece, level.encoded, self.locator.model, spread)
         return self._in_picture(refined)
-
-    def _rank(self, candidates: list[Candidate], piece: PreparedPiece) -> list[Candidate]:
-        """The same candidates with logits that count their pixels too.
-
-        Those that are compared at full working resolution are the likeliest of every size and
-        those that the pixels alone put first.
-        """
-        ranked: list[Candidate] = []
-        for index, level in enumerate(self._levels):
-            here = [c for c in candidates if c.level == index]
-            compared = here[:RANKED] + here[-RANKED:]
-            own = [self._on_level(c) for c in compared]
-            ranked += rank(compared, fine_correlation(own, piece, level.working))
-            ranked += here[RANKED:-RANKED]
-        return ranked
-
-    def _on_level(self, candidate: Candidate) -> Candidate:
-        """The reverse of ``_in_picture``."""
-        ratio = self._to_first(candidate.level)
-        return replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
 
     def _in_picture(self, candidate: Candidate) -> Candidate:
         """Comparable across levels: the reference point in units of the first level."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE
+from heatmap_locator.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
@@ -42,6 +42,13 @@ class PreparedPiece:
     contour: Array
     to_resized: Array
     assumed: bool = False
+
+    def rotated(self, degrees: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Templates and masks of ``bank.rotate_piece`` for ``(K,)`` degrees, on their device."""
+        photo, weight, reference = (
+            t.to(degrees.device) for t in (self.photo, self.weight, self.reference)
+        )
+        return rotate_piece(photo, weight, reference, degrees[None], scale)
 
     @property
     def is_rectangle(self) -> bool:

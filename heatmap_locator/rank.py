@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import CANVAS, erode, rotate_piece
+from heatmap_locator.bank import CANVAS, erode
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
 from heatmap_locator.model import PIXEL_NOISE
@@ -51,13 +51,7 @@ def fine_correlation(
     for scale in SCALES:
         templates, masks = (
             t[0].unflatten(0, degrees.shape)
-            for t in rotate_piece(
-                piece.photo.to(device),
-                piece.weight.to(device),
-                piece.reference.to(device),
-                degrees.view(1, -1).to(device),
-                scale,
-            )
+            for t in piece.rotated(degrees.flatten().to(device), scale)
         )
         inner = erode(masks).clamp(0, 1)
         found = masked_ncc_around(picture, templates, inner, PIXEL_NOISE, corners, 2 * REACH + 1)

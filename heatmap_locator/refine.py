@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.bank import rotate_piece
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import STRIDE
+from heatmap_locator.head import vertex
 from heatmap_locator.model import (
     FEATURE_NOISE,
     PIXEL_NOISE,
@@ -72,13 +72,7 @@ def refine(
     degrees = torch.tensor([[c.rotation] for c in candidates]) + torch.tensor(TURNS)
     volumes = []
     for scale in SCALES:
-        bank = rotate_piece(
-            piece.photo.to(device),
-            piece.weight.to(device),
-            piece.reference.to(device),
-            degrees.view(1, -1).to(device),
-            scale,
-        )
+        bank = piece.rotated(degrees.flatten().to(device), scale)
         volumes.append(_correlate(model, picture, model.encode_pieces(*bank).trimmed(), cells))
     combined = torch.stack(volumes, 1).cpu()
     prior = -(_LOG_SCALES / spread).square() / 2
@@ -136,7 +130,6 @@ def _vertex(volume: Tensor, peak: tuple[int, ...], axis: int) -> float:
     if not 0 < index < volume.shape[axis] - 1:
         return float(index)
     before, at, after = (
-        float(volume[tuple(p + d * (a == axis) for a, p in enumerate(peak))]) for d in (-1, 0, 1)
+        volume[tuple(p + d * (a == axis) for a, p in enumerate(peak))] for d in (-1, 0, 1)
     )
-    bend = max(2 * at - before - after, 1e-3)
-    return index + min(max(0.5 * (after - before) / bend, -0.5), 0.5)
+    return index + float(vertex(before, at, after))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from heatmap_eval.methods import Method, hull, with_rim
+from heatmap_eval.methods import Method, hull
 from heatmap_eval.ncc import Ncc
 from heatmap_eval.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
@@ -101,14 +101,9 @@ def test_sift_knows_when_it_does_not_know(picture: np.ndarray) -> None:
     ) == []  # fmt: skip
 
 
-def test_hull_and_rim() -> None:
+def test_hull() -> None:
     mask = np.zeros((20, 30), np.float32)
     mask[5:10, 7:20] = 1
     points = hull(mask)
     assert points.min(axis=0).tolist() == [7, 5]
     assert points.max(axis=0).tolist() == [20, 10]
-    opaque = np.full((8, 9, 4), 255, np.uint8)
-    assert with_rim(opaque).shape == (10, 11, 4)
-    assert with_rim(opaque)[1:-1, 1:-1, 3].min() == 255
-    assert with_rim(opaque)[..., 3].min() == 0
-    assert with_rim(opaque[..., :3]).shape == (8, 9, 3)

@@ -9,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from heatmap_locator.weights import write_atomically
+from heatmap_locator.files import write_atomically
 
 from .base import RecipeModule, collapse_gauge
 from .box_losses import box_loss, corners

@@ -166,21 +166,11 @@ class Engine:
 
     def _search(self, puzzle: "Puzzle", jobs: list[_Job]) -> None:
         started = time.perf_counter()
-        images = [job.image for job in jobs]
-        together = getattr(puzzle, "search_many", None)
-        if together is not None and len(jobs) > 1:
+        for job in jobs:
             try:
-                for job, found in zip(jobs, together(images, jobs[0].top), strict=True):
-                    job.future.set_result(found)
-            except InputError:  # one that shows no piece must not take the others with it
-                together = None
-        if together is None or len(jobs) == 1:
-            for job in jobs:
-                if not job.future.done():
-                    try:
-                        assert job.image is not None
-                        job.future.set_result(puzzle.search(job.image, job.top))
-                    except InputError as error:
-                        job.future.set_exception(error)
+                assert job.image is not None
+                job.future.set_result(puzzle.search(job.image, job.top))
+            except InputError as error:  # one that shows no piece must not take the others with it
+                job.future.set_exception(error)
         self._metrics.batch.observe(len(jobs))
         self._metrics.search_seconds.observe(time.perf_counter() - started)

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-MOST_LOGIT = 20.0
-"""A logit counts for at most +-this: photographs give hardly more, and what identical pixels earn
-says little where they are flat."""
+MOST_LOGIT = 34.0
+"""A logit counts for at most +-this: photographs give hardly more, and beyond it a probability
+cannot be told from 1."""
 
 MOST_MARGIN = 10.0
 """Logits that a lead over the next best counts for at most, and what a lone candidate has."""

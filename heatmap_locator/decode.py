@@ -13,6 +13,9 @@ from heatmap_locator.head import HeadMaps
 PEAK_WINDOW = 3
 """A peak is the largest of so many cells on a side."""
 
+PIXEL_PEAK_WINDOW = 7
+"""The same where pixels alone are read: one place has many small peaks of them."""
+
 MINIMUM_DISTANCE = CELL / 2
 """Working pixels between two candidates; nearer ones are the same place seen twice."""
 
@@ -39,9 +42,9 @@ class Candidate:
     scale: float = 1.0
 
 
-def find_peaks(heat: np.ndarray) -> list[tuple[int, int]]:
-    """(row, col) of the local maxima of ``(h, w)``, highest first."""
-    highest = ndimage.maximum_filter(heat, size=PEAK_WINDOW, mode="constant", cval=-np.inf)
+def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:
+    """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first."""
+    highest = ndimage.maximum_filter(heat, size=window, mode="constant", cval=-np.inf)
     rows, cols = np.nonzero(heat == highest)
     order = np.argsort(-heat[rows, cols], kind="stable")
     return [(int(rows[i]), int(cols[i])) for i in order]
@@ -104,7 +107,7 @@ def decode_pixels(maps: HeadMaps, pixel: Tensor, top: int, level: int = 0) -> li
             logit=float(heat[row, col]),
             level=level,
         )
-        for row, col in find_peaks(values.cpu().numpy())[:top]
+        for row, col in find_peaks(values.cpu().numpy(), PIXEL_PEAK_WINDOW)[:top]
     ]
 
 
@@ -113,16 +116,15 @@ def suppress(candidates: list[Candidate], distance: float | list[float]) -> list
 
     A list holds the distance for each level; the larger of two candidates' counts.
     """
-    kept: list[Candidate] = []
-
-    def reach(candidate: Candidate) -> float:
-        return distance[candidate.level] if isinstance(distance, list) else distance
-
-    for candidate in sorted(candidates, key=lambda c: -c.logit):
-        own = reach(candidate)
-        if all(np.hypot(candidate.x - k.x, candidate.y - k.y) >= max(own, reach(k)) for k in kept):
-            kept.append(candidate)
-    return kept
+    order = sorted(candidates, key=lambda c: -c.logit)
+    places = np.array([(c.x, c.y) for c in order]).reshape(-1, 2)
+    reach = np.array([distance[c.level] if isinstance(distance, list) else distance for c in order])
+    kept: list[int] = []
+    for i in range(len(order)):
+        apart = np.hypot(*(places[kept] - places[i]).T)
+        if (apart >= np.maximum(reach[i], reach[kept])).all():
+            kept.append(i)
+    return [order[i] for i in kept]
 
 
 def heatmap(maps: HeadMaps) -> np.ndarray:

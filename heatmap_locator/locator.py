@@ -22,9 +22,9 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import RANKED, fine_correlation, rank
+from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, rank
 from heatmap_locator.refine import refine
-from heatmap_locator.verify import CANDIDATES, find_identical, verify
+from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
 
 MAX_TOP = 100
@@ -225,9 +225,15 @@ class Puzzle:
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
         kept = suppress(found, reach)[: max(top, CANDIDATES)]
         verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
-        if all(after is before for (after, _), before in zip(verified, kept, strict=True)):
+        gains = [
+            after.logit - before.logit for (after, _), before in zip(verified, kept, strict=True)
+        ]
+        if max(gains, default=0.0) < SURELY * GAIN:
             identical = find_identical(prepared, self.picture)
-            verified += [] if identical is None else [identical]
+            if identical is not None:
+                best = max((c.logit for c in kept), default=0.0)
+                candidate, matrix = identical
+                verified.append((replace(candidate, logit=best + candidate.logit), matrix))
         verified.sort(key=lambda pair: -pair[0].logit)
         scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
         placements: list[Placement] = []
@@ -290,17 +296,18 @@ class Puzzle:
     ) -> tuple[list[Candidate], np.ndarray]:
         """Correlate with the picture at one size and read the volume.
 
-        The head's first places, and those that the pixels alone put first, are compared at full
-        working resolution.
+        The head's first places, and those that the pixels alone put first, are ranked by their
+        pixels in more poses.
         """
         model, level = self.locator.model, self._levels[index]
         with autocast(self.locator.device):
             feature, pixel = model.correlate_bank(level.encoded, bank)
             maps = model.head(feature, pixel)
-        named = decode(maps, model.config.rotations, model.head.rotation_gain, top, index)
-        compared = named[:RANKED] + decode_pixels(maps, pixel, RANKED, index)
-        ranked = rank(compared, fine_correlation(compared, piece, level.working))
-        return ranked + named[RANKED:], heatmap(maps)
+        rotations, gain = model.config.rotations, model.head.rotation_gain
+        named = decode(maps, rotations, gain, max(top, NAMED), index)
+        named += decode_pixels(maps, pixel, NAMED_BY_PIXELS, index)
+        halved = level.encoded.pixels[0].float()
+        return rank(named, piece, level.working, halved), heatmap(maps)
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
         level, ratio = self._levels[candidate.level], self._to_first(candidate.level)

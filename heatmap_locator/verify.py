@@ -21,6 +21,9 @@ IDENTICAL = 0.97
 GAIN = 20.0
 """Logit that a correlation of 1 earns."""
 
+SURELY = 0.9
+"""Part of GAIN below which the same pixels may well be elsewhere."""
+
 CANDIDATES = 40
 REACH = 12
 """Picture pixels around a candidate that are searched."""
@@ -30,6 +33,10 @@ LARGEST = 160
 
 SAME_LEVELS = 3.0
 """Mean difference, in levels of 255, up to which pixels count as the same."""
+
+LOWEST = 32
+"""Places of the least squared difference that are compared exactly: of a flat crop the squares
+are lost in rounding."""
 
 SNAP_DEGREES = 10.0
 SNAP_SCALE = 0.1
@@ -74,8 +81,9 @@ def verify(
     if best < IDENTICAL:
         return candidate, matrix
     snapped[:, 2] += [col - REACH, row - REACH]
+    found = window[row : row + size[1], col : col + size[0]]
+    gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL) * _sameness(found, upright, mask > 0)
     rotation = float(np.degrees(np.arctan2(snapped[0, 1], snapped[0, 0])) % 360.0 % 360.0)
-    gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL)
     raised = replace(
         candidate, logit=candidate.logit + gain, rotation=rotation, log_size=(0.0, 0.0)
     )
@@ -92,7 +100,8 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate
         picture: (H, W, 3) uint8.
 
     Returns:
-        Candidate (its level is 0) and 2x3 map of photo pixels to picture pixels, or ``None``.
+        Candidate (its level is 0, its logit what the match earns) and 2x3 map of photo pixels to
+        picture pixels, or ``None``.
     """
     inside = piece.mask > 0.5
     ys, xs = np.nonzero(inside)
@@ -107,23 +116,28 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate
         height, width = upright.shape[:2]
         if height > picture.shape[0] or width > picture.shape[1]:
             continue
-        scores = match_template(picture, upright)
-        row, col = np.unravel_index(int(scores.argmax()), scores.shape)
-        found = picture[row : row + height, col : col + width].astype(np.int16)
-        # On flat windows the correlation is rounding noise; the pixels themselves are not.
-        same = float(np.abs(found - upright).mean()) < SAME_LEVELS
-        score = float(scores[row, col])
-        if same and score >= IDENTICAL and (best is None or score > best[0]):
-            best = score, quarter, np.array([col + width / 2, row + height / 2])
+        squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
+        least = min(LOWEST, squares.size)
+        for place in np.argpartition(squares, least - 1, axis=None)[:least]:
+            row, col = (int(v) for v in np.unravel_index(int(place), squares.shape))
+            same = _sameness(picture[row : row + height, col : col + width], upright)
+            if same > 0 and (best is None or same > best[0]):
+                best = same, quarter, np.array([col + width / 2, row + height / 2])
     if best is None:
         return None
-    score, quarter, place = best
+    same, quarter, place = best
     rotation = 90.0 * quarter
     linear = clockwise(-rotation).round()
     matrix = np.column_stack([linear, place - linear @ middle])
-    gain = GAIN * (score - IDENTICAL) / (1 - IDENTICAL)
     x, y = (float(v) for v in place)
-    return Candidate(x, y, rotation, (0.0, 0.0), gain, 0), matrix
+    return Candidate(x, y, rotation, (0.0, 0.0), GAIN * same, 0), matrix
+
+
+def _sameness(found: np.ndarray, piece: np.ndarray, inside: np.ndarray | None = None) -> float:
+    """1 where all pixels are equal, 0 from a mean difference of SAME_LEVELS on."""
+    apart = np.abs(found.astype(np.float32) - piece.astype(np.float32))
+    mean = apart.mean() if inside is None else apart[inside].mean()
+    return max(0.0, 1 - float(mean) / SAME_LEVELS)
 
 
 def _snap(matrix: Array, middle: Array) -> Array | None:

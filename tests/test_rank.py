@@ -1,15 +1,17 @@
-"""Ranking by pixels at full working resolution, on a print whose place is known."""
+"""Ranking by pixels, on a print whose place is known."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import draw_texture
 
 from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import CELL
+from heatmap_locator.model import PIXEL_STRIDE
 from heatmap_locator.piece import PreparedPiece, prepare_piece
-from heatmap_locator.rank import WEIGHT, fine_correlation, rank
+from heatmap_locator.rank import KEPT, WEIGHT, compare, evidence, pose_piece, rank
 
 PLACE = (110.0, 90.0)
 
@@ -35,28 +37,51 @@ def at(x: float, y: float, rotation: float, logit: float = 0.0) -> Candidate:
     return Candidate(x, y, rotation, (0.0, 0.0), logit, 0)
 
 
-def correlate(piece: PreparedPiece, picture: np.ndarray, *candidates: Candidate) -> list[float]:
-    tensor = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
-    return fine_correlation(list(candidates), piece, tensor)
+def tensor_of(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255
 
 
+@pytest.mark.parametrize("stride", [1, PIXEL_STRIDE])
 def test_the_true_place_correlates_and_others_do_not(
-    piece: PreparedPiece, picture: np.ndarray
+    piece: PreparedPiece, picture: np.ndarray, stride: int
 ) -> None:
     near = at(PLACE[0] + 2, PLACE[1] - 2, 53.0)
     elsewhere, turned = at(60, 120, 50.0), at(*PLACE, 140.0)
+    poses, field = pose_piece(piece, torch.device("cpu")), tensor_of(picture)
+    if stride > 1:
+        poses, field = poses.halved(), F.avg_pool2d(field, stride)
     with torch.no_grad():
-        found = correlate(piece, picture, near, elsewhere, turned)
+        found = compare([near, elsewhere, turned], poses, field, stride)
     assert found[0] > 0.9
-    assert max(found[1:]) < 0.6
+    assert max(found[1:]) < 0.7
     assert all(-1.01 <= value <= 1.01 for value in found)
+    assert compare([], poses, field, stride) == []
 
 
-def test_pixels_may_change_the_order() -> None:
-    first, second = at(0, 0, 0, logit=1.0), at(50, 50, 0, logit=0.0)
-    level = rank([first, second], [0.5, 0.5])
-    assert level[0].logit - level[1].logit == pytest.approx(1.0)
-    ranked = rank([first, second], [0.4, 0.6])
-    assert ranked[1].logit - ranked[0].logit == pytest.approx(0.2 * WEIGHT - 1.0)
-    assert rank([first], [-0.5]) == [first]  # pixels that disagree prove nothing
-    assert rank([], []) == []
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_another_size_still_correlates(
+    piece: PreparedPiece, picture: np.ndarray, factor: float
+) -> None:
+    matrix = cv2.getRotationMatrix2D((PLACE[0] - 0.5, PLACE[1] - 0.5), 0, factor)
+    other = cv2.warpAffine(picture, matrix, picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+    poses = pose_piece(piece, torch.device("cpu"))
+    (found,) = compare([at(*PLACE, 50.0)], poses, tensor_of(other))
+    assert found > 0.9
+
+
+def test_evidence_grows_faster_towards_one() -> None:
+    assert evidence(0.5) == pytest.approx(-WEIGHT * np.log(0.75))
+    assert evidence(0.95) - evidence(0.94) > 3 * (evidence(0.5) - evidence(0.49))
+    assert evidence(-0.5) == 0.0  # pixels that disagree prove nothing
+    assert np.isfinite(evidence(1.0))
+
+
+def test_pixels_change_the_order(piece: PreparedPiece, picture: np.ndarray) -> None:
+    field = tensor_of(picture)
+    true, others = at(*PLACE, 50.0), [at(10.0 * i % 220, 20, 5.0 * i, 2.0) for i in range(KEPT + 6)]
+    ranked = rank([*others, true], piece, field, F.avg_pool2d(field, PIXEL_STRIDE))
+    assert len(ranked) == KEPT + 7
+    assert (ranked[0].x, ranked[0].y) == PLACE
+    logits = [c.logit for c in ranked]
+    assert max(logits[KEPT:]) <= logits[KEPT - 1]
+    assert logits[:KEPT] == sorted(logits[:KEPT], reverse=True)

@@ -1,0 +1,44 @@
+"""Crops of the very file: found to the pixel, and told from places that only look alike."""
+
+import cv2
+import numpy as np
+import pytest
+
+from heatmap_locator.piece import prepare_piece
+from heatmap_locator.verify import GAIN, find_identical
+
+
+@pytest.fixture(scope="module")
+def sky() -> np.ndarray:
+    """(240, 320, 3) a soft gradient with a grain of two levels, nearly flat."""
+    rng = np.random.default_rng(3)
+    slope = np.linspace(120, 150, 320)[None, :, None] + np.linspace(0, 9, 240)[:, None, None]
+    return (slope + rng.integers(0, 3, (240, 320, 3))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quarter", [0, 1, 2, 3])
+def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> None:
+    crop = np.ascontiguousarray(np.rot90(sky[100:140, 200:250], -quarter))
+    found = find_identical(prepare_piece(_opaque(crop)), sky)
+    assert found is not None
+    candidate, _ = found
+    assert (candidate.x, candidate.y) == (225.0, 120.0)
+    assert candidate.rotation == 90.0 * quarter
+    assert candidate.logit == pytest.approx(GAIN)
+
+
+def test_what_is_not_in_the_file_is_not_found(sky: np.ndarray) -> None:
+    other = cv2.GaussianBlur(sky[100:140, 200:250], (0, 0), 2) // 2
+    assert find_identical(prepare_piece(_opaque(other)), sky) is None
+
+
+def test_a_recompressed_crop_earns_less(sky: np.ndarray) -> None:
+    crop = np.ascontiguousarray(sky[100:140, 200:250])
+    coded = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], 1)
+    found = find_identical(prepare_piece(_opaque(coded)), sky)
+    assert found is not None
+    assert 0 < found[0].logit < GAIN
+
+
+def _opaque(crop: np.ndarray) -> np.ndarray:
+    return np.dstack([crop, np.full(crop.shape[:2], 255, np.uint8)])

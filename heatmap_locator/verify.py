@@ -21,8 +21,8 @@ IDENTICAL = 0.97
 GAIN = 20.0
 """Logit that a correlation of 1 earns."""
 
-SURELY = 0.9
-"""Part of GAIN below which the same pixels may well be elsewhere."""
+SURELY = 0.9999
+"""Part of GAIN below which better pixels may be elsewhere: sky differs by its grain alone."""
 
 CANDIDATES = 40
 REACH = 12

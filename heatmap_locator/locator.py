@@ -22,7 +22,7 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, rank
+from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Poses, pose_piece, rank
 from heatmap_locator.refine import refine
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
@@ -215,9 +215,9 @@ class Puzzle:
             )
         heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
-        bank = self._bank(prepared)
+        bank, poses = self._bank(prepared), pose_piece(prepared, self.locator.device)
         for index in range(len(self._levels)):
-            candidates, seen = self._read(bank, prepared, index, max(top, CANDIDATES))
+            candidates, seen = self._read(bank, poses, index, max(top, CANDIDATES))
             heat = _highest(heat, seen)
             found += [self._in_picture(c) for c in candidates]
         # Half a cell of the size that a candidate was found under, in units of the first level.
@@ -292,7 +292,7 @@ class Puzzle:
             return model.encode_pieces(*bank).trimmed()
 
     def _read(
-        self, bank: EncodedImages, piece: PreparedPiece, index: int, top: int
+        self, bank: EncodedImages, poses: Poses, index: int, top: int
     ) -> tuple[list[Candidate], np.ndarray]:
         """Correlate with the picture at one size and read the volume.
 
@@ -307,7 +307,7 @@ class Puzzle:
         named = decode(maps, rotations, gain, max(top, NAMED), index)
         named += decode_pixels(maps, pixel, NAMED_BY_PIXELS, index)
         halved = level.encoded.pixels[0].float()
-        return rank(named, piece, level.working, halved), heatmap(maps)
+        return rank(named, poses, level.working, halved), heatmap(maps)
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
         level, ratio = self._levels[candidate.level], self._to_first(candidate.level)

@@ -75,7 +75,7 @@ class EncodedImages:
         """
         assert self.feature_mask is not None
         assert self.pixel_mask is not None
-        f, p = _empty_border(self.feature_mask), _empty_border(self.pixel_mask)
+        f, p = empty_border(self.feature_mask), empty_border(self.pixel_mask)
         return EncodedImages(
             *(
                 t[..., n : t.shape[-2] - n, n : t.shape[-1] - n]
@@ -89,7 +89,7 @@ class EncodedImages:
         )
 
 
-def _empty_border(masks: Tensor) -> int:
+def empty_border(masks: Tensor) -> int:
     """Elements on every side of ``(..., k, k)`` masks that are zero in all of them."""
     used = masks.flatten(0, -3).amax(0) > 0
     lines = used.any(0) | used.any(1)

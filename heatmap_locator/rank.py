@@ -7,6 +7,7 @@ around each, first at that resolution, then the best of them at every working pi
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from torch import Tensor
 from heatmap_locator.bank import CANVAS, bank_angles, erode
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
-from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE
+from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
 from heatmap_locator.piece import PreparedPiece
 
 NAMED = 60
@@ -55,9 +56,15 @@ class Poses:
     templates: Tensor
     masks: Tensor
 
+    @cached_property
     def halved(self) -> "Poses":
         """At the resolution that the volume's pixels have."""
-        return Poses(*(_pooled(t, PIXEL_STRIDE) for t in (self.templates, self.masks)))
+        return Poses(
+            *(
+                F.avg_pool2d(t.flatten(0, 2), PIXEL_STRIDE).unflatten(0, t.shape[:3])
+                for t in (self.templates, self.masks)
+            )
+        )
 
 
 def pose_piece(piece: PreparedPiece, device: torch.device) -> Poses:
@@ -65,9 +72,7 @@ def pose_piece(piece: PreparedPiece, device: torch.device) -> Poses:
     degrees = bank_angles(ROTATIONS).to(device)
     rendered = [piece.rotated(degrees, scale) for scale in SCALES]
     templates, masks = (torch.stack(t, 2)[0] for t in zip(*rendered, strict=True))
-    used = masks.flatten(0, 2).amax(0) > 0
-    lines = used.any(0) | used.any(1)
-    border = int((lines | lines.flip(0)).int().argmax()) // PIXEL_STRIDE * PIXEL_STRIDE
+    border = empty_border(masks) // PIXEL_STRIDE * PIXEL_STRIDE
     inner = slice(border, CANVAS - border)
     return Poses(templates[..., inner, inner], erode(masks).clamp(0, 1)[..., inner, inner])
 
@@ -110,18 +115,17 @@ def evidence(correlation: float) -> float:
 
 
 def rank(
-    candidates: list[Candidate], piece: PreparedPiece, picture: Tensor, halved: Tensor
+    candidates: list[Candidate], poses: Poses, picture: Tensor, halved: Tensor
 ) -> list[Candidate]:
     """Candidates with their logits raised by what their pixels say, best first.
 
     Args:
         candidates: of one picture size, in its working pixels; the same place may come twice.
-        piece: the piece.
+        poses: of the piece.
         picture: ``(3, H, W)`` working picture, 0..1.
         halved: the same averaged down by ``PIXEL_STRIDE``.
     """
-    poses = pose_piece(piece, picture.device)
-    first = _raised(candidates, compare(candidates, poses.halved(), halved, PIXEL_STRIDE))
+    first = _raised(candidates, compare(candidates, poses.halved, halved, PIXEL_STRIDE))
     order = sorted(range(len(first)), key=lambda i: -first[i].logit)
     kept = [candidates[i] for i in order[:KEPT]]
     last = _raised(kept, compare(kept, poses, picture))
@@ -137,7 +141,3 @@ def _raised(candidates: list[Candidate], correlations: list[float]) -> list[Cand
         replace(candidate, logit=candidate.logit + evidence(correlation))
         for candidate, correlation in zip(candidates, correlations, strict=True)
     ]
-
-
-def _pooled(stack: Tensor, stride: int) -> Tensor:
-    return F.avg_pool2d(stack.flatten(0, 2), stride).unflatten(0, stack.shape[:3])

@@ -104,9 +104,12 @@ def correlate(field: Tensor, kernels: Tensor) -> Tensor:
 
     One convolution a picture: grouped ones of this shape are several times slower on CPUs.
     """
-    return torch.stack(
-        [_Correlate.apply(one, own) for one, own in zip(field, kernels, strict=True)]
-    )
+    one_picture = _Correlate.apply if field.device.type == "cpu" else _convolve
+    return torch.stack([one_picture(one, own) for one, own in zip(field, kernels, strict=True)])
+
+
+def _convolve(field: Tensor, kernels: Tensor) -> Tensor:
+    return F.conv2d(field[None], kernels, padding=kernels.shape[-1] // 2)[0]
 
 
 class _Correlate(torch.autograd.Function):
@@ -118,7 +121,7 @@ class _Correlate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
         ctx.save_for_backward(field, kernels)
-        return F.conv2d(field[None], kernels, padding=kernels.shape[-1] // 2)[0]
+        return _convolve(field, kernels)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:

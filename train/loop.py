@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,24 +173,36 @@ def train(
 
 
 def start_from(module: TrainingModule, weights: str) -> None:
-    """Give a fresh module the parameters of a weights file of the same shape.
+    """Give a fresh module the parameters of a weights file.
 
-    Where the recipe trains the head alone, the head starts afresh and only the encoder and the
-    weights of the two correlations are taken.
+    The file's model may have another encoder with the same layers and fewer blocks (resnet18 for
+    resnet34): the blocks it lacks start as the identity, so that the larger model begins where
+    the smaller one stands (Chen et al., "Net2Net", 2016).  Where the recipe trains the head
+    alone, the head starts afresh and only the encoder and the weights of the two correlations
+    are taken.
 
     Raises:
         WeightsError: the file cannot be read.
         InputError: it is of another shape than the recipe's model.
     """
     model, _ = load_model(weights)
-    if model.config != module.recipe.model:
-        raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
     state = model.state_dict()
     if not module.recipe.run.train_encoder:
         state = {
             k: v for k, v in state.items() if k.startswith("encoder.") or k == "head.log_weights"
         }
-    module.model.load_state_dict({**module.model.state_dict(), **state})
+    own = module.model.state_dict()
+    fits = all(k in own and own[k].shape == v.shape for k, v in state.items())
+    added = [k for k in own if k.startswith("encoder.") and k not in state]
+    if (
+        not fits
+        or replace(model.config, encoder=module.recipe.model.encoder) != module.recipe.model
+        or not all(k.startswith("encoder.backbone.layer1.") for k in added)
+    ):
+        raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
+    # A residual block whose last norm is zero adds nothing to what passes it.
+    silent = {k: torch.zeros_like(own[k]) for k in added if ".bn2." in k}
+    module.model.load_state_dict({**own, **silent, **state})
 
 
 def _csv(out: Path, start: int) -> CSVLogger:

@@ -13,7 +13,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 MILDEST = 0.3
 """Strength of the mildest capture: of the harsh ones alone, the head learns to distrust pixels
 that agree, and on most real prints they do."""

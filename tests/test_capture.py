@@ -85,6 +85,20 @@ def test_other_generators_give_other_captures() -> None:
     assert (one[1] - two[1]).abs().max() > 0.01
 
 
+def test_a_milder_capture_changes_less() -> None:
+    truth = torch.full((64, 3, 40, 56), 0.5)  # even, so that blur and JPEG have nothing to change
+    harsh, mild = (
+        (capture_pictures(truth, seeded(5), mildest) - truth).abs().mean() for mildest in (1.0, 0.0)
+    )
+    assert mild < 0.8 * harsh
+    (harsh_piece, _), (mild_piece, _) = (
+        capture_pieces(truth, outlines(64), seeded(5), mildest) for mildest in (1.0, 0.0)
+    )
+    inside = (..., slice(14, 26), slice(16, 38))
+    harsh, mild = ((p - truth)[inside].abs().mean() for p in (harsh_piece, mild_piece))
+    assert mild < 0.8 * harsh
+
+
 def test_images_of_a_batch_are_captured_apart() -> None:
     same = pictures(1).repeat(4, 1, 1, 1)
     found = capture_pictures(same, seeded(0))

@@ -79,6 +79,11 @@ def test_a_recipe_survives_its_dictionary() -> None:
     assert recipe_from_dict(recipe.to_dict()) == recipe
 
 
+def test_a_strength_out_of_range_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"scenes\.mildest must be from 0 to 1"):
+        recipe_from_dict({"scenes": {"mildest": 1.5}})
+
+
 def test_every_recipe_of_the_package_loads() -> None:
     names = recipe_names()
     assert {"base", "tiny"} <= set(names)

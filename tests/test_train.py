@@ -264,6 +264,21 @@ def test_training_starts_from_given_weights(finished: Path) -> None:
         loop.start_from(TrainingModule(other), str(finished / "weights.safetensors"))
 
 
+def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> None:
+    small = TrainingModule(tiny())
+    small.write_weights(tmp_path / "small.safetensors", {})
+    model = dataclasses.replace(tiny().model, encoder="resnet34")
+    large = TrainingModule(dataclasses.replace(tiny(), model=model))
+    assert len(large.state_dict()) > len(small.state_dict())
+    loop.start_from(large, str(tmp_path / "small.safetensors"))
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(large.model.encoder(images), small.model.encoder(images))
+    large.write_weights(tmp_path / "large.safetensors", {})
+    with pytest.raises(InputError, match="not the recipe's"):
+        loop.start_from(small, str(tmp_path / "large.safetensors"))
+
+
 def test_one_batch_is_learnt(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny(steps=40, validate_every=40)
     recipe = dataclasses.replace(

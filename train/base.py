@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .config import BaseRecipe, recipe_from_dict
-from .data import SceneBatches, capture
+from .data import SceneBatches
 from .scenes import Scenes
 
 
@@ -78,7 +78,8 @@ class RecipeModule(L.LightningModule, ABC):
             return batch
         step = 0 if self.overfit else batch_idx
         rank, world = self.place
-        return capture(batch, self.capture_on_device.generator(step * world + rank))
+        batches = self.capture_on_device
+        return batches.photographed(batch, batches.generator(step * world + rank))
 
     @property
     def place(self) -> tuple[int, int]:
@@ -90,7 +91,8 @@ class RecipeModule(L.LightningModule, ABC):
         """The validation batch as photographed, the same each time."""
         if self.capture_on_device is None:
             return batch
-        return capture(batch, torch.Generator().manual_seed(batch_idx))
+        generator = torch.Generator().manual_seed(batch_idx)
+        return self.capture_on_device.photographed(batch, generator)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if self.global_step % 50:

@@ -13,21 +13,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MILDEST = 0.3
-"""Strength of the mildest capture: of the harsh ones alone, the head learns to distrust pixels
-that agree, and on most real prints they do."""
-
 
 class Draw:
     """Per-sample random parameters, ``(n, 1, 1, 1)`` unless a channel count is given.
 
-    Each sample has a ``strength`` from MILDEST to 1 that everything done to it is scaled by.
+    Args:
+        mildest: each sample has a strength from this to 1 that what is done to its print is
+            scaled by; at 1 none is drawn.
     """
 
-    def __init__(self, n: int, generator: torch.Generator, device: torch.device) -> None:
+    def __init__(
+        self, n: int, generator: torch.Generator, device: torch.device, mildest: float = 1.0
+    ) -> None:
         self.n, self.generator, self.device = n, generator, device
-        self.strength = self.uniform(MILDEST, 1)
-        # Fields of noise are drawn where they are needed: copying them over took most of a step.
+        self.strength = self.uniform(mildest, 1) if mildest < 1 else torch.ones((), device=device)
+        # Fields of noise are large: they are drawn where they are used.
         self.fields = generator
         if device.type != "cpu":
             seed = int(torch.randint(2**62, (), generator=generator))
@@ -41,9 +41,9 @@ class Draw:
         value = torch.randn(self.n, channels, 1, 1, generator=self.generator)
         return self.strength * (deviation * value).to(self.device)
 
-    def up_to(self, most: float) -> Tensor:
-        """From 0 to ``most`` for a capture of full strength."""
-        return self.strength * self.uniform(0, most)
+    def effect(self, low: float, high: float) -> Tensor:
+        """``uniform``, scaled by the capture's strength."""
+        return self.strength * self.uniform(low, high)
 
     def chance(self, probability: float) -> Tensor:
         """1 with the probability, else 0."""
@@ -66,24 +66,24 @@ def tone(x: Tensor, draw: Draw) -> Tensor:
     matrix = torch.eye(3, device=x.device) + draw.normal(0.06, 9).view(-1, 3, 3)
     x = torch.einsum("nij,njhw->nihw", matrix, x)
     gain = (draw.normal(0.12) + draw.normal(0.12, 3)).exp()
-    lift = draw.up_to(0.22) * draw.chance(0.5)
+    lift = draw.effect(0, 0.22) * draw.chance(0.5)
     return x * gain * (1 - lift) + lift
 
 
 def uneven_light(x: Tensor, draw: Draw) -> Tensor:
     """A smooth field of light, up to about a quarter brighter or darker."""
-    strength = draw.up_to(0.18)
+    strength = draw.effect(0, 0.18)
     return x * (strength * draw.smooth_field(x.shape[-2], x.shape[-1], 3)).exp()
 
 
 def optics(x: Tensor, draw: Draw, softest: float) -> Tensor:
     """Blur, sensor noise of two grain sizes, then the sharpening a device adds."""
-    sigma = (0.2 + draw.up_to(softest - 0.2)).view(-1, 1).expand(-1, 2)
+    sigma = (0.2 + draw.effect(0, softest - 0.2)).view(-1, 1).expand(-1, 2)
     x = kornia.filters.gaussian_blur2d(x, (9, 9), sigma)
     grain = draw.noise(3, *x.shape[-2:])
     coarse = F.avg_pool2d(draw.noise(3, *x.shape[-2:]), 3, 1, 1) * 3
-    x = x + draw.up_to(0.015) * grain + draw.up_to(0.012) * coarse
-    amount = draw.up_to(1.5) * draw.chance(0.5)
+    x = x + draw.effect(0, 0.015) * grain + draw.effect(0, 0.012) * coarse
+    amount = draw.effect(0, 1.5) * draw.chance(0.5)
     return x + amount * (x - kornia.filters.box_blur(x, (3, 3)))
 
 
@@ -102,9 +102,9 @@ def jpeg(x: Tensor, draw: Draw, generator: torch.Generator) -> Tensor:
     return coded.clamp(0, 1)
 
 
-def capture_pictures(x: Tensor, generator: torch.Generator) -> Tensor:
-    """The picture as people have it: ``(N, 3, H, W)``, 0..1, in and out."""
-    draw = Draw(len(x), generator, x.device)
+def capture_pictures(x: Tensor, generator: torch.Generator, mildest: float = 1.0) -> Tensor:
+    """The picture as people have it: ``(N, 3, H, W)``, 0..1, in and out; ``mildest`` as in Draw."""
+    draw = Draw(len(x), generator, x.device, mildest)
     x = uneven_light(tone(x, draw), draw)
     x = optics(x, draw, softest=1.0)
     return jpeg(x, draw, generator)
@@ -119,19 +119,19 @@ def _surface(x: Tensor, mask: Tensor, draw: Draw) -> Tensor:
     along = (xs * angle.cos() + ys * angle.sin()) * (2 * math.pi / period)
     across = (ys * angle.cos() - xs * angle.sin()) * (2 * math.pi / period)
     weave = 0.5 * along.sin() * across.sin() + 0.3 * draw.noise(1, height, width)
-    x = x * (1 + draw.up_to(0.12) * draw.chance(0.4) * weave)
+    x = x * (1 + draw.effect(0.02, 0.12) * draw.chance(0.4) * weave)
 
     # The bevel: the slope of the softened mask, lit from one side, and bright cardboard.
     soft = kornia.filters.gaussian_blur2d(mask, (9, 9), (2.0, 2.0))
     slope = kornia.filters.spatial_gradient(soft)[:, 0]
     light = draw.uniform(0, 2 * math.pi)
     shade = slope[:, :1] * light.cos() + slope[:, 1:] * light.sin()
-    x = x + draw.up_to(2.5) * shade
+    x = x + draw.effect(0, 2.5) * shade
     rim = ((1 - soft) * 2).clamp(0, 1) * mask
-    x = x + draw.strength * draw.uniform(-0.3, 0.5) * draw.chance(0.6) * rim
+    x = x + draw.effect(-0.3, 0.5) * draw.chance(0.6) * rim
 
     gloss = (draw.smooth_field(height, width, 4) - 0.8).clamp(0, 1)
-    return x + draw.up_to(0.4) * draw.chance(0.2) * gloss
+    return x + draw.effect(0, 0.4) * draw.chance(0.2) * gloss
 
 
 def _background(mask: Tensor, draw: Draw) -> Tensor:
@@ -159,17 +159,20 @@ def _sloppy(mask: Tensor, draw: Draw) -> Tensor:
     return ((soft - level.clamp(0.12, 0.88)) * 4 + 0.5).clamp(0, 1)
 
 
-def capture_pieces(x: Tensor, mask: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def capture_pieces(
+    x: Tensor, mask: Tensor, generator: torch.Generator, mildest: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Photograph loose pieces.
 
     Args:
         x: ``(N, 3, H, W)``, 0..1, the print under and around each piece.
         mask: ``(N, 1, H, W)``, 0..1, the true outline.
+        mildest: as in Draw.
 
     Returns:
         photos on a background, and the outline as it would be found.
     """
-    draw = Draw(len(x), generator, x.device)
+    draw = Draw(len(x), generator, x.device, mildest)
     x = tone(_surface(x, mask, draw), draw)
     x = x * mask + _background(mask, draw) * (1 - mask)
     x = uneven_light(x, draw)

@@ -144,6 +144,8 @@ def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> BaseReci
             raise InputError(f"{source}: run.head_pieces must be from 1 to scenes.pieces")
     if recipe.scenes.size % 8 or recipe.scenes.size < 96:
         raise InputError(f"{source}: scenes.size must be a multiple of 8, at least 96")
+    if not 0 <= recipe.scenes.mildest <= 1:
+        raise InputError(f"{source}: scenes.mildest must be from 0 to 1")
     return recipe
 
 

@@ -32,13 +32,17 @@ class SceneBatches(Dataset[Scenes]):
         seed = np.random.SeedSequence([self.recipe.run.seed, self.stream, step, 1])
         return torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
 
+    def photographed(self, scenes: Scenes, generator: torch.Generator) -> Scenes:
+        """The scenes captured as the recipe asks."""
+        return capture(scenes, generator, self.recipe.scenes.mildest)
 
-def capture(scenes: Scenes, generator: torch.Generator) -> Scenes:
+
+def capture(scenes: Scenes, generator: torch.Generator, mildest: float = 1.0) -> Scenes:
     """Photograph pictures and pieces, on whichever device they lie; exact scenes stay as cut."""
-    pictures = capture_pictures(scenes.pictures, generator)
+    pictures = capture_pictures(scenes.pictures, generator, mildest)
     b, p = scenes.photos.shape[:2]
     photos, masks = capture_pieces(
-        scenes.photos.flatten(0, 1), scenes.masks.flatten(0, 1), generator
+        scenes.photos.flatten(0, 1), scenes.masks.flatten(0, 1), generator, mildest
     )
     keep = scenes.exact.view(-1, 1, 1, 1)
     keep_all = keep[:, None]
@@ -54,7 +58,7 @@ class CapturedBatches(SceneBatches):
 
     def __getitem__(self, step: int) -> Scenes:
         with torch.no_grad():
-            return capture(super().__getitem__(step), self.generator(step))
+            return self.photographed(super().__getitem__(step), self.generator(step))
 
 
 class FromStep(Sampler[int]):

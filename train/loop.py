@@ -186,23 +186,21 @@ def start_from(module: TrainingModule, weights: str) -> None:
         InputError: it is of another shape than the recipe's model.
     """
     model, _ = load_model(weights)
-    state = model.state_dict()
-    if not module.recipe.run.train_encoder:
-        state = {
-            k: v for k, v in state.items() if k.startswith("encoder.") or k == "head.log_weights"
-        }
-    own = module.model.state_dict()
-    fits = all(k in own and own[k].shape == v.shape for k, v in state.items())
-    added = [k for k in own if k.startswith("encoder.") and k not in state]
+    state, own = model.state_dict(), module.model.state_dict()
+    # A residual block whose last norm is zero adds nothing to what passes it.
+    added = {
+        k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
+    }
     if (
-        not fits
-        or replace(model.config, encoder=module.recipe.model.encoder) != module.recipe.model
+        replace(model.config, encoder=module.recipe.model.encoder) != module.recipe.model
+        or any(k not in own or own[k].shape != v.shape for k, v in state.items())
         or not all(k.startswith("encoder.backbone.layer1.") for k in added)
     ):
         raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
-    # A residual block whose last norm is zero adds nothing to what passes it.
-    silent = {k: torch.zeros_like(own[k]) for k in added if ".bn2." in k}
-    module.model.load_state_dict({**own, **silent, **state})
+    if not module.recipe.run.train_encoder:
+        fresh = {k: v for k, v in own.items() if k.startswith("head.") and k != "head.log_weights"}
+        state.update(fresh)
+    module.model.load_state_dict({**state, **added})
 
 
 def _csv(out: Path, start: int) -> CSVLogger:

@@ -53,6 +53,7 @@ class SceneSettings:
         scale_error: deviation of the log of the error in a piece's estimated size.
         aspect_error: deviation of the log of the photo's aspect.
         perspective: displacement of the photo's corners, in shares of its side.
+        mildest: strength of the mildest capture, from 0 to 1; 1 captures all at full strength.
     """
 
     size: int = 288
@@ -62,6 +63,7 @@ class SceneSettings:
     scale_error: float = 0.05
     aspect_error: float = 0.015
     perspective: float = 0.015
+    mildest: float = 1.0
 
 
 def _crop(source: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Array]:

@@ -10,8 +10,7 @@ import numpy as np
 
 from heatmap_locator.background import find_background
 from heatmap_locator.errors import InputError
-from heatmap_locator.segment import fill_holes
-from heatmap_locator.shape import biggest, disc
+from heatmap_locator.shape import biggest, disc, fill_holes
 
 MIN_SIDE = 16.0
 """Pixels that each side between two corners has at least."""

@@ -17,8 +17,7 @@ from heatmap_locator.outline import (
     outline_points,
 )
 from heatmap_locator.report import display_name
-from heatmap_locator.segment import fill_holes
-from heatmap_locator.shape import disc, is_piece_shaped
+from heatmap_locator.shape import disc, fill_holes, is_piece_shaped
 
 MARGIN = 4
 """Transparent pixels around a cut-out."""

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.cutout import cut_out_on_fill
 from heatmap_locator.errors import InputError
-from heatmap_locator.segment import fill_holes, segment
-from heatmap_locator.shape import biggest, disc, is_piece_shaped
+from heatmap_locator.segment import segment
+from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -20,9 +21,9 @@ _BODY_BIAS = 0.996
 def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece") -> np.ndarray:
     """Finds the piece in its photo.
 
-    With alpha, the biggest opaque part is the piece.  Without, the background is modelled from
-    the photo's border (smooth in colour, or of two colours) and the piece is what differs, less
-    its shadow.  A photo whose border is no background, or in which nothing has the shape of a
+    With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
+    fill of one colour is; in a photo, the background is modelled from the border (smooth in
+    colour, or of two colours) and the piece is what differs, less its shadow.  A photo whose border is no background, or in which nothing has the shape of a
     piece, such as a crop out of the picture, is all piece.
 
     Args:
@@ -38,10 +39,11 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     """
     if alpha is not None:
         return _from_alpha(alpha, name)
-    mask = outline_on_background(rgb)
-    if mask is None or not is_piece_shaped(mask):
-        return np.ones(rgb.shape[:2], np.float32)
-    return mask
+    for find in (cut_out_on_fill, outline_on_background):
+        mask = find(rgb)
+        if mask is not None and is_piece_shaped(mask):
+            return mask
+    return np.ones(rgb.shape[:2], np.float32)
 
 
 def outline_on_background(rgb: np.ndarray) -> np.ndarray | None:

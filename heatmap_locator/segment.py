@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.background import border, find_background
-from heatmap_locator.shape import disc
+from heatmap_locator.shape import disc, fill_holes
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
@@ -43,14 +43,6 @@ def segment(rgb: np.ndarray) -> np.ndarray | None:
     if not _plausible(body, distance):
         return None
     return cv2.GaussianBlur(body.astype(np.float32), (0, 0), 1.0)
-
-
-def fill_holes(mask: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 0/1 with every hole that does not reach the image's edge filled."""
-    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    flooded = padded.copy()
-    cv2.floodFill(flooded, None, (0, 0), 2)
-    return (flooded[1:-1, 1:-1] != 2).astype(np.uint8)
 
 
 def _pick(mask: np.ndarray) -> np.ndarray | None:

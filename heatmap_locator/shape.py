@@ -10,9 +10,10 @@ import numpy as np
 _SIDE = 96.0
 _RIM = 24
 # Knobs go, and blanks show, when discs of this radius are rolled along the inside; what is left
-# over counts as a knob or a blank from this part of the area.
+# over counts as a knob or a blank from these parts of the area: the body's own corners, rounded
+# away, are little smaller than knobs.
 _BODY_DISC = 18.0
-_KNOB_AREA = 0.012
+_KNOB_AREA, _BLANK_AREA = 0.012, 0.007
 _KNOBS = 2
 # A contour much longer than it is after smoothing is a ragged motif.
 _SMOOTH_DISC = 4.0
@@ -39,6 +40,14 @@ def biggest(mask: np.ndarray) -> np.ndarray | None:
     if count < 2:
         return None
     return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def fill_holes(mask: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 0/1 with every hole that does not reach the image's edge filled."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    flooded = padded.copy()
+    cv2.floodFill(flooded, None, (0, 0), 2)
+    return (flooded[1:-1, 1:-1] != 2).astype(np.uint8)
 
 
 def normalise(mask: np.ndarray) -> np.ndarray | None:
@@ -115,8 +124,8 @@ def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
     filled = np.zeros_like(shape)
     cv2.fillConvexPoly(filled, hull, 1)
     count = 0
-    for inside, outside in ((shape, body), (filled, shape)):
+    for inside, outside, least in ((shape, body, _KNOB_AREA), (filled, shape, _BLANK_AREA)):
         rest = inside * (1 - cv2.dilate(outside, disc(1)))
         stats = cv2.connectedComponentsWithStats(rest)[2]
-        count += int((stats[1:, cv2.CC_STAT_AREA] > _KNOB_AREA * shape.sum()).sum())
+        count += int((stats[1:, cv2.CC_STAT_AREA] > least * shape.sum()).sum())
     return count

@@ -143,3 +143,32 @@ def test_body_size(knobs: tuple[int, int, int, int]) -> None:
 def test_body_size_of_a_rectangle_and_of_nothing() -> None:
     assert body_size(np.ones((30, 120), np.float32)) == pytest.approx(60.0)
     assert body_size(np.zeros((30, 30), np.float32)) > 0.0
+
+
+def _cut_out(fill: int, dark: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A print, a third of it hardly lighter than black, cut out and laid on one flat colour."""
+    rng = np.random.default_rng(3)
+    mask = _shape(80, 0.3, 140, (1, -1, -1, 1))
+    printed = rng.integers(60, 200, (140, 140, 3))
+    if dark:
+        printed[:, :70] = rng.integers(3, 9, (140, 70, 3))
+    cover = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.5)[..., None]
+    return (printed * cover + fill * (1 - cover)).round().astype(np.uint8), mask
+
+
+@pytest.mark.parametrize("fill", [0, 255])
+def test_a_cut_out_on_one_colour_is_found_to_the_pixel_dark_print_included(fill: int) -> None:
+    photo, mask = _cut_out(fill, dark=fill == 0)
+    assert _iou(find_outline(photo, None), mask) > 0.94
+
+
+def test_the_faint_halo_that_jpeg_leaves_on_a_fill_is_not_the_outline() -> None:
+    photo, mask = _cut_out(255, dark=False)
+    coded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    assert _iou(find_outline(cv2.imdecode(coded, cv2.IMREAD_COLOR), None), mask) > 0.9
+
+
+def test_a_motif_on_a_flat_border_is_no_cut_out() -> None:
+    photo = np.full((120, 120, 3), 250, np.uint8)
+    cv2.line(photo, (20, 30), (100, 80), (20, 40, 90), 3)
+    assert (find_outline(photo, None) == 1).all()

@@ -24,7 +24,8 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
     fill of one colour is; in a photo, the background is modelled from the border (smooth in
     colour, or of two colours) and the piece is what differs, less its shadow.  A photo whose
-    piece, such as a crop out of the picture, is all piece.
+    border is no background, or in which nothing has the shape of a piece, such as a crop out of
+    the picture, is all piece.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.

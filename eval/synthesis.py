@@ -11,18 +11,12 @@ from PIL import Image
 
 from heatmap_locator.geometry import (
     CELL,
-    Array,
-    bounds,
-    compose,
-    invert,
-    similarity,
-    to_cv2,
-    transform,
 )
 from heatmap_locator.grid import Grid
 from heatmap_train.capture import capture_pictures, capture_pieces
 from heatmap_train.cutter import cut_grid, rasterize
 from heatmap_train.pictures import PictureSource
+from heatmap_train.prints import render_print, to_tensor, to_uint8
 from heatmap_train.procedural import draw_picture
 
 from .tasks import PictureTask, PieceTask
@@ -188,55 +182,6 @@ def tiny_tasks(
         yield PictureTask(dataset_name(folder), name, picture, grid, grid.pieces, pieces)
 
 
-def _tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
-
-
-def _uint8(tensor: torch.Tensor) -> np.ndarray:
-    return (tensor[0].permute(1, 2, 0) * 255).round().clamp(0, 255).byte().numpy()
-
-
-def render_print(
-    source: np.ndarray, outline: Array, rotation: float, scale: float, margin: float
-) -> tuple[np.ndarray, np.ndarray, Array]:
-    """A piece as printed, before any camera.
-
-    Args:
-        source: (H, W, 3) uint8.
-        outline: (N, 2) in source pixels.
-        rotation: degrees clockwise that the piece is turned.
-        scale: photo pixels per source pixel.
-        margin: photo pixels left around the outline.
-
-    Returns:
-        (h, w, 3) uint8 print under and around the piece, (h, w) float32 coverage of its
-        outline, and the 2x3 matrix from source to photo.
-    """
-    x1, y1, x2, y2 = bounds(outline)
-    forward = similarity(((x1 + x2) / 2, (y1 + y2) / 2), (0.0, 0.0), rotation, scale)
-    left, top, right, bottom = bounds(transform(forward, outline))
-    forward[:, 2] -= np.array([left, top]) - margin
-    size = math.ceil(right - left + 2 * margin), math.ceil(bottom - top + 2 * margin)
-    # Averaged down first where the photo is coarser than the source, or the print would alias.
-    reach = margin / scale * 1.5 + 2 + (x2 - x1 + y2 - y1) / 4
-    a, b = max(0, int(x1 - reach)), max(0, int(y1 - reach))
-    part = source[b : math.ceil(y2 + reach), a : math.ceil(x2 + reach)]
-    shrink = np.array([1.0, 1.0])
-    if scale < 1:
-        small = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        shrink = np.array([small[0] / part.shape[1], small[1] / part.shape[0]])
-        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-    to_part = np.column_stack([np.diag(shrink), -shrink * [a, b]])
-    photo = cv2.warpAffine(
-        part,
-        to_cv2(compose(forward, invert(to_part))),
-        size,
-        flags=cv2.INTER_LINEAR if scale <= 1 else cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return photo, rasterize(outline, (size[1], size[0]), forward), forward
-
-
 def captured_tasks(
     folder: Path | None,
     split: str,
@@ -269,7 +214,7 @@ def captured_tasks(
         cut = cut_grid(grid.rows, grid.cols, width, height, rng)
         side = math.sqrt(width * height / grid.pieces)
         with torch.no_grad():
-            picture = _uint8(capture_pictures(_tensor(image), generator))
+            picture = to_uint8(capture_pictures(to_tensor(image), generator))
         pieces = []
         for cell in rng.permutation(grid.pieces)[:per_picture]:
             row, col = divmod(int(cell), grid.cols)
@@ -281,11 +226,11 @@ def captured_tasks(
             clean, mask, _ = render_print(image, outline, rotation, pixels / side, margin)
             with torch.no_grad():
                 photo, found = capture_pieces(
-                    _tensor(clean), torch.from_numpy(mask)[None, None], generator
+                    to_tensor(clean), torch.from_numpy(mask)[None, None], generator
                 )
-            shown = _uint8(photo)
+            shown = to_uint8(photo)
             if not photos:
-                shown = np.dstack([shown, _uint8(found)])
+                shown = np.dstack([shown, to_uint8(found)])
             texture = texture_class(texture_spread(clean, mask, float(pixels)))
             pieces.append(PieceTask(f"{row},{col}", shown, cut.box(row, col), rotation, texture))
         yield PictureTask(dataset_name(folder), name, picture, grid, count, pieces)

@@ -18,7 +18,6 @@ from heatmap_eval.runner import run
 from heatmap_eval.synthesis import (
     captured_tasks,
     exact_tasks,
-    render_print,
     texture_spread,
     tiny_tasks,
 )
@@ -28,6 +27,7 @@ from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, tran
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
 from heatmap_locator.template import match_template
+from heatmap_train.prints import render_print
 from heatmap_train.procedural import draw_picture
 
 

@@ -1,0 +1,113 @@
+"""Whole puzzles, photographed, with loose pieces of them: what the ranker learns from.
+
+Training scenes are small pictures with few places.  Here a picture has as many as a puzzle has,
+pasted together of several where one is not large enough, so that every piece meets the rivals it
+meets in use.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from heatmap_locator.grid import Grid
+
+from .capture import capture_pictures, capture_pieces
+from .cutter import cut_grid
+from .pictures import PictureSource
+from .prints import render_print, to_tensor, to_uint8
+
+_MARGIN = 0.15
+"""Of a cell's side, left around a piece's box in its photo."""
+
+
+@dataclass(frozen=True)
+class PuzzleSettings:
+    """How puzzles are drawn.
+
+    Attributes:
+        collage: largest number of pictures pasted side by side, in each direction.
+        picture_cell: fewest and most picture pixels of a cell's side.
+        photo_cell: fewest and most photo pixels of it.
+        pieces: pieces taken of each puzzle.
+        mildest: strength of the mildest capture, from 0 to 1.
+        harsh_share: share of puzzles captured at full strength.
+    """
+
+    collage: int = 3
+    picture_cell: tuple[float, float] = (20.0, 48.0)
+    photo_cell: tuple[float, float] = (64.0, 160.0)
+    pieces: int = 6
+    mildest: float = 0.0
+    harsh_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class LoosePiece:
+    """A piece of a puzzle and where it belongs.
+
+    Attributes:
+        image: (H, W, 4) uint8, the outline as alpha.
+        box: (x1, y1, x2, y2) in pixels of the puzzle's picture.
+        rotation: degrees that the photo is turned clockwise.
+    """
+
+    image: np.ndarray
+    box: tuple[float, float, float, float]
+    rotation: float
+
+
+@dataclass(frozen=True)
+class PhotographedPuzzle:
+    """A puzzle's picture, (H, W, 3) uint8, its grid and loose pieces of it."""
+
+    picture: np.ndarray
+    grid: Grid
+    pieces: list[LoosePiece]
+
+
+def paste(tiles: Sequence[np.ndarray], side: int) -> np.ndarray:
+    """``side * side`` pictures, (H, W, 3) uint8, as one, each filling the size of the first."""
+    height, width = tiles[0].shape[:2]
+    fitted = []
+    for tile in tiles:
+        scale = max(height / tile.shape[0], width / tile.shape[1])
+        size = max(width, round(tile.shape[1] * scale)), max(height, round(tile.shape[0] * scale))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        fitted.append(cv2.resize(tile, size, interpolation=way)[:height, :width])
+    rows = [np.concatenate(fitted[i : i + side], axis=1) for i in range(0, side * side, side)]
+    return np.concatenate(rows, axis=0)
+
+
+@torch.no_grad()
+def make_puzzle(
+    source: PictureSource, settings: PuzzleSettings, rng: np.random.Generator
+) -> PhotographedPuzzle:
+    """One puzzle; picture and pieces are captures of their own."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    side = int(rng.integers(1, settings.collage + 1))
+    image = paste([source[int(i)] for i in rng.integers(len(source), size=side**2)], side)
+    height, width = image.shape[:2]
+    wanted = float(np.exp(rng.uniform(*np.log(settings.picture_cell))))
+    grid = Grid.from_pieces(max(4, round(height * width / wanted**2)), width, height)
+    cut = cut_grid(grid.rows, grid.cols, width, height, rng)
+    cell = math.sqrt(height * width / grid.pieces)
+    mildest = 1.0 if rng.random() < settings.harsh_share else settings.mildest
+    picture = to_uint8(capture_pictures(to_tensor(image), generator, mildest))
+    pieces = []
+    for index in rng.permutation(grid.pieces)[: settings.pieces]:
+        row, col = divmod(int(index), grid.cols)
+        rotation = float(rng.uniform(0, 360))
+        pixels = float(np.exp(rng.uniform(*np.log(settings.photo_cell))))
+        clean, mask, _ = render_print(
+            image, cut.outline(row, col), rotation, pixels / cell, _MARGIN * pixels
+        )
+        photo, found = capture_pieces(
+            to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
+        )
+        shown = np.dstack([to_uint8(photo), to_uint8(found)])
+        pieces.append(LoosePiece(shown, cut.box(row, col), rotation))
+    return PhotographedPuzzle(picture, grid, pieces)

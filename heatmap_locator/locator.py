@@ -22,7 +22,16 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Poses, pose_piece, rank
+from heatmap_locator.rank import (
+    KEPT,
+    NAMED,
+    NAMED_BY_PIXELS,
+    Poses,
+    measure,
+    pose_piece,
+    rank,
+    shortlist,
+)
 from heatmap_locator.refine import refine
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
@@ -291,13 +300,14 @@ class Puzzle:
             bank = piece.rotated(bank_angles(model.config.rotations).to(device))
             return model.encode_pieces(*bank).trimmed()
 
-    def _read(
-        self, bank: EncodedImages, poses: Poses, index: int, top: int
-    ) -> tuple[list[Candidate], np.ndarray]:
+    def _name(
+        self, bank: EncodedImages, index: int, top: int
+    ) -> tuple[list[Candidate], Tensor, np.ndarray]:
         """Correlate with the picture at one size and read the volume.
 
-        The head's first places, and those that the pixels alone put first, are ranked by their
-        pixels in more poses.
+        Returns:
+            the head's first places and those that the pixels alone put first, ``(R, h, w)``
+            correlations of features, and the heatmap.
         """
         model, level = self.locator.model, self._levels[index]
         with autocast(self.locator.device):
@@ -306,8 +316,34 @@ class Puzzle:
         rotations, gain = model.config.rotations, model.head.rotation_gain
         named = decode(maps, rotations, gain, max(top, NAMED), index)
         named += decode_pixels(maps, pixel, NAMED_BY_PIXELS, index)
+        return named, feature[0], heatmap(maps)
+
+    def _read(
+        self, bank: EncodedImages, poses: Poses, index: int, top: int
+    ) -> tuple[list[Candidate], np.ndarray]:
+        """Places at one size of the picture, best first, and the heatmap."""
+        named, feature, heat = self._name(bank, index, top)
+        level = self._levels[index]
         halved = level.encoded.pixels[0].float()
-        return rank(named, poses, level.working, halved), heatmap(maps)
+        ranker = self.locator.model.ranker
+        return rank(named, poses, level.working, halved, feature, ranker), heat
+
+    @torch.inference_mode()
+    def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:
+        """What the ranker is asked about a piece, for fitting it.
+
+        Args:
+            piece: as ``locate`` takes it; the picture's grid is known.
+
+        Returns:
+            ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
+        """
+        prepared = prepare_piece(piece)
+        poses, level = pose_piece(prepared, self.locator.device), self._levels[0]
+        named, feature, _ = self._name(self._bank(prepared), 0, NAMED)
+        kept = shortlist(named, poses, level.encoded.pixels[0].float())[:KEPT]
+        places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]
+        return measure(kept, poses, level.working, feature), places
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
         level, ratio = self._levels[candidate.level], self._to_first(candidate.level)

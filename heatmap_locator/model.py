@@ -12,6 +12,7 @@ from heatmap_locator.correlation import masked_ncc
 from heatmap_locator.encoder import Encoder
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.head import CenterHead, HeadMaps
+from heatmap_locator.ranker import Ranker
 
 PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""
@@ -98,13 +99,14 @@ def empty_border(masks: Tensor) -> int:
 
 
 class HeatmapLocator(nn.Module):
-    """Shared encoder, correlation and centre head."""
+    """Shared encoder, correlation, centre head, and the ranker of the places that it names."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.encoder, config.features)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
+        self.ranker = Ranker()
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""

@@ -61,6 +61,8 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
         extra = json.loads(metadata.get("extra", "{}"))
         model = HeatmapLocator(config)
+        # A model that was never given a ranker has the unfitted one.
+        tensors = {**{f"ranker.{k}": v for k, v in model.ranker.state_dict().items()}, **tensors}
         model.load_state_dict(tensors, strict=True)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.model import HeatmapLocator, ModelConfig
+from heatmap_locator.ranker import Ranker
 from heatmap_locator.weights import FORMAT, load_model, save_model, write_atomically
 
 CONFIG = ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4))
@@ -138,6 +139,13 @@ def test_a_configuration_that_does_not_fit(saved: Path, config: str | None) -> N
 
 def test_a_missing_tensor(saved: Path) -> None:
     tensors = load_file(saved)
-    tensors.popitem()
+    del tensors["head.readout"]
     save_file(tensors, saved, {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())})
     assert "does not fit" in refused(saved)
+
+
+def test_a_model_without_a_ranker_has_the_unfitted_one(saved: Path) -> None:
+    tensors = load_file(saved)
+    del tensors["ranker.weights"]
+    save_file(tensors, saved, {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())})
+    torch.testing.assert_close(load_model(saved)[0].ranker.weights.data, Ranker().weights.data)

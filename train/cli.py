@@ -59,10 +59,6 @@ def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is not a folder; name another for --out")
-    if args.resume and not (out / "last.ckpt").is_file():
-        raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")
-    if not args.resume and (out / "last.ckpt").exists():
-        raise InputError(f"{out}: holds a run already; add --resume or name another folder")
     for flag, value in (("--steps", args.steps), ("--stop", args.stop)):
         if value is not None and value < 1:
             raise InputError(f"{flag} must be at least 1")
@@ -75,13 +71,33 @@ def _run(args: argparse.Namespace) -> int:
     if args.nodes > 1 and "NODE_RANK" not in os.environ:
         raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
     try:
-        from .config import load_recipe
+        from .config import RankerRecipe, load_recipe
         from .loop import train
+        from .ranker import train_ranker
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"
         ) from error
     recipe = load_recipe(args.recipe)
+    if isinstance(recipe, RankerRecipe):
+        # These belong to a loop of steps; a fit has none.
+        for flag in ("steps", "stop", "overfit", "find_lr"):
+            if getattr(args, flag):
+                raise InputError(f"--{flag.replace('_', '-')}: a ranker has no steps; leave it out")
+        if args.devices > 1 or args.nodes > 1:
+            raise InputError("--devices, --nodes: a ranker is fitted by one process")
+        return train_ranker(
+            recipe,
+            pictures=args.pictures,
+            out=out,
+            init=args.init,
+            resume=args.resume,
+            device=args.device,
+        )
+    if args.resume and not (out / "last.ckpt").is_file():
+        raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")
+    if not args.resume and (out / "last.ckpt").exists():
+        raise InputError(f"{out}: holds a run already; add --resume or name another folder")
     if args.steps is not None:
         recipe = replace(recipe, optim=replace(recipe.optim, steps=args.steps))
     return train(

@@ -10,6 +10,7 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.model import ModelConfig
 
 from .box_losses import TERMS, BoxLossSettings
+from .puzzles import PuzzleSettings
 from .regressor import ARCHITECTURES, RegressorConfig
 from .scenes import SceneSettings
 
@@ -93,6 +94,34 @@ class RegressionRecipe(BaseRecipe):
     loss: BoxLossSettings = field(default_factory=BoxLossSettings)
 
 
+@dataclass(frozen=True)
+class RankerSettings:
+    """One fit of the ranker.
+
+    Attributes:
+        seed: every puzzle follows from it and its number.
+        puzzles: drawn to learn from.
+        validation_puzzles: of held-back pictures, to report what is gained.
+        penalty: of the squared weights, features at unit deviation.
+    """
+
+    seed: int = 0
+    puzzles: int = 160
+    validation_puzzles: int = 40
+    penalty: float = 1e-3
+
+
+@dataclass(frozen=True)
+class RankerRecipe:
+    """Fits the ranker of a trained model; told from the others by its table ``[ranker]``."""
+
+    ranker: RankerSettings = field(default_factory=RankerSettings)
+    puzzles: PuzzleSettings = field(default_factory=PuzzleSettings)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 def _build(base: Any, values: dict[str, Any], where: str, source: str) -> Any:
     """The dataclass ``base`` with ``values`` in place of its own."""
     known = [f.name for f in fields(base)]
@@ -124,6 +153,30 @@ def _build(base: Any, values: dict[str, Any], where: str, source: str) -> Any:
         else:
             built[key] = value
     return replace(base, **built)
+
+
+def ranker_from_dict(values: dict[str, Any], source: str = "recipe") -> RankerRecipe:
+    """Build a ``RankerRecipe``.
+
+    Raises:
+        InputError: an unknown key, a wrong type or a value out of range, by name.
+    """
+    recipe: RankerRecipe = _build(RankerRecipe(), values, "", source)
+    puzzles = recipe.puzzles
+    for name in ("picture_cell", "photo_cell"):
+        limits = getattr(puzzles, name)
+        if len(limits) != 2 or not 8 <= limits[0] <= limits[1]:
+            raise InputError(f"{source}: puzzles.{name} must be two numbers from 8 on, rising")
+    if puzzles.collage < 1 or puzzles.pieces < 1:
+        raise InputError(f"{source}: puzzles.collage and puzzles.pieces must be at least 1")
+    for name in ("mildest", "harsh_share"):
+        if not 0 <= getattr(puzzles, name) <= 1:
+            raise InputError(f"{source}: puzzles.{name} must be from 0 to 1")
+    if recipe.ranker.puzzles < 1 or recipe.ranker.validation_puzzles < 1:
+        raise InputError(f"{source}: ranker.puzzles and validation_puzzles must be at least 1")
+    if recipe.ranker.penalty < 0:
+        raise InputError(f"{source}: ranker.penalty must be at least 0")
+    return recipe
 
 
 def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> BaseRecipe:
@@ -173,7 +226,7 @@ def recipe_names(family: str = "") -> list[str]:
     return sorted(prefix + p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
 
 
-def load_recipe(name: str) -> BaseRecipe:
+def load_recipe(name: str) -> BaseRecipe | RankerRecipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     path = Path(name)
     shipped = recipe_names() + recipe_names("regression")
@@ -184,6 +237,8 @@ def load_recipe(name: str) -> BaseRecipe:
     else:
         raise InputError(f"{name}: no such recipe; give a .toml file or {shipped}")
     try:
-        return recipe_from_dict(tomllib.loads(data.decode()), name)
+        values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: not valid TOML: {error}") from error
+    make = ranker_from_dict if "ranker" in values else recipe_from_dict
+    return make(values, name)

@@ -16,7 +16,7 @@ from heatmap_locator.weights import load_model, save_model
 from heatmap_train.cli import main
 from heatmap_train.config import RankerRecipe, load_recipe, ranker_from_dict, recipe_names
 from heatmap_train.pictures import PictureSource
-from heatmap_train.puzzles import PuzzleSettings, make_puzzle, paste
+from heatmap_train.puzzles import PuzzleSettings, make_puzzle, paste, widened
 from heatmap_train.ranker import Example, first_right, fit
 
 SMALL = """
@@ -80,6 +80,19 @@ def test_a_puzzle_s_pieces_lie_where_they_say() -> None:
         )
         scores.append(float(found.max()))
     assert np.median(scores) > 0.6
+
+
+def test_outlines_are_found_too_wide_or_too_narrow() -> None:
+    alpha = np.zeros((60, 60), np.uint8)
+    alpha[20:40, 20:40] = 255
+    assert [int((widened(alpha, r)[30] > 0).sum()) for r in (-3.0, 0.2, 3.0)] == [14, 20, 26]
+    source = PictureSource(None, "train")
+    areas = []
+    for error in (0.0, 0.08):
+        settings = PuzzleSettings(collage=1, picture_cell=(60, 70), pieces=1, outline_error=error)
+        (piece,) = make_puzzle(source, settings, np.random.default_rng(2)).pieces
+        areas.append(int((piece.image[..., 3] > 127).sum()))
+    assert abs(areas[1] / areas[0] - 1) > 0.01
 
 
 def test_the_same_puzzle_from_the_same_seed() -> None:
@@ -173,6 +186,7 @@ def test_weights_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str
         ({"ranker": {}, "puzzles": {"photo_cell": [40.0]}}, "photo_cell"),
         ({"ranker": {}, "puzzles": {"mildest": 2.0}}, "mildest"),
         ({"ranker": {}, "puzzles": {"pieces": 0}}, "pieces"),
+        ({"ranker": {}, "puzzles": {"outline_error": 0.5}}, "outline_error"),
     ],
 )
 def test_recipes_that_make_no_sense(values: dict[str, object], message: str) -> None:

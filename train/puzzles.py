@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from heatmap_locator.grid import Grid
+from heatmap_locator.shape import disc
 
 from .capture import capture_pictures, capture_pieces
 from .cutter import cut_grid
@@ -35,6 +36,8 @@ class PuzzleSettings:
         pieces: pieces taken of each puzzle.
         mildest: strength of the mildest capture, from 0 to 1.
         harsh_share: share of puzzles captured at full strength.
+        outline_error: most that an outline is found too wide or too narrow by on every side, in
+            sides of a cell.
     """
 
     collage: int = 3
@@ -43,6 +46,7 @@ class PuzzleSettings:
     pieces: int = 6
     mildest: float = 0.0
     harsh_share: float = 0.2
+    outline_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,15 @@ def paste(tiles: Sequence[np.ndarray], side: int) -> np.ndarray:
     return np.concatenate(rows, axis=0)
 
 
+def widened(alpha: np.ndarray, pixels: float) -> np.ndarray:
+    """(H, W) uint8 outline, wider on every side by so many pixels, narrower where negative."""
+    if abs(pixels) < 0.5:
+        return alpha
+    change = cv2.dilate if pixels > 0 else cv2.erode
+    wider: np.ndarray = change(alpha, disc(abs(pixels)))
+    return wider
+
+
 @torch.no_grad()
 def make_puzzle(
     source: PictureSource, settings: PuzzleSettings, rng: np.random.Generator
@@ -108,6 +121,9 @@ def make_puzzle(
         photo, found = capture_pieces(
             to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
         )
-        shown = np.dstack([to_uint8(photo), to_uint8(found)])
+        alpha = to_uint8(found)[..., 0]
+        if settings.outline_error:
+            alpha = widened(alpha, pixels * float(rng.uniform(-1, 1)) * settings.outline_error)
+        shown = np.dstack([to_uint8(photo), alpha])
         pieces.append(LoosePiece(shown, cut.box(row, col), rotation))
     return PhotographedPuzzle(picture, grid, pieces)

@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from heatmap_locator.geometry import angle_difference, box_iou
+from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference, box_iou
 
 from .reliability import calibration_error, coverage_at, precision_at
 
 Box = tuple[float, float, float, float]
-
-RIGHT_ANGLE = 15.0
-"""Degrees within which a rotation counts as right."""
 
 COVERAGES = (0.5, 0.7, 0.8, 0.9)
 """Parts of the pieces, surest first, whose share right is told."""

@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from heatmap_locator.geometry import (
-    CELL,
-)
+from heatmap_locator.geometry import CELL
 from heatmap_locator.grid import Grid
-from heatmap_train.capture import capture_pictures, capture_pieces
+from heatmap_train.capture import capture_pictures
 from heatmap_train.cutter import cut_grid, rasterize
 from heatmap_train.pictures import PictureSource
-from heatmap_train.prints import render_print, to_tensor, to_uint8
+from heatmap_train.prints import photograph_piece, to_tensor, to_uint8
 from heatmap_train.procedural import draw_picture
 
 from .tasks import PictureTask, PieceTask
@@ -223,14 +221,11 @@ def captured_tasks(
             wide = float(rng.uniform(*_PHOTO_MARGIN))
             margin = pixels * (wide if photos else _CUT_MARGIN)
             outline = cut.outline(row, col)
-            clean, mask, _ = render_print(image, outline, rotation, pixels / side, margin)
-            with torch.no_grad():
-                photo, found = capture_pieces(
-                    to_tensor(clean), torch.from_numpy(mask)[None, None], generator
-                )
-            shown = to_uint8(photo)
+            shown, found, clean, mask = photograph_piece(
+                image, outline, rotation, pixels / side, margin, generator
+            )
             if not photos:
-                shown = np.dstack([shown, to_uint8(found)])
+                shown = np.dstack([shown, found])
             texture = texture_class(texture_spread(clean, mask, float(pixels)))
             pieces.append(PieceTask(f"{row},{col}", shown, cut.box(row, col), rotation, texture))
         yield PictureTask(dataset_name(folder), name, picture, grid, count, pieces)

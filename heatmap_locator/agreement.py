@@ -6,9 +6,9 @@ are asked of the print's detail, where uneven light and gloss do not reach.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from heatmap_locator.filters import blur, gaussian_kernel
 from heatmap_locator.geometry import CELL
 from heatmap_locator.ranker import evidence
 
@@ -32,10 +32,7 @@ def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> Tensor:
     mask = (masks > 0.5).to(templates.dtype)
     both = torch.cat([templates, windows]) * mask.repeat(2, 1, 1, 1)
     moments = torch.cat([both, both.square()], 1)
-    fine = _blur(both, _FINE) / _blur(mask, _FINE).clamp_min(1e-3).repeat(2, 1, 1, 1)
-    mean, square = (
-        _blur(moments, _COARSE) / _blur(mask, _COARSE).clamp_min(1e-3).repeat(2, 1, 1, 1)
-    ).split(3, 1)
+    fine, (mean, square) = _inside(both, mask, _FINE), _inside(moments, mask, _COARSE).split(3, 1)
     detail = fine - mean
     local = detail / ((square - mean.square()).clamp_min(0).sqrt() + _FLAT)
     return torch.stack(
@@ -48,17 +45,11 @@ def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> Tensor:
     )
 
 
-def _blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of every channel; outside the image counts as zero."""
-    radius = max(1, int(2.5 * sigma + 0.5))
-    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma).square())
-    kernel = kernel / kernel.sum()
-    n, c, height, width = images.shape
-    flat = images.reshape(n * c, 1, height, width)
-    flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, radius))
-    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(radius, 0))
-    return flat.view(n, c, height, width)
+def _inside(both: Tensor, mask: Tensor, sigma: float) -> Tensor:
+    """Blurred, what lies outside the masks without weight; ``both`` is 0 there."""
+    kernel = gaussian_kernel(sigma).to(mask.device)
+    weight = blur(mask, kernel).clamp_min(1e-3)
+    return blur(both, kernel) / weight.repeat(2, 1, 1, 1)
 
 
 def _centred(both: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heatmap_locator.filters import blur, gaussian_kernel
 from heatmap_locator.geometry import CELL
 
 CONTRAST_SIGMA = CELL / 5
@@ -32,29 +33,13 @@ def replace_batch_norm(module: nn.Module) -> None:
             replace_batch_norm(child)
 
 
-def _gaussian_kernel(sigma: float) -> Tensor:
-    radius = int(2.5 * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (offsets / sigma).square())
-    return kernel / kernel.sum()
-
-
-def _blur(x: Tensor, kernel: Tensor) -> Tensor:
-    """Wide separable blur of every channel; outside the image counts as zero.
+def _wide_blur(x: Tensor, kernel: Tensor) -> Tensor:
+    """Wide blur of every channel; outside the image counts as zero.
 
     Computed on an image CONTRAST_REDUCTION times smaller, which a blur this wide does not notice.
     """
-    n, c, height, width = x.shape
-    flat = F.avg_pool2d(x, CONTRAST_REDUCTION).reshape(n * c, 1, *_reduced(height, width))
-    radius = kernel.numel() // 2
-    flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, radius))
-    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(radius, 0))
-    flat = flat.view(n, c, *flat.shape[-2:])
-    return F.interpolate(flat, (height, width), mode="bilinear", align_corners=False)
-
-
-def _reduced(height: int, width: int) -> tuple[int, int]:
-    return height // CONTRAST_REDUCTION, width // CONTRAST_REDUCTION
+    blurred = blur(F.avg_pool2d(x, CONTRAST_REDUCTION), kernel)
+    return F.interpolate(blurred, x.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def local_contrast(image: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
@@ -63,7 +48,7 @@ def local_contrast(image: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
     Normalised convolution (Knutsson and Westin, 1993): what lies outside the mask has no weight,
     so a piece and the same place in the picture come out alike.
     """
-    moments = _blur(torch.cat([mask, image * mask, image.square() * mask], 1), kernel)
+    moments = _wide_blur(torch.cat([mask, image * mask, image.square() * mask], 1), kernel)
     weight, mean, square = moments.split([1, 3, 3], 1)
     weight = weight.clamp_min(1e-3)
     mean, square = mean / weight, square / weight
@@ -92,7 +77,7 @@ class Encoder(nn.Module):
         self.backbone = backbone
         self.project = nn.Conv2d(backbone.out_channels[2], features, 1)
         self.register_buffer(
-            "kernel", _gaussian_kernel(CONTRAST_SIGMA / CONTRAST_REDUCTION), persistent=False
+            "kernel", gaussian_kernel(CONTRAST_SIGMA / CONTRAST_REDUCTION), persistent=False
         )
 
     def forward(self, image: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -20,6 +20,9 @@ CELL = 32
 STRIDE = 4
 """Working pixels per step of the feature maps, the correlation volume and the heatmap."""
 
+RIGHT_ANGLE = 15.0
+"""Degrees within which a rotation counts as right, in training as in evaluation."""
+
 
 def clockwise(degrees: float) -> Array:
     """2x2 matrix that turns clockwise as seen (y points down)."""

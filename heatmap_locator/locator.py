@@ -22,16 +22,7 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import (
-    KEPT,
-    NAMED,
-    NAMED_BY_PIXELS,
-    Poses,
-    measure,
-    pose_piece,
-    rank,
-    shortlist,
-)
+from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Poses, measure_shortlist, pose_piece, rank
 from heatmap_locator.refine import refine
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
@@ -81,6 +72,11 @@ class _Level:
     working: Tensor
     encoded: EncodedImages
     to_picture: Array
+
+    @property
+    def halved(self) -> Tensor:
+        """``(3, H / 2, W / 2)``, the working picture at the volume's resolution of pixels."""
+        return self.encoded.pixels[0].float()
 
 
 class Locator:
@@ -323,10 +319,8 @@ class Puzzle:
     ) -> tuple[list[Candidate], np.ndarray]:
         """Places at one size of the picture, best first, and the heatmap."""
         named, feature, heat = self._name(bank, index, top)
-        level = self._levels[index]
-        halved = level.encoded.pixels[0].float()
-        ranker = self.locator.model.ranker
-        return rank(named, poses, level.working, halved, feature, ranker), heat
+        level, ranker = self._levels[index], self.locator.model.ranker
+        return rank(named, poses, level.working, level.halved, feature, ranker), heat
 
     @torch.inference_mode()
     def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:
@@ -341,9 +335,9 @@ class Puzzle:
         prepared = prepare_piece(piece)
         poses, level = pose_piece(prepared, self.locator.device), self._levels[0]
         named, feature, _ = self._name(self._bank(prepared), 0, NAMED)
-        kept = shortlist(named, poses, level.encoded.pixels[0].float())[:KEPT]
+        kept, measured, _ = measure_shortlist(named, poses, level.working, level.halved, feature)
         places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]
-        return measure(kept, poses, level.working, feature), places
+        return measured, places
 
     def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
         level, ratio = self._levels[candidate.level], self._to_first(candidate.level)

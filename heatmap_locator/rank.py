@@ -20,7 +20,7 @@ from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
 from heatmap_locator.piece import PreparedPiece
-from heatmap_locator.ranker import Ranker, evidence
+from heatmap_locator.ranker import PIXEL_WEIGHT, Ranker, evidence
 
 NAMED = 60
 """The head's places that are compared."""
@@ -33,9 +33,6 @@ KEPT = 40
 
 ROTATIONS = 72
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
-
-FIRST_WEIGHT = 8.0
-"""Logits of the head that a unit of evidence is worth where the halved pixels alone are known."""
 
 REACH = 4
 """Working pixels to either side of a candidate's place."""
@@ -168,17 +165,32 @@ def shortlist(candidates: list[Candidate], poses: Poses, halved: Tensor) -> list
     """Candidates by what the head and the halved pixels say for them, best first.
 
     Args:
-        candidates: of one picture size, in its working pixels; the same place may come twice.
+        candidates: of one picture size, in its working pixels, at least one; the same place may
+            come twice.
         poses: of the piece.
         halved: ``(3, h, w)`` working picture averaged down by ``PIXEL_STRIDE``.
     """
-    if not candidates:
-        return []
     best = compare(candidates, poses.halved, halved, PIXEL_STRIDE)
     head = torch.tensor([c.logit for c in candidates], device=halved.device)
-    score = head + FIRST_WEIGHT * evidence(best.correlation)
+    score = head + PIXEL_WEIGHT * evidence(best.correlation)
     order = score.argsort(descending=True, stable=True).tolist()
     return [candidates[i] for i in order]
+
+
+def measure_shortlist(
+    candidates: list[Candidate], poses: Poses, picture: Tensor, halved: Tensor, feature: Tensor
+) -> tuple[list[Candidate], Tensor, list[Candidate]]:
+    """The first ``KEPT`` of the shortlist, what is known of them as in ``measure``, and the rest.
+
+    Args:
+        candidates: of one picture size, in its working pixels; at least one.
+        poses: of the piece.
+        picture: ``(3, H, W)`` working picture, 0..1.
+        halved: the same averaged down by ``PIXEL_STRIDE``.
+        feature: ``(R, h, w)`` correlations of features, of the whole bank.
+    """
+    order = shortlist(candidates, poses, halved)
+    return order[:KEPT], measure(order[:KEPT], poses, picture, feature), order[KEPT:]
 
 
 def rank(
@@ -193,16 +205,12 @@ def rank(
 
     Args:
         candidates: of one picture size, in its working pixels; the same place may come twice.
-        poses: of the piece.
-        picture: ``(3, H, W)`` working picture, 0..1.
-        halved: the same averaged down by ``PIXEL_STRIDE``.
-        feature: ``(R, h, w)`` correlations of features, of the whole bank.
+        poses, picture, halved, feature: as in ``measure_shortlist``.
         ranker: with the model's weights.
     """
-    order = shortlist(candidates, poses, halved)
-    kept, rest = order[:KEPT], order[KEPT:]
-    if not kept:
+    if not candidates:
         return []
-    logits = ranker(measure(kept, poses, picture, feature)).tolist()
+    kept, measured, rest = measure_shortlist(candidates, poses, picture, halved, feature)
+    logits = ranker(measured).tolist()
     judged = [replace(c, logit=logit) for c, logit in zip(kept, logits, strict=True)]
     return sorted(judged, key=lambda c: -c.logit) + [replace(c, logit=min(logits)) for c in rest]

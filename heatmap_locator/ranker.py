@@ -12,7 +12,10 @@ piece with the picture under it: ``feature`` of the encoder's features, ``pixel`
 same with slow changes of light taken away, ``local`` with local contrast made equal as well.
 """
 
-_UNFITTED = (1.0, 0.0, 8.0, 0.0, 0.0, 0.0)
+PIXEL_WEIGHT = 8.0
+"""Logits of the head that the pixels' evidence is worth a unit, where only those two are known."""
+
+_UNFITTED = (1.0, 0.0, PIXEL_WEIGHT, 0.0, 0.0, 0.0)
 
 CLOSEST = 0.98
 """Correlation beyond which grain decides, not print."""

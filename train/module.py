@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from heatmap_locator.bank import bank_angles, rotate_piece
-from heatmap_locator.geometry import CELL, STRIDE
+from heatmap_locator.geometry import CELL, RIGHT_ANGLE, STRIDE
 from heatmap_locator.head import HeadMaps
 from heatmap_locator.model import EncodedImages, HeatmapLocator
 from heatmap_locator.weights import save_model
@@ -210,7 +210,7 @@ class TrainingModule(RecipeModule):
                 "found": found,
                 "truth": seen["centers"],
                 "place": near.float(),
-                "both": (near & (error < 15)).float(),
+                "both": (near & (error < RIGHT_ANGLE)).float(),
                 "angle_error": error[near],
                 "size_error": (seen["size"][rows, :, ys, xs] - true_size).abs()[near],
                 "heat": terms["heat"][None],

@@ -1,4 +1,4 @@
-"""A piece as printed: cut out of a picture, turned and sized, before any camera sees it."""
+"""A piece as printed, cut out of a picture, turned and sized, and as photographed."""
 
 import math
 
@@ -16,6 +16,7 @@ from heatmap_locator.geometry import (
     transform,
 )
 
+from .capture import capture_pieces
 from .cutter import rasterize
 
 
@@ -68,3 +69,31 @@ def render_print(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return photo, rasterize(outline, (size[1], size[0]), forward), forward
+
+
+@torch.no_grad()
+def photograph_piece(
+    source: np.ndarray,
+    outline: Array,
+    rotation: float,
+    scale: float,
+    margin: float,
+    generator: torch.Generator,
+    mildest: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A piece as printed, and a capture of it.
+
+    Args:
+        source, outline, rotation, scale, margin: as in ``render_print``.
+        generator: the capture follows from it.
+        mildest: as in ``capture_pieces``.
+
+    Returns:
+        (h, w, 3) uint8 photo on a background; (h, w) uint8 outline as it would be found; the
+        clean print and its coverage, as ``render_print`` returns them.
+    """
+    clean, mask, _ = render_print(source, outline, rotation, scale, margin)
+    photo, found = capture_pieces(
+        to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
+    )
+    return to_uint8(photo), to_uint8(found)[..., 0], clean, mask

@@ -16,10 +16,10 @@ import torch
 from heatmap_locator.grid import Grid
 from heatmap_locator.shape import disc
 
-from .capture import capture_pictures, capture_pieces
+from .capture import capture_pictures
 from .cutter import cut_grid
 from .pictures import PictureSource
-from .prints import render_print, to_tensor, to_uint8
+from .prints import photograph_piece, to_tensor, to_uint8
 
 _MARGIN = 0.15
 """Of a cell's side, left around a piece's box in its photo."""
@@ -115,15 +115,11 @@ def make_puzzle(
         row, col = divmod(int(index), grid.cols)
         rotation = float(rng.uniform(0, 360))
         pixels = float(np.exp(rng.uniform(*np.log(settings.photo_cell))))
-        clean, mask, _ = render_print(
-            image, cut.outline(row, col), rotation, pixels / cell, _MARGIN * pixels
+        outline, margin = cut.outline(row, col), _MARGIN * pixels
+        photo, alpha, _, _ = photograph_piece(
+            image, outline, rotation, pixels / cell, margin, generator, mildest
         )
-        photo, found = capture_pieces(
-            to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
-        )
-        alpha = to_uint8(found)[..., 0]
         if settings.outline_error:
             alpha = widened(alpha, pixels * float(rng.uniform(-1, 1)) * settings.outline_error)
-        shown = np.dstack([to_uint8(photo), alpha])
-        pieces.append(LoosePiece(shown, cut.box(row, col), rotation))
+        pieces.append(LoosePiece(np.dstack([photo, alpha]), cut.box(row, col), rotation))
     return PhotographedPuzzle(picture, grid, pieces)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.files import write_atomically
-from heatmap_locator.geometry import angle_difference
+from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.locator import Locator
 from heatmap_locator.ranker import FEATURES
 from heatmap_locator.report import Progress
@@ -32,9 +32,6 @@ from .pictures import PictureSource
 from .puzzles import PhotographedPuzzle, make_puzzle
 
 EXAMPLES = "examples.npz"
-RIGHT_ANGLE = 15.0
-"""Degrees within which a place's angle is right."""
-
 _FEWEST = 50
 _STREAMS = {"train": 0, "validation": 1}
 

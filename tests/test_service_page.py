@@ -39,6 +39,9 @@ ARGUMENTS = [
 WEIGHTS = Path(heatmap_locator.__file__).parent / "weights" / "heatmap_locator.safetensors"
 TRUTH = json.loads((EXAMPLES / "truth.json").read_text())
 LAPTOP, PHONE = (1440, 900), (390, 844)
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Waits until what was asked of the page is drawn: it draws once a frame."""
+
 LONG = 120_000
 """Milliseconds that a search may take where other work shares the cores."""
 
@@ -321,10 +324,12 @@ def test_a_lid_at_an_angle_is_squared_up_by_hand(
         page.mouse.down()
         page.mouse.move(frame["x"] + x * scale, frame["y"] + y * scale, steps=4)
         page.mouse.up()
+    page.evaluate(DRAWN)
     before = handles.nth(0).bounding_box()
     handles.nth(0).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
+    page.evaluate(DRAWN)
     assert handles.nth(0).bounding_box() == pytest.approx(before, abs=1)
     page.screenshot(path=shots / f"corners-{size[0]}.png", full_page=True)
     check_access(page)

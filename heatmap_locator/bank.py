@@ -23,16 +23,22 @@ def bank_angles(rotations: int) -> Tensor:
 
 
 def rotate_piece(
-    photo: Tensor, mask: Tensor, reference: Tensor, degrees: Tensor, scale: float = 1.0
+    photo: Tensor,
+    mask: Tensor,
+    reference: Tensor,
+    degrees: Tensor,
+    scale: float = 1.0,
+    oversample: int = OVERSAMPLE,
 ) -> tuple[Tensor, Tensor]:
     """Set photos upright under several rotations.
 
     Args:
-        photo: ``(N, 3, H, W)``, 0..1, ``OVERSAMPLE * CELL`` pixels a cell.
+        photo: ``(N, 3, H, W)``, 0..1, ``oversample * CELL`` pixels a cell.
         mask: ``(N, 1, H, W)``, 0..1, the piece's outline.
         reference: ``(N, 2)``, (x, y) in the photo that comes to the middle of the canvas.
         degrees: ``(N, K)``, the photo is turned counter-clockwise by each.
         scale: templates come out larger by this factor.
+        oversample: samples that a template's pixel is the mean of, along each axis.
 
     Returns:
         ``(N, K, 3, CANVAS, CANVAS)`` templates and ``(N, K, 1, CANVAS, CANVAS)`` masks at CELL
@@ -47,7 +53,7 @@ def rotate_piece(
     # canvas -> photo: turn clockwise by the hypothesis, as the photo itself may have been.
     radians = degrees * (math.pi / 180.0)
     cos, sin = radians.cos(), radians.sin()
-    side = CANVAS * OVERSAMPLE
+    side = CANVAS * oversample
     # grid_sample's normalised coordinates: -1..1 over the image's extent, pixel centres inside.
     half = side / 2.0 / scale
     theta = photo.new_zeros(n, k, 2, 3)
@@ -63,7 +69,7 @@ def rotate_piece(
         grid = grid.view(n, k * side, side, 2)
     turned = F.grid_sample(both, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     turned = F.avg_pool2d(
-        turned.view(n, 4, k, side, side).transpose(1, 2).flatten(0, 1), OVERSAMPLE
+        turned.view(n, 4, k, side, side).transpose(1, 2).flatten(0, 1), oversample
     ).view(n, k, 4, CANVAS, CANVAS)
     masks = turned[:, :, 3:]
     return turned[:, :, :3] + mean[:, None], masks

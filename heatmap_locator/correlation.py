@@ -73,12 +73,17 @@ def masked_ncc_around(
         ``(M, R, steps, steps)`` float32.
     """
     m, r, c, k, _ = templates.shape
-    side = k + steps
-    windows = F.pad(field, (k, side, k, side)).unfold(1, k, 1).unfold(2, k, 1)
-    along = torch.arange(steps, device=field.device) + k
-    rows = (corners[:, :1] + along)[:, :, None].expand(-1, -1, steps).flatten(1)
-    columns = (corners[:, 1:] + along)[:, None, :].expand(-1, steps, -1).flatten(1)
-    seen = windows[:, rows, columns].permute(1, 2, 0, 3, 4).float().flatten(3)
+    # Only what the squares see is touched: the field may be large and the places few.
+    along = torch.arange(k + steps - 1, device=field.device)
+    (rows, in_height), (columns, in_width) = (
+        (at.clamp(0, size - 1), (at >= 0) & (at < size))
+        for at, size in zip(
+            (corners[:, None] + along[:, None]).unbind(2), field.shape[1:], strict=True
+        )
+    )
+    near = field[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1).float()
+    near = near * (in_height[:, :, None] & in_width[:, None, :])[:, None]
+    seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5).flatten(4).flatten(1, 2)
     weight, centred, weighted = _centred(templates, masks)
     numerator = seen.flatten(2) @ weighted.flatten(2).transpose(1, 2)
     flat = masks.flatten(2).transpose(1, 2)

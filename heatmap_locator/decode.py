@@ -30,7 +30,8 @@ class Candidate:
         log_size: log of the factors on the nominal box's (width, height).
         logit: of the heatmap, before calibration.
         level: index of the picture size that its maps came from.
-        scale: factor on the size that the piece's outline implies.
+        pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
+            piece has been aligned; without it the other fields say where it lies.
     """
 
     x: float
@@ -39,7 +40,7 @@ class Candidate:
     log_size: tuple[float, float]
     logit: float
     level: int
-    scale: float = 1.0
+    pose: tuple[float, ...] | None = None
 
 
 def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:

@@ -13,11 +13,26 @@ def gaussian_kernel(sigma: float) -> Tensor:
     return kernel / kernel.sum()
 
 
+SMALL = 128
+"""Longest side, in pixels, up to which blurring is a product of matrices."""
+
+
 def blur(images: Tensor, kernel: Tensor) -> Tensor:
-    """``(N, C, H, W)`` blurred by an odd kernel along both sides; outside counts as zero."""
+    """``(N, C, H, W)`` blurred by an odd, symmetric kernel along both sides, zero outside."""
     n, c, height, width = images.shape
     radius = kernel.numel() // 2
+    if max(height, width) <= SMALL:
+        # Many small images: several times faster than a convolution of one channel.
+        return _band(kernel, height) @ images @ _band(kernel, width)
     flat = images.reshape(n * c, 1, height, width)
     flat = F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, radius))
     flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(radius, 0))
     return flat.view(n, c, height, width)
+
+
+def _band(kernel: Tensor, size: int) -> Tensor:
+    """``(size, size)`` that blurs a column of pixels by a symmetric kernel."""
+    at = torch.arange(size, device=kernel.device)
+    offset = at[:, None] - at + kernel.numel() // 2
+    inside = (offset >= 0) & (offset < kernel.numel())
+    return kernel[offset.clamp(0, kernel.numel() - 1)] * inside

@@ -46,6 +46,13 @@ class HeadMaps:
     rotation: Tensor
     best: Tensor
 
+    def of(self, index: int) -> "HeadMaps":
+        """Those of one of the batch, still a batch."""
+        own = slice(index, index + 1)
+        return HeadMaps(
+            self.heat[own], self.size[own], self.offset[own], self.rotation[own], self.best[own]
+        )
+
 
 class CenterHead(nn.Module):
     """Reads a volume of two correlations for each of ``rotations`` rotations."""

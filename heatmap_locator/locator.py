@@ -1,6 +1,7 @@
 """The public face: encode a picture once, then ask where pieces go."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,24 +23,17 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Poses, measure_shortlist, pose_piece, rank
-from heatmap_locator.refine import refine
+from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, measure_shortlist, pose_piece, rank
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
 
 MAX_TOP = 100
 
-REFINED = 5
-"""Answers whose pose is refined; those after them are long shots."""
-
-SPREAD = 0.06
-"""Standard deviation of the log of a piece's size about its outline's, the cell's size known."""
-
 SEARCH_RATIO = 1.25
 """Ratio of neighbouring cell sizes where it is not known."""
 
-UNKNOWN_SPREAD = 0.2
-"""The same as ``SPREAD`` about each of those sizes."""
+VOLUME_BYTES = 2**28
+"""Memory for one kind of correlation of the pieces that are searched together."""
 
 SEARCH_PIECES = (6, 2500)
 """Fewest and most pieces of a puzzle considered where the number is not given."""
@@ -77,6 +71,11 @@ class _Level:
     def halved(self) -> Tensor:
         """``(3, H / 2, W / 2)``, the working picture at the volume's resolution of pixels."""
         return self.encoded.pixels[0].float()
+
+
+_Seen = tuple[list[Candidate], Tensor, np.ndarray]
+"""Of one level: places that the head and the pixels name, ``(R, h, w)`` correlations of features,
+and the heatmap."""
 
 
 class Locator:
@@ -205,26 +204,73 @@ class Puzzle:
         """
         return self.search(piece, top).placements
 
-    @torch.inference_mode()
     def search(self, piece: ImageSource, top: int = 1) -> Search:
         """Like ``locate``, with the heatmap and the outline that was found."""
+        (found,) = self.search_many([piece], top)
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    @torch.inference_mode()
+    def search_many(
+        self, pieces: Sequence[ImageSource], top: int = 1
+    ) -> list["Search | InputError"]:
+        """``search`` for several pieces, which go through the network together.
+
+        Args:
+            pieces: photos of one piece each, as ``locate`` takes them.
+            top: 1 to 100, for each.
+
+        Returns:
+            as many answers in the same order; where ``search`` would have raised an InputError,
+            the error stands in the answer's place.
+
+        Raises:
+            InputError: ``top`` is out of range.
+        """
         if type(top) is not int or not 1 <= top <= MAX_TOP:
             raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
+        answers: list[Search | InputError | None] = []
+        asked: list[tuple[int, PreparedPiece]] = []
+        for index, piece in enumerate(pieces):
+            try:
+                asked.append((index, self._prepare(piece)))
+                answers.append(None)
+            except InputError as error:
+                answers.append(error)
+        for start in range(0, len(asked), self._together):
+            part = asked[start : start + self._together]
+            for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
+                try:
+                    answers[index] = self._answer(prepared, seen, top, _name_of(pieces[index]))
+                except InputError as error:
+                    answers[index] = error
+        return [a for a in answers if a is not None]
+
+    def _prepare(self, piece: ImageSource) -> PreparedPiece:
         prepared = prepare_piece(piece)
-        name = str(piece) if isinstance(piece, (str, Path)) else "piece"
         if prepared.is_rectangle and (
             prepared.rgb.shape[0] > self.height and prepared.rgb.shape[1] > self.width
         ):
             raise NoPieceError(
-                f"{name}: no piece found, and larger than the picture, whose name comes last"
+                f"{_name_of(piece)}: no piece found, and larger than the picture, whose name "
+                "comes last"
             )
+        return prepared
+
+    def _answer(self, prepared: PreparedPiece, seen: list[_Seen], top: int, name: str) -> Search:
+        """What the volumes of all levels say of one piece.
+
+        Raises:
+            NoPieceError: the photo shows no piece of this picture.
+        """
         heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
-        bank, poses = self._bank(prepared), pose_piece(prepared, self.locator.device)
-        for index in range(len(self._levels)):
-            candidates, seen = self._read(bank, poses, index, max(top, CANDIDATES))
-            heat = _highest(heat, seen)
-            found += [self._in_picture(c) for c in candidates]
+        poses, ranker = pose_piece(prepared, self.locator.device), self.locator.model.ranker
+        for level, (named, feature, own_heat) in zip(self._levels, seen, strict=True):
+            heat = _highest(heat, own_heat)
+            ranked = rank(named, poses, level.working, level.halved, feature, ranker)
+            found += [self._in_picture(c) for c in ranked]
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
@@ -243,10 +289,6 @@ class Puzzle:
         scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
         placements: list[Placement] = []
         for (candidate, matrix), score in zip(verified, scores, strict=True):
-            exact = all(candidate is not other for other in kept)
-            if not exact and len(placements) < REFINED:
-                candidate = self._refine(candidate, prepared)
-                matrix = self._matrix(prepared, candidate)
             placement = self._placement(prepared, candidate, matrix, score)
             # Two sizes of one place may only now turn out to be one.
             distance = CELL / 2 * self._levels[candidate.level].to_picture[0, 0]
@@ -289,38 +331,31 @@ class Puzzle:
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
         return _Level(working[0], encoded, back)
 
-    def _bank(self, piece: PreparedPiece) -> EncodedImages:
-        """The piece in all rotations."""
+    @property
+    def _together(self) -> int:
+        """Pieces whose volumes fit into ``VOLUME_BYTES`` at once; 1 at least."""
+        pixels = max(level.halved[0].numel() for level in self._levels)
+        return max(1, VOLUME_BYTES // (4 * pixels * self.locator.model.config.rotations))
+
+    def _see(self, pieces: list[PreparedPiece]) -> list[list[_Seen]]:
+        """Encode pieces in all rotations, correlate them with every level and read the volumes."""
         model, device = self.locator.model, self.locator.device
-        with autocast(device):
-            bank = piece.rotated(bank_angles(model.config.rotations).to(device))
-            return model.encode_pieces(*bank).trimmed()
-
-    def _name(
-        self, bank: EncodedImages, index: int, top: int
-    ) -> tuple[list[Candidate], Tensor, np.ndarray]:
-        """Correlate with the picture at one size and read the volume.
-
-        Returns:
-            the head's first places and those that the pixels alone put first, ``(R, h, w)``
-            correlations of features, and the heatmap.
-        """
-        model, level = self.locator.model, self._levels[index]
-        with autocast(self.locator.device):
-            feature, pixel = model.correlate_bank(level.encoded, bank)
-            maps = model.head(feature, pixel)
         rotations, gain = model.config.rotations, model.head.rotation_gain
-        named = decode(maps, rotations, gain, max(top, NAMED), index)
-        named += decode_pixels(maps, pixel, NAMED_BY_PIXELS, index)
-        return named, feature[0], heatmap(maps)
-
-    def _read(
-        self, bank: EncodedImages, poses: Poses, index: int, top: int
-    ) -> tuple[list[Candidate], np.ndarray]:
-        """Places at one size of the picture, best first, and the heatmap."""
-        named, feature, heat = self._name(bank, index, top)
-        level, ranker = self._levels[index], self.locator.model.ranker
-        return rank(named, poses, level.working, level.halved, feature, ranker), heat
+        degrees = bank_angles(rotations).to(device)
+        seen: list[list[_Seen]] = [[] for _ in pieces]
+        with autocast(device):
+            banks = [piece.rotated(degrees) for piece in pieces]
+            templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
+            bank = model.encode_pieces(templates, masks).trimmed()
+            for index, level in enumerate(self._levels):
+                feature, pixel = model.correlate_bank(level.encoded.repeated(len(pieces)), bank)
+                maps = model.head(feature, pixel)
+                for n, own in enumerate(seen):
+                    one = maps.of(n)
+                    named = decode(one, rotations, gain, NAMED, index)
+                    named += decode_pixels(one, pixel[n : n + 1], NAMED_BY_PIXELS, index)
+                    own.append((named, feature[n], heatmap(one)))
+        return seen
 
     @torch.inference_mode()
     def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:
@@ -334,18 +369,10 @@ class Puzzle:
         """
         prepared = prepare_piece(piece)
         poses, level = pose_piece(prepared, self.locator.device), self._levels[0]
-        named, feature, _ = self._name(self._bank(prepared), 0, NAMED)
+        ((named, feature, _),) = self._see([prepared])[0]
         kept, measured, _ = measure_shortlist(named, poses, level.working, level.halved, feature)
         places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]
         return measured, places
-
-    def _refine(self, candidate: Candidate, piece: PreparedPiece) -> Candidate:
-        level, ratio = self._levels[candidate.level], self._to_first(candidate.level)
-        own = replace(candidate, x=candidate.x / ratio[0], y=candidate.y / ratio[1])
-        spread = UNKNOWN_SPREAD if self.grid is None else SPREAD
-        with autocast(self.locator.device):
-            (refined,) = refine([own], piece, level.encoded, self.locator.model, spread)
-        return self._in_picture(refined)
 
     def _in_picture(self, candidate: Candidate) -> Candidate:
         """Comparable across levels: the reference point in units of the first level."""
@@ -359,12 +386,15 @@ class Puzzle:
 
     def _matrix(self, piece: PreparedPiece, candidate: Candidate) -> Array:
         """2x3 map of photo pixels to picture pixels that a candidate stands for."""
+        to_picture = self._levels[candidate.level].to_picture
+        if candidate.pose is not None:
+            return compose(to_picture, np.reshape(candidate.pose, (2, 3)))
         x, y = np.array([candidate.x, candidate.y]) / self._to_first(candidate.level)
-        upright = photo_to_working(piece, (x, y), candidate.rotation, candidate.scale)
+        upright = photo_to_working(piece, (x, y), candidate.rotation)
         # The size map corrects the nominal outline about the reference point.
         factor = np.exp(candidate.log_size)
         stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
-        return compose(self._levels[candidate.level].to_picture, compose(stretch, upright))
+        return compose(to_picture, compose(stretch, upright))
 
     def _placement(
         self, piece: PreparedPiece, candidate: Candidate, matrix: Array, score: float
@@ -383,6 +413,11 @@ class Puzzle:
             cell=cell,
             matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
         )
+
+
+def _name_of(piece: ImageSource) -> str:
+    """What errors call a piece."""
+    return str(piece) if isinstance(piece, (str, Path)) else "piece"
 
 
 def _highest(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -68,6 +68,11 @@ class EncodedImages:
     feature_mask: Tensor | None = None
     pixel_mask: Tensor | None = None
 
+    def repeated(self, count: int) -> "EncodedImages":
+        """A picture, a batch of one, for as many pieces; nothing is copied."""
+        features, pixels = (t.expand(count, *t.shape[1:]) for t in (self.features, self.pixels))
+        return EncodedImages(features, pixels)
+
     def trimmed(self) -> "EncodedImages":
         """Pieces without the empty border that all their masks share.
 

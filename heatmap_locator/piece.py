@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.bank import OVERSAMPLE, rotate_piece
@@ -43,12 +44,21 @@ class PreparedPiece:
     to_resized: Array
     assumed: bool = False
 
-    def rotated(self, degrees: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Templates and masks of ``bank.rotate_piece`` for ``(K,)`` degrees, on their device."""
+    def rotated(
+        self, degrees: Tensor, scale: float = 1.0, oversample: int = OVERSAMPLE
+    ) -> tuple[Tensor, Tensor]:
+        """Templates and masks of ``bank.rotate_piece`` for ``(K,)`` degrees, on their device.
+
+        Fewer samples a pixel than ``OVERSAMPLE`` come from a photo averaged down accordingly.
+        """
         photo, weight, reference = (
             t.to(degrees.device) for t in (self.photo, self.weight, self.reference)
         )
-        return rotate_piece(photo, weight, reference, degrees[None], scale)
+        if oversample != OVERSAMPLE:
+            ratio = OVERSAMPLE // oversample
+            photo, weight = (F.avg_pool2d(t, ratio, ceil_mode=True) for t in (photo, weight))
+            reference = reference / ratio
+        return rotate_piece(photo, weight, reference, degrees[None], scale, oversample)
 
     @property
     def is_rectangle(self) -> bool:
@@ -97,10 +107,8 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
     )
 
 
-def photo_to_working(
-    piece: PreparedPiece, place: tuple[float, float], rotation: float, scale: float
-) -> Array:
+def photo_to_working(piece: PreparedPiece, place: tuple[float, float], rotation: float) -> Array:
     """2x3 matrix from pixels of ``piece.rgb`` to working pixels of the picture."""
     x, y = (float(v) for v in piece.reference[0])
-    upright = similarity((x, y), place, -rotation, scale / OVERSAMPLE)
+    upright = similarity((x, y), place, -rotation, 1 / OVERSAMPLE)
     return compose(upright, piece.to_resized)

@@ -1,23 +1,24 @@
-"""The last word on which place is first: the pixels themselves, in many poses.
+"""The last word on which place is first: the pixels themselves, aligned.
 
 The correlation volume sees pixels at every second working pixel, under the bank's own angles and
-at one size.  The places that the head and the pixels name are compared under angles and sizes
-around each, first at that resolution, then the best of them at every working pixel; those are
-measured in several ways, which the ranker weighs.
+at one size.  The places that the head and the pixels name are compared at that resolution under
+angles and sizes around each; the best of them are aligned to a fraction of a pixel and measured
+there in several ways, which the ranker weighs.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.agreement import agreement
-from heatmap_locator.bank import CANVAS, bank_angles, erode
+from heatmap_locator.align import Aligned, align, rotation_of, sample, windows
+from heatmap_locator.bank import CANVAS, OVERSAMPLE, bank_angles, erode
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
-from heatmap_locator.geometry import STRIDE
+from heatmap_locator.geometry import STRIDE, Array, compose, invert, transform
 from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
 from heatmap_locator.piece import PreparedPiece
 from heatmap_locator.ranker import PIXEL_WEIGHT, Ranker, evidence
@@ -28,8 +29,8 @@ NAMED = 60
 NAMED_BY_PIXELS = 120
 """Places compared because pixels alone put them first: many, as the volume sees one size."""
 
-KEPT = 40
-"""Of those, the ones compared at every working pixel."""
+KEPT = 60
+"""Of those, the ones aligned and measured."""
 
 ROTATIONS = 72
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
@@ -37,108 +38,165 @@ SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
 REACH = 4
 """Working pixels to either side of a candidate's place."""
 
+RIM = 4
+"""Working pixels around the piece in the windows it is aligned in."""
+
 
 @dataclass(frozen=True)
 class Poses:
-    """A piece in ``ROTATIONS`` rotations and all ``SCALES``, without its empty border.
+    """A piece ready to be laid on a picture.
 
     Attributes:
-        templates: ``(ROTATIONS, scales, 3, k, k)``, k even, at CELL pixels a cell.
+        templates: ``(ROTATIONS, scales, 3, k, k)`` in every pose that candidates are compared in,
+            without their empty border, ``PIXEL_STRIDE`` working pixels a pixel; k is even.
         masks: ``(ROTATIONS, scales, 1, k, k)``, 0..1, without the bevelled rim.
+        piece: what they are poses of.
+        source: ``(1, 4, h, w)`` the piece less its mean colour, 0 outside, and its outline
+            without the rim, ``OVERSAMPLE`` pixels a working pixel.
+        mean: ``(1, 3, 1, 1)``, that colour.
     """
 
     templates: Tensor
     masks: Tensor
-
-    @cached_property
-    def halved(self) -> "Poses":
-        """At the resolution that the volume's pixels have."""
-        return Poses(
-            *(
-                F.avg_pool2d(t.flatten(0, 2), PIXEL_STRIDE).unflatten(0, t.shape[:3])
-                for t in (self.templates, self.masks)
-            )
-        )
+    piece: PreparedPiece
+    source: Tensor
+    mean: Tensor
 
 
 def pose_piece(piece: PreparedPiece, device: torch.device) -> Poses:
     """Every pose that candidates may be compared in."""
     degrees = bank_angles(ROTATIONS).to(device)
-    rendered = [piece.rotated(degrees, scale) for scale in SCALES]
+    rendered = [piece.rotated(degrees, scale, oversample=1) for scale in SCALES]
     templates, masks = (torch.stack(t, 2)[0] for t in zip(*rendered, strict=True))
     border = empty_border(masks) // PIXEL_STRIDE * PIXEL_STRIDE
     inner = slice(border, CANVAS - border)
-    return Poses(templates[..., inner, inner], erode(masks).clamp(0, 1)[..., inner, inner])
+    halved, covers = (
+        F.avg_pool2d(t[..., inner, inner].flatten(0, 2), PIXEL_STRIDE).unflatten(0, t.shape[:3])
+        for t in (templates, erode(masks).clamp(0, 1))
+    )
+    photo, weight = piece.photo.to(device), piece.weight.to(device)
+    mean = (photo * weight).sum((2, 3), keepdim=True) / weight.sum().clamp_min(1e-6)
+    inside = erode(weight, OVERSAMPLE).clamp(0, 1)
+    source = torch.cat([(photo - mean) * weight, inside], 1)
+    return Poses(halved, covers, piece, source, mean)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The pose, near each of M candidates, in which the piece's pixels correlate best.
+    """The pose, near each of M candidates, in which the piece's halved pixels correlate best.
 
     Attributes:
         correlation: ``(M,)`` masked NCC, about -1..1.
-        template: ``(M, 3, k, k)`` the piece in that pose.
-        mask: ``(M, 1, k, k)``, 0..1.
-        corner: ``(M, 2)`` long, (row, column) of the template's first element in the field.
+        degrees: ``(M,)`` the template's rotation.
+        scale: ``(M,)`` its size, as a factor on the outline's.
+        middle: ``(M, 2)`` long, (x, y) of its middle, working pixels.
     """
 
     correlation: Tensor
-    template: Tensor
-    mask: Tensor
-    corner: Tensor
+    degrees: Tensor
+    scale: Tensor
+    middle: Tensor
+
+    def take(self, index: Tensor) -> "Compared":
+        return Compared(
+            self.correlation[index], self.degrees[index], self.scale[index], self.middle[index]
+        )
 
 
-def compare(candidates: list[Candidate], poses: Poses, field: Tensor, stride: int = 1) -> Compared:
+def compare(candidates: list[Candidate], poses: Poses, halved: Tensor) -> Compared:
     """Lay the piece's pixels on the picture near each candidate's pose.
 
     Args:
         candidates: of one picture size, in its working pixels; at least one.
-        poses: of the piece, at the resolution of ``field``.
-        field: ``(3, h, w)``, 0..1, the working picture averaged down by ``stride``.
-        stride: working pixels per pixel of ``field``.
+        poses: of the piece.
+        halved: ``(3, h, w)``, 0..1, the working picture averaged down by ``PIXEL_STRIDE``.
     """
-    step, reach, half = 360 / ROTATIONS, REACH // stride, poses.templates.shape[-1] // 2
-    device, side = field.device, 2 * reach + 1
+    step, reach = 360 / ROTATIONS, REACH // PIXEL_STRIDE
+    device, side, half = halved.device, 2 * reach + 1, poses.templates.shape[-1] // 2
     nearest = torch.tensor([round(c.rotation / step) for c in candidates], device=device)
     turns = (nearest[:, None] + torch.tensor([-1, 0, 1], device=device)) % ROTATIONS
     middles = torch.tensor(
-        [[round(c.y / stride), round(c.x / stride)] for c in candidates], device=device
+        [[round(c.x / PIXEL_STRIDE), round(c.y / PIXEL_STRIDE)] for c in candidates], device=device
     )
-    corners = middles - half - reach
     own, covers = (t[turns].flatten(1, 2) for t in (poses.templates, poses.masks))
-    found = masked_ncc_around(field, own, covers, PIXEL_NOISE, corners, side)
+    corners = middles.flip(1) - half - reach
+    found = masked_ncc_around(halved, own, covers, PIXEL_NOISE, corners, side)
     best, at = found.flatten(1).max(1)
-    rows = torch.arange(len(candidates), device=device)
     pose, place = at // side**2, at % side**2
-    moved = torch.stack([place // side, place % side], 1)
-    return Compared(best, own[rows, pose], covers[rows, pose], corners + moved)
+    rows = torch.arange(len(candidates), device=device)
+    moved = torch.stack([place % side, place // side], 1) - reach
+    return Compared(
+        best,
+        turns[rows, pose // len(SCALES)] * step,
+        torch.tensor(SCALES, device=device)[pose % len(SCALES)],
+        (middles + moved) * PIXEL_STRIDE,
+    )
 
 
-def measure(candidates: list[Candidate], poses: Poses, picture: Tensor, feature: Tensor) -> Tensor:
-    """What is known of each candidate, ``(M, F)`` as ``ranker.FEATURES`` names it.
+def lay(best: Compared, poses: Poses, picture: Tensor) -> tuple[Aligned, Tensor]:
+    """Align the piece with the picture at M places.
+
+    Args:
+        best: where to start.
+        poses: of the piece.
+        picture: ``(3, H, W)`` working picture, 0..1.
+
+    Returns:
+        warps to pixels of the piece at one pixel a working pixel, and the ``(M, 3, S, S)``
+        windows that they start from.
+    """
+    side = 2 * PIXEL_STRIDE * (poses.templates.shape[-1] // 2) + 2 * RIM
+    seen = windows(picture, best.middle, side)
+    radians = best.degrees.deg2rad()
+    cos, sin = radians.cos() / best.scale, radians.sin() / best.scale
+    middle = (poses.piece.reference.to(picture.device) / OVERSAMPLE).expand(len(cos), 2)
+    linear = torch.stack([cos, -sin, sin, cos], 1).view(-1, 2, 2)
+    source = F.avg_pool2d(poses.source, OVERSAMPLE, ceil_mode=True)
+    return align(source, seen, torch.cat([linear, middle[..., None]], 2)), seen
+
+
+def measure(
+    candidates: list[Candidate], best: Compared, poses: Poses, picture: Tensor, feature: Tensor
+) -> tuple[list[Candidate], Tensor]:
+    """Candidates where they align, and what is known of each.
 
     Args:
         candidates: of one picture size, in its working pixels; at least one.
+        best: the pose of each to start from.
         poses: of the piece.
         picture: ``(3, H, W)`` working picture, 0..1.
         feature: ``(R, h, w)`` correlations of features, of the whole bank.
+
+    Returns:
+        as many candidates, and ``(M, F)`` as ``ranker.FEATURES`` names it.
     """
-    best = compare(candidates, poses, picture)
-    windows = _windows(picture, best.corner, best.template.shape[-1])
+    laid, seen = lay(best, poses, picture)
+    fine = laid.warp * OVERSAMPLE
+    shown = sample(poses.source, fine, seen.shape[-1], OVERSAMPLE)
     head = torch.tensor([c.logit for c in candidates], device=picture.device)
     known = torch.stack(
-        [head, evidence(_around(feature, candidates)), evidence(best.correlation)], 1
+        [head, evidence(_around(feature, candidates)), evidence(laid.correlation)], 1
     )
-    return torch.cat([known, agreement(best.template, windows, best.mask)], 1)
+    measured = torch.cat([known, agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])], 1)
+    rotations = rotation_of(laid.warp).tolist()
+    warps, middles = fine.double().cpu().numpy(), best.middle.cpu().numpy()
+    moved = [
+        _moved(candidate, poses.piece, *pose)
+        for candidate, *pose in zip(candidates, rotations, warps, middles, strict=True)
+    ]
+    return moved, measured
 
 
-def _windows(picture: Tensor, corners: Tensor, side: int) -> Tensor:
-    """``(M, 3, side, side)`` of the picture from (row, column) corners on; outside it is zero."""
-    padded = F.pad(picture, (side,) * 4)
-    # A template whose middle lies in the picture reaches out of it by less than its side.
-    last = torch.tensor(padded.shape[1:], device=corners.device) - side
-    starts = (corners + side).clamp_min(0).minimum(last).tolist()
-    return torch.stack([padded[:, r : r + side, c : c + side] for r, c in starts])
+def _moved(
+    candidate: Candidate, piece: PreparedPiece, rotation: float, warp: Array, middle: np.ndarray
+) -> Candidate:
+    """The candidate in the pose of a warp from its window to the resized photo."""
+    to_window = compose(invert(warp), piece.to_resized)
+    to_window[:, 2] += middle
+    reference = transform(invert(piece.to_resized), piece.reference.double().numpy())
+    x, y = transform(to_window, reference)[0].tolist()
+    pose = tuple(float(v) for v in to_window.flatten())
+    return replace(candidate, x=x, y=y, rotation=rotation, pose=pose)
 
 
 def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
@@ -161,36 +219,29 @@ def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
     return found.float().amax((1, 2, 3))
 
 
-def shortlist(candidates: list[Candidate], poses: Poses, halved: Tensor) -> list[Candidate]:
-    """Candidates by what the head and the halved pixels say for them, best first.
+def measure_shortlist(
+    candidates: list[Candidate], poses: Poses, picture: Tensor, halved: Tensor, feature: Tensor
+) -> tuple[list[Candidate], Tensor, list[Candidate]]:
+    """The ``KEPT`` candidates for which the head and the halved pixels say most, aligned.
 
     Args:
         candidates: of one picture size, in its working pixels, at least one; the same place may
             come twice.
         poses: of the piece.
-        halved: ``(3, h, w)`` working picture averaged down by ``PIXEL_STRIDE``.
-    """
-    best = compare(candidates, poses.halved, halved, PIXEL_STRIDE)
-    head = torch.tensor([c.logit for c in candidates], device=halved.device)
-    score = head + PIXEL_WEIGHT * evidence(best.correlation)
-    order = score.argsort(descending=True, stable=True).tolist()
-    return [candidates[i] for i in order]
-
-
-def measure_shortlist(
-    candidates: list[Candidate], poses: Poses, picture: Tensor, halved: Tensor, feature: Tensor
-) -> tuple[list[Candidate], Tensor, list[Candidate]]:
-    """The first ``KEPT`` of the shortlist, what is known of them as in ``measure``, and the rest.
-
-    Args:
-        candidates: of one picture size, in its working pixels; at least one.
-        poses: of the piece.
         picture: ``(3, H, W)`` working picture, 0..1.
         halved: the same averaged down by ``PIXEL_STRIDE``.
         feature: ``(R, h, w)`` correlations of features, of the whole bank.
+
+    Returns:
+        them, best first; what is known of them, as in :func:`measure`; and the others.
     """
-    order = shortlist(candidates, poses, halved)
-    return order[:KEPT], measure(order[:KEPT], poses, picture, feature), order[KEPT:]
+    best = compare(candidates, poses, halved)
+    head = torch.tensor([c.logit for c in candidates], device=halved.device)
+    score = head + PIXEL_WEIGHT * evidence(best.correlation)
+    order = score.argsort(descending=True, stable=True)
+    sorted_candidates = [candidates[i] for i in order.tolist()]
+    kept, rest = sorted_candidates[:KEPT], sorted_candidates[KEPT:]
+    return *measure(kept, best.take(order[:KEPT]), poses, picture, feature), rest
 
 
 def rank(

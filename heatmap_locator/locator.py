@@ -23,7 +23,7 @@ from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, measure_shortlist, pose_piece, rank
+from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Field, measure_shortlist, pose_piece, rank
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
 
@@ -61,16 +61,11 @@ class Search:
 
 @dataclass(frozen=True)
 class _Level:
-    """The picture at one working size, (3, H, W) 0..1, and encoded."""
+    """The picture at one working size, as it is and encoded."""
 
-    working: Tensor
+    field: Field
     encoded: EncodedImages
     to_picture: Array
-
-    @property
-    def halved(self) -> Tensor:
-        """``(3, H / 2, W / 2)``, the working picture at the volume's resolution of pixels."""
-        return self.encoded.pixels[0].float()
 
 
 _Seen = tuple[list[Candidate], Tensor, np.ndarray]
@@ -128,8 +123,9 @@ class Locator:
         Args:
             picture: path, PIL image, or (H, W, 3) uint8 array.
             pieces: number of pieces; rows and columns follow from the picture's shape.
-            grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead of ``pieces``.  With neither, the
-                size of a piece is searched, which takes longer.
+            grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead of ``pieces``; better where it is
+                known, as places across its lines are told apart.  With neither, the size of a
+                piece is searched, which takes longer.
             corners: (4, 2), of the picture in a photo taken at an angle, clockwise from its top
                 left, such as ``heatmap_locator.corners.find_corners`` finds them: it is squared
                 up first, and boxes are in pixels of ``Puzzle.picture``.
@@ -159,7 +155,7 @@ class Locator:
             known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)
-        return Puzzle(self, pixels, known)
+        return Puzzle(self, pixels, known, exact_grid=pieces is None)
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
@@ -173,11 +169,13 @@ class Puzzle:
     Attributes:
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
+        exact_grid: whether the grid is the caller's, and not one that fits a number of pieces.
     """
 
     locator: Locator
     picture: np.ndarray
     grid: Grid | None
+    exact_grid: bool = True
     _levels: list[_Level] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -269,7 +267,7 @@ class Puzzle:
         poses, ranker = pose_piece(prepared, self.locator.device), self.locator.model.ranker
         for level, (named, feature, own_heat) in zip(self._levels, seen, strict=True):
             heat = _highest(heat, own_heat)
-            ranked = rank(named, poses, level.working, level.halved, feature, ranker)
+            ranked = rank(named, poses, level.field, feature, ranker)
             found += [self._in_picture(c) for c in ranked]
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
@@ -329,12 +327,13 @@ class Puzzle:
         with autocast(self.locator.device):
             encoded = self.locator.model.encode_picture(working)
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
-        return _Level(working[0], encoded, back)
+        field = Field(working[0], encoded.pixels[0].float(), self.grid if self.exact_grid else None)
+        return _Level(field, encoded, back)
 
     @property
     def _together(self) -> int:
         """Pieces whose volumes fit into ``VOLUME_BYTES`` at once; 1 at least."""
-        pixels = max(level.halved[0].numel() for level in self._levels)
+        pixels = max(level.field.halved[0].numel() for level in self._levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self.locator.model.config.rotations))
 
     def _see(self, pieces: list[PreparedPiece]) -> list[list[_Seen]]:
@@ -370,7 +369,7 @@ class Puzzle:
         prepared = prepare_piece(piece)
         poses, level = pose_piece(prepared, self.locator.device), self._levels[0]
         ((named, feature, _),) = self._see([prepared])[0]
-        kept, measured, _ = measure_shortlist(named, poses, level.working, level.halved, feature)
+        kept, measured, _ = measure_shortlist(named, poses, level.field, feature)
         places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]
         return measured, places
 

@@ -13,6 +13,7 @@ from heatmap_locator.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
+from heatmap_locator.lattice import Body, find_body
 from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline import body_size, find_outline, outline_points
 
@@ -30,6 +31,7 @@ class PreparedPiece:
         photo: ``(1, 3, h, w)``, 0..1, resized.
         weight: ``(1, 1, h, w)``, 0..1, the mask resized.
         reference: ``(1, 2)``, (x, y) of the mask's centroid in the resized photo.
+        body: the piece without knobs and blanks, in pixels of ``rgb``.
         contour: (N, 2) points of the outline in pixels of ``rgb``.
         to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
         assumed: no outline was given or found, so all of the photo is taken for the piece.
@@ -40,6 +42,7 @@ class PreparedPiece:
     photo: Tensor
     weight: Tensor
     reference: Tensor
+    body: Body
     contour: Array
     to_resized: Array
     assumed: bool = False
@@ -101,6 +104,7 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
         photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
         weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
         reference=torch.tensor([reference]),
+        body=find_body(mask),
         contour=outline_points(mask),
         to_resized=to_resized,
         assumed=alpha is None and bool((mask > 0.5).all()),

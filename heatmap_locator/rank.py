@@ -18,7 +18,9 @@ from heatmap_locator.align import Aligned, align, rotation_of, sample, windows
 from heatmap_locator.bank import CANVAS, OVERSAMPLE, bank_angles, erode
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
-from heatmap_locator.geometry import STRIDE, Array, compose, invert, transform
+from heatmap_locator.geometry import STRIDE, Array, clockwise, compose, invert, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.lattice import cell_evidence, turn_evidence
 from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
 from heatmap_locator.piece import PreparedPiece
 from heatmap_locator.ranker import PIXEL_WEIGHT, Ranker, evidence
@@ -38,8 +40,40 @@ SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
 REACH = 4
 """Working pixels to either side of a candidate's place."""
 
+SIZE_DEVIATION = 0.05
+"""Of the log of a piece's size about what its outline implies."""
+
 RIM = 4
 """Working pixels around the piece in the windows it is aligned in."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A picture at one working size, for pieces to be laid on.
+
+    Attributes:
+        picture: ``(3, H, W)``, 0..1.
+        halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
+        grid: how the puzzle is cut, ``None`` where that is not known for sure.
+    """
+
+    picture: Tensor
+    halved: Tensor
+    grid: Grid | None = None
+
+    def cut_evidence(self, places: Array, rotations: Array, piece: PreparedPiece) -> Array:
+        """``cell`` and ``turn`` of ``ranker.FEATURES``, (M, 2).
+
+        Args:
+            places: (M, 2) of the middle of the piece's body, working pixels.
+            rotations: (M,) degrees.
+            piece: the piece.
+        """
+        height, width = self.picture.shape[1:]
+        cell: Array = np.zeros(len(places))
+        if self.grid is not None:
+            cell = cell_evidence(places, self.grid, width, height)
+        return np.stack([cell, turn_evidence(rotations, piece.body.direction)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -96,6 +130,16 @@ class Compared:
     degrees: Tensor
     scale: Tensor
     middle: Tensor
+
+    def bodies(self, piece: PreparedPiece) -> Array:
+        """(M, 2) where the middle of the piece's body would lie, working pixels."""
+        body = transform(piece.to_resized, np.array([piece.body.middle]))
+        off = (body - piece.reference.numpy())[0] / OVERSAMPLE
+        places: Array = self.middle.cpu().numpy() + [
+            scale * clockwise(-degrees) @ off
+            for degrees, scale in zip(self.degrees.tolist(), self.scale.tolist(), strict=True)
+        ]
+        return places
 
     def take(self, index: Tensor) -> "Compared":
         return Compared(
@@ -156,7 +200,7 @@ def lay(best: Compared, poses: Poses, picture: Tensor) -> tuple[Aligned, Tensor]
 
 
 def measure(
-    candidates: list[Candidate], best: Compared, poses: Poses, picture: Tensor, feature: Tensor
+    candidates: list[Candidate], best: Compared, poses: Poses, field: Field, feature: Tensor
 ) -> tuple[list[Candidate], Tensor]:
     """Candidates where they align, and what is known of each.
 
@@ -164,39 +208,44 @@ def measure(
         candidates: of one picture size, in its working pixels; at least one.
         best: the pose of each to start from.
         poses: of the piece.
-        picture: ``(3, H, W)`` working picture, 0..1.
+        field: the picture.
         feature: ``(R, h, w)`` correlations of features, of the whole bank.
 
     Returns:
         as many candidates, and ``(M, F)`` as ``ranker.FEATURES`` names it.
     """
-    laid, seen = lay(best, poses, picture)
+    piece, device = poses.piece, field.picture.device
+    laid, seen = lay(best, poses, field.picture)
     fine = laid.warp * OVERSAMPLE
     shown = sample(poses.source, fine, seen.shape[-1], OVERSAMPLE)
-    head = torch.tensor([c.logit for c in candidates], device=picture.device)
-    known = torch.stack(
-        [head, evidence(_around(feature, candidates)), evidence(laid.correlation)], 1
-    )
-    measured = torch.cat([known, agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])], 1)
-    rotations = rotation_of(laid.warp).tolist()
-    warps, middles = fine.double().cpu().numpy(), best.middle.cpu().numpy()
-    moved = [
-        _moved(candidate, poses.piece, *pose)
-        for candidate, *pose in zip(candidates, rotations, warps, middles, strict=True)
-    ]
-    return moved, measured
-
-
-def _moved(
-    candidate: Candidate, piece: PreparedPiece, rotation: float, warp: Array, middle: np.ndarray
-) -> Candidate:
-    """The candidate in the pose of a warp from its window to the resized photo."""
-    to_window = compose(invert(warp), piece.to_resized)
-    to_window[:, 2] += middle
+    prints = agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])
+    rotations = rotation_of(laid.warp).double().cpu().numpy()
+    photo_to_working = []
+    for warp, middle in zip(fine.double().cpu().numpy(), best.middle.cpu().numpy(), strict=True):
+        pose = compose(invert(warp), piece.to_resized)
+        pose[:, 2] += middle
+        photo_to_working.append(pose)
     reference = transform(invert(piece.to_resized), piece.reference.double().numpy())
-    x, y = transform(to_window, reference)[0].tolist()
-    pose = tuple(float(v) for v in to_window.flatten())
-    return replace(candidate, x=x, y=y, rotation=rotation, pose=pose)
+    points = np.concatenate([reference, [piece.body.middle]])
+    at = np.stack([transform(pose, points) for pose in photo_to_working])
+    moved = [
+        replace(
+            candidate,
+            x=float(x),
+            y=float(y),
+            rotation=float(rotation),
+            pose=tuple(float(v) for v in pose.flatten()),
+        )
+        for candidate, (x, y), rotation, pose in zip(
+            candidates, at[:, 0], rotations, photo_to_working, strict=True
+        )
+    ]
+    cut = torch.from_numpy(field.cut_evidence(at[:, 1], rotations, piece)).float().to(device)
+    log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
+    size = -(log_size / SIZE_DEVIATION).square() / 2
+    head = torch.tensor([c.logit for c in candidates], device=device)
+    near, pixel = evidence(_around(feature, candidates)), evidence(laid.correlation)
+    return moved, torch.cat([torch.stack([head, near, pixel], 1), prints, cut, size[:, None]], 1)
 
 
 def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
@@ -220,48 +269,61 @@ def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
 
 
 def measure_shortlist(
-    candidates: list[Candidate], poses: Poses, picture: Tensor, halved: Tensor, feature: Tensor
+    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor
 ) -> tuple[list[Candidate], Tensor, list[Candidate]]:
-    """The ``KEPT`` candidates for which the head and the halved pixels say most, aligned.
+    """The ``KEPT`` candidates for which head, halved pixels and the cut say most, aligned.
 
     Args:
         candidates: of one picture size, in its working pixels, at least one; the same place may
             come twice.
         poses: of the piece.
-        picture: ``(3, H, W)`` working picture, 0..1.
-        halved: the same averaged down by ``PIXEL_STRIDE``.
+        field: the picture.
         feature: ``(R, h, w)`` correlations of features, of the whole bank.
 
     Returns:
         them, best first; what is known of them, as in :func:`measure`; and the others.
     """
-    best = compare(candidates, poses, halved)
-    head = torch.tensor([c.logit for c in candidates], device=halved.device)
+    best = compare(candidates, poses, field.halved)
+    head = torch.tensor([c.logit for c in candidates], device=field.halved.device)
     score = head + PIXEL_WEIGHT * evidence(best.correlation)
+    degrees = best.degrees.double().cpu().numpy()
+    cut = field.cut_evidence(best.bodies(poses.piece), degrees, poses.piece).sum(axis=1)
+    score = score + torch.from_numpy(cut).to(score)
     order = score.argsort(descending=True, stable=True)
-    sorted_candidates = [candidates[i] for i in order.tolist()]
-    kept, rest = sorted_candidates[:KEPT], sorted_candidates[KEPT:]
-    return *measure(kept, best.take(order[:KEPT]), poses, picture, feature), rest
+    kept = _distinct(best, order)
+    rest = [i for i in order.tolist() if i not in set(kept)]
+    chosen = [candidates[i] for i in kept]
+    laid = measure(chosen, best.take(torch.tensor(kept)), poses, field, feature)
+    return *laid, [candidates[i] for i in rest]
+
+
+def _distinct(best: Compared, order: Tensor) -> list[int]:
+    """The first ``KEPT`` of an order, of poses that will align to the same one the first alone."""
+    places, degrees = best.middle.cpu().numpy(), best.degrees.cpu().numpy()
+    kept: list[int] = []
+    for i in order.tolist():
+        near = np.abs(places[kept] - places[i]).reshape(-1, 2).max(axis=1) <= REACH
+        turn = np.abs((degrees[kept] - degrees[i] + 180) % 360 - 180)
+        if not (near & (turn <= 720 / ROTATIONS)).any():
+            kept.append(i)
+        if len(kept) == KEPT:
+            break
+    return kept
 
 
 def rank(
-    candidates: list[Candidate],
-    poses: Poses,
-    picture: Tensor,
-    halved: Tensor,
-    feature: Tensor,
-    ranker: Ranker,
+    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor, ranker: Ranker
 ) -> list[Candidate]:
     """Candidates with the ranker's logits, best first; those not measured come last, alike.
 
     Args:
         candidates: of one picture size, in its working pixels; the same place may come twice.
-        poses, picture, halved, feature: as in ``measure_shortlist``.
+        poses, field, feature: as in ``measure_shortlist``.
         ranker: with the model's weights.
     """
     if not candidates:
         return []
-    kept, measured, rest = measure_shortlist(candidates, poses, picture, halved, feature)
+    kept, measured, rest = measure_shortlist(candidates, poses, field, feature)
     logits = ranker(measured).tolist()
     judged = [replace(c, logit=logit) for c, logit in zip(kept, logits, strict=True)]
     return sorted(judged, key=lambda c: -c.logit) + [replace(c, logit=min(logits)) for c in rest]

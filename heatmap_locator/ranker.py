@@ -3,19 +3,22 @@
 import torch
 from torch import Tensor, nn
 
-FEATURES = ("head", "feature", "pixel", "colour", "detail", "local")
+FEATURES = ("head", "feature", "pixel", "colour", "detail", "local", "cell", "turn", "size")
 """What is measured at a place.
 
-``head``: the head's logit.  The others are evidence, 0 and more, from six ways to correlate the
+``head``: the head's logit.  The next five are evidence, 0 and more, from ways to correlate the
 piece with the picture under it: ``feature`` of the encoder's features, ``pixel`` of the pixels,
 ``colour`` of the pixels when any affine map of colours is allowed between the two, ``detail`` the
 same with slow changes of light taken away, ``local`` with local contrast made equal as well.
+The last three are of the cut: ``cell`` and ``turn`` say whether the piece would lie in the middle
+of a cell and square in it (``lattice.py``; 0 where nothing is known of the cells), ``size`` how far
+it has to be sized away from what its outline implies.
 """
 
 PIXEL_WEIGHT = 8.0
 """Logits of the head that the pixels' evidence is worth a unit, where only those two are known."""
 
-_UNFITTED = (1.0, 0.0, PIXEL_WEIGHT, 0.0, 0.0, 0.0)
+_UNFITTED = (1.0, 0.0, PIXEL_WEIGHT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 CLOSEST = 0.98
 """Correlation beyond which grain decides, not print."""
@@ -33,8 +36,8 @@ def evidence(correlation: Tensor) -> Tensor:
 class Ranker(nn.Module):
     """Conditional logit (McFadden, 1974) over the places of one piece.
 
-    It sees correlations alone.  Fitted by ``heatmap-train ranker``; as made, it adds what the
-    pixels say to what the head says.
+    It sees correlations and how a place fits the cut.  Fitted by ``heatmap-train ranker``; as made,
+    it adds what the pixels say to what the head says.
     """
 
     def __init__(self) -> None:

@@ -61,8 +61,11 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
         extra = json.loads(metadata.get("extra", "{}"))
         model = HeatmapLocator(config)
-        # A model that was never given a ranker has the unfitted one.
-        tensors = {**{f"ranker.{k}": v for k, v in model.ranker.state_dict().items()}, **tensors}
+        # A model that was never given a ranker, or one of other measures, has the unfitted one.
+        unfitted = {f"ranker.{k}": v for k, v in model.ranker.state_dict().items()}
+        if any(k in tensors and tensors[k].shape != v.shape for k, v in unfitted.items()):
+            tensors = {k: v for k, v in tensors.items() if k not in unfitted}
+        tensors = {**unfitted, **tensors}
         model.load_state_dict(tensors, strict=True)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(

@@ -174,6 +174,8 @@ def ranker_from_dict(values: dict[str, Any], source: str = "recipe") -> RankerRe
             raise InputError(f"{source}: puzzles.{name} must be from 0 to 1")
     if not 0 <= puzzles.outline_error <= 0.1:
         raise InputError(f"{source}: puzzles.outline_error must be from 0 to 0.1")
+    if not 0 <= puzzles.crop_error <= 0.05:
+        raise InputError(f"{source}: puzzles.crop_error must be from 0 to 0.05")
     if recipe.ranker.puzzles < 1 or recipe.ranker.validation_puzzles < 1:
         raise InputError(f"{source}: ranker.puzzles and validation_puzzles must be at least 1")
     if recipe.ranker.penalty < 0:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 
+from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.shape import disc
 
@@ -38,6 +39,8 @@ class PuzzleSettings:
         harsh_share: share of puzzles captured at full strength.
         outline_error: most that an outline is found too wide or too narrow by on every side, in
             sides of a cell.
+        crop_error: deviation of how far each edge of the puzzle lies from the picture's, in shares
+            of its width or height: boxes and shops crop.
     """
 
     collage: int = 3
@@ -47,6 +50,7 @@ class PuzzleSettings:
     mildest: float = 0.0
     harsh_share: float = 0.2
     outline_error: float = 0.0
+    crop_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,11 @@ def make_puzzle(
     height, width = image.shape[:2]
     wanted = float(np.exp(rng.uniform(*np.log(settings.picture_cell))))
     grid = Grid.from_pieces(max(4, round(height * width / wanted**2)), width, height)
-    cut = cut_grid(grid.rows, grid.cols, width, height, rng)
+    left, right, top, bottom = rng.normal(0, 1, 4) * settings.crop_error
+    cut = cut_grid(
+        grid.rows, grid.cols, width * (1 + right - left), height * (1 + bottom - top), rng
+    )
+    origin = np.array([left * width, top * height])
     cell = math.sqrt(height * width / grid.pieces)
     mildest = 1.0 if rng.random() < settings.harsh_share else settings.mildest
     picture = to_uint8(capture_pictures(to_tensor(image), generator, mildest))
@@ -115,11 +123,11 @@ def make_puzzle(
         row, col = divmod(int(index), grid.cols)
         rotation = float(rng.uniform(0, 360))
         pixels = float(np.exp(rng.uniform(*np.log(settings.photo_cell))))
-        outline, margin = cut.outline(row, col), _MARGIN * pixels
+        outline, margin = cut.outline(row, col) + origin, _MARGIN * pixels
         photo, alpha, _, _ = photograph_piece(
             image, outline, rotation, pixels / cell, margin, generator, mildest
         )
         if settings.outline_error:
             alpha = widened(alpha, pixels * float(rng.uniform(-1, 1)) * settings.outline_error)
-        pieces.append(LoosePiece(np.dstack([photo, alpha]), cut.box(row, col), rotation))
+        pieces.append(LoosePiece(np.dstack([photo, alpha]), bounds(outline), rotation))
     return PhotographedPuzzle(picture, grid, pieces)

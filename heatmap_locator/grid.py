@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heatmap_locator.errors import InputError
 
@@ -24,12 +24,18 @@ _LOOSE_ASPECT = 1.5
 class Grid:
     """Rows and columns of a puzzle; at least 1 each, at most ``MAX_PIECES`` cells.
 
+    Attributes:
+        rows, cols: of cells.
+        exact: whether they are the puzzle's own, so that cells can be relied on, and not what
+            fits a number of pieces best.
+
     Raises:
         InputError: on construction, for anything else.
     """
 
     rows: int
     cols: int
+    exact: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         for value in (self.rows, self.cols):
@@ -124,4 +130,4 @@ class Grid:
             if abs(c[2]) <= _COUNT_TOLERANCE and c[1] <= math.log(_LOOSE_ASPECT)
         ]
         best = min(exact or near or candidates)
-        return cls(best[3], best[4])
+        return cls(best[3], best[4], exact=False)

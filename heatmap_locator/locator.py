@@ -155,7 +155,7 @@ class Locator:
             known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)
-        return Puzzle(self, pixels, known, exact_grid=pieces is None)
+        return Puzzle(self, pixels, known)
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
@@ -169,13 +169,11 @@ class Puzzle:
     Attributes:
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
-        exact_grid: whether the grid is the caller's, and not one that fits a number of pieces.
     """
 
     locator: Locator
     picture: np.ndarray
     grid: Grid | None
-    exact_grid: bool = True
     _levels: list[_Level] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -327,7 +325,8 @@ class Puzzle:
         with autocast(self.locator.device):
             encoded = self.locator.model.encode_picture(working)
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
-        field = Field(working[0], encoded.pixels[0].float(), self.grid if self.exact_grid else None)
+        cut = self.grid if self.grid is not None and self.grid.exact else None
+        field = Field(working[0], encoded.pixels[0].float(), cut)
         return _Level(field, encoded, back)
 
     @property

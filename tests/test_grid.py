@@ -75,3 +75,11 @@ def test_check() -> None:
     assert Grid(25, 25).check(100, 100, "p.jpg") == Grid(25, 25)
     with pytest.raises(InputError, match=r"p\.jpg.*larger picture"):
         Grid(25, 26).check(100, 100, "p.jpg")
+
+
+def test_a_grid_that_only_fits_a_number_says_so() -> None:
+    fitting = Grid.from_pieces(1000, 1400, 1000)
+    assert not fitting.exact
+    own = Grid.parse(str(fitting))
+    assert own.exact
+    assert own == fitting

@@ -109,7 +109,8 @@ def make_puzzle(
     image = paste([source[int(i)] for i in rng.integers(len(source), size=side**2)], side)
     height, width = image.shape[:2]
     wanted = float(np.exp(rng.uniform(*np.log(settings.picture_cell))))
-    grid = Grid.from_pieces(max(4, round(height * width / wanted**2)), width, height)
+    fitting = Grid.from_pieces(max(4, round(height * width / wanted**2)), width, height)
+    grid = Grid(fitting.rows, fitting.cols)
     left, right, top, bottom = rng.normal(0, 1, 4) * settings.crop_error
     cut = cut_grid(
         grid.rows, grid.cols, width * (1 + right - left), height * (1 + bottom - top), rng

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.grid import Grid
 from heatmap_locator.service.metrics import Metrics
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Puzzle, Search
 
-Load = Callable[[str, int], tuple[np.ndarray, tuple[int, int] | None]]
-"""(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and rows and columns."""
+Load = Callable[[str, int], tuple[np.ndarray, Grid | None]]
+"""(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and its grid."""
 
 
 class Device(Protocol):

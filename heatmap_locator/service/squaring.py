@@ -76,11 +76,12 @@ def read_original(storage: Storage, decoders: Decoders, record: Record) -> np.nd
 
 def load_picture(
     storage: Storage, decoders: Decoders, puzzle: str, version: int
-) -> tuple[np.ndarray, tuple[int, int] | None]:
+) -> tuple[np.ndarray, Grid | None]:
     """The squared-up picture and its grid; GoneError where that version is no more."""
     record = storage.puzzle(puzzle)
     if record is None or record["version"] != version:
         raise GoneError(puzzle)
     picture = square_up(read_original(storage, decoders, record), record["corners"])
     grid = record["grid"]
-    return picture, None if grid is None else (grid[0], grid[1])
+    exact = record["asked"]["grid"] is not None
+    return picture, None if grid is None else Grid(grid[0], grid[1], exact)

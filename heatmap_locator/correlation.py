@@ -16,8 +16,9 @@ def masked_ncc(
     """Zero-mean, unit-variance correlation over the mask, at every position.
 
     Each channel's weighted mean under the mask is removed from template and window; the energy
-    that normalises is summed over channels.  The window's energy is evaluated at every second
-    position and interpolated: it is an average over the mask and hardly changes in one step.
+    that normalises is summed over channels.  What the window's energy divides by is evaluated at
+    every second position and interpolated: it comes from an average over the mask and hardly
+    changes in one step.
 
     Args:
         field: ``(B, C, H, W)``; outside it counts as zero.
@@ -47,12 +48,13 @@ def masked_ncc(
         size = (numerator.shape[-2], numerator.shape[-1])
         some = slice(None, None, energy_every)
         window = _window_energy(field.float(), masks[:, some].float(), count[:, some], size)
-        window = window.clamp_min(0)
+        scale = (window.clamp_min(0) / count[:, some] + noise).rsqrt_()
         if energy_every > 1:
-            window = _around_the_circle(window / count[:, some], energy_every) * count
-        floor = noise * count
-        window = (window + floor).rsqrt_()
-        return numerator.float() * window.mul_((energy + floor).rsqrt())
+            scale = _around_the_circle(scale, energy_every)
+        scale = scale * ((energy / count + noise).rsqrt() / count)
+        fine = [2 * n - 1 for n in scale.shape[-2:]]
+        scale = F.interpolate(scale, size=fine, mode="bilinear", align_corners=True)
+        return numerator.float() * scale[..., : size[0], : size[1]]
 
 
 def masked_ncc_around(
@@ -146,7 +148,7 @@ class _Correlate(torch.autograd.Function):
 
 @torch.no_grad()
 def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
-    """Energy about the weighted mean in every window, ``(B, R, *size)``.
+    """Energy about the weighted mean in every second window of ``(B, R, *size)``, both ways.
 
     No gradient passes through it: it would cost as much as all the rest of the correlation.
     """
@@ -160,10 +162,7 @@ def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int,
         mean = F.conv2d(channels[:, None], kernels, stride=2)
         square = F.conv2d(channels.square().sum(0)[None, None], kernels, stride=2)
         energies.append(square - mean.square().sum(0, keepdim=True) / weight)
-    energy = torch.cat(energies)
-    fine = [2 * n - 1 for n in energy.shape[-2:]]
-    energy = F.interpolate(energy, size=fine, mode="bilinear", align_corners=True)
-    return energy[..., : size[0], : size[1]]
+    return torch.cat(energies)
 
 
 def _around_the_circle(values: Tensor, every: int) -> Tensor:

@@ -16,7 +16,7 @@ NOISE = 0.3
 def by_definition(
     field: np.ndarray, template: np.ndarray, mask: np.ndarray, noise: float
 ) -> np.ndarray:
-    """One (C, H, W) field, one (C, k, k) template; the window's energy from every second place."""
+    """One (C, H, W) field, one (C, k, k) template; the window's divisor from every second place."""
     k = mask.shape[-1]
     _, height, width = field.shape
     rows, cols = (height, width) if k % 2 else (height + 1, width + 1)
@@ -31,11 +31,12 @@ def by_definition(
             numerator[y, x] = (window * centred * mask).sum()
             mean = (window * mask).sum((1, 2), keepdims=True) / count
             energy[y, x] = ((window - mean) ** 2 * mask).sum()
-    energy[1:-1:2] = (energy[0:-2:2] + energy[2::2]) / 2
-    energy[:, 1:-1:2] = (energy[:, 0:-2:2] + energy[:, 2::2]) / 2
     own = (centred**2 * mask).sum()
     floor = noise * count
-    result: np.ndarray = numerator / np.sqrt((own + floor) * (energy + floor))
+    over = 1 / np.sqrt(energy + floor)
+    over[1:-1:2] = (over[0:-2:2] + over[2::2]) / 2
+    over[:, 1:-1:2] = (over[:, 0:-2:2] + over[:, 2::2]) / 2
+    result: np.ndarray = numerator * over / np.sqrt(own + floor)
     return result[:rows, :cols]
 
 

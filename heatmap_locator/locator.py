@@ -276,7 +276,7 @@ class Puzzle:
             after.logit - before.logit for (after, _), before in zip(verified, kept, strict=True)
         ]
         if max(gains, default=0.0) < SURELY * GAIN:
-            identical = find_identical(prepared, self.picture)
+            identical = find_identical(prepared, self.picture, self.grid)
             if identical is not None:
                 best = max((c.logit for c in kept), default=0.0)
                 candidate, matrix = identical
@@ -325,8 +325,7 @@ class Puzzle:
         with autocast(self.locator.device):
             encoded = self.locator.model.encode_picture(working)
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
-        cut = self.grid if self.grid is not None and self.grid.exact else None
-        field = Field(working[0], encoded.pixels[0].float(), cut)
+        field = Field(working[0], encoded.pixels[0].float(), self.grid)
         return _Level(field, encoded, back)
 
     @property

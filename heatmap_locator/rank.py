@@ -54,7 +54,7 @@ class Field:
     Attributes:
         picture: ``(3, H, W)``, 0..1.
         halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
-        grid: how the puzzle is cut, ``None`` where that is not known for sure.
+        grid: how the puzzle is cut, ``None`` where the size of a cell is not known.
     """
 
     picture: Tensor
@@ -71,7 +71,7 @@ class Field:
         """
         height, width = self.picture.shape[1:]
         cell: Array = np.zeros(len(places))
-        if self.grid is not None:
+        if self.grid is not None and self.grid.exact:
             cell = cell_evidence(places, self.grid, width, height)
         return np.stack([cell, turn_evidence(rotations, piece.body.direction)], axis=1)
 
@@ -241,8 +241,10 @@ def measure(
         )
     ]
     cut = torch.from_numpy(field.cut_evidence(at[:, 1], rotations, piece)).float().to(device)
-    log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
-    size = -(log_size / SIZE_DEVIATION).square() / 2
+    size = laid.warp.new_zeros(len(candidates))
+    if field.grid is not None:
+        log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
+        size = -(log_size / SIZE_DEVIATION).square() / 2
     head = torch.tensor([c.logit for c in candidates], device=device)
     near, pixel = evidence(_around(feature, candidates)), evidence(laid.correlation)
     return moved, torch.cat([torch.stack([head, near, pixel], 1), prints, cut, size[:, None]], 1)

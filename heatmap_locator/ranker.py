@@ -11,8 +11,8 @@ piece with the picture under it: ``feature`` of the encoder's features, ``pixel`
 ``colour`` of the pixels when any affine map of colours is allowed between the two, ``detail`` the
 same with slow changes of light taken away, ``local`` with local contrast made equal as well.
 The last three are of the cut: ``cell`` and ``turn`` say whether the piece would lie in the middle
-of a cell and square in it (``lattice.py``; 0 where nothing is known of the cells), ``size`` how far
-it has to be sized away from what its outline implies.
+of a cell and square in it (``lattice.py``), ``size`` how far it has to be sized away from what its
+outline implies; ``cell`` and ``size`` are 0 where nothing is known of the cells.
 """
 
 PIXEL_WEIGHT = 8.0

@@ -12,6 +12,8 @@ import numpy as np
 
 from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.lattice import cell_evidence
 from heatmap_locator.piece import PreparedPiece
 from heatmap_locator.template import match_template
 
@@ -37,6 +39,9 @@ SAME_LEVELS = 3.0
 LOWEST = 32
 """Places of the least squared difference that are compared exactly: of a flat crop the squares
 are lost in rounding."""
+
+OFF_CELL = 1.5
+"""Picture pixels by which rounding moves a crop out of the middle of its cell at most."""
 
 SNAP_DEGREES = 10.0
 SNAP_SCALE = 0.1
@@ -90,19 +95,25 @@ def verify(
     return raised, snapped
 
 
-def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate, Array] | None:
+def find_identical(
+    piece: PreparedPiece, picture: np.ndarray, grid: Grid | None
+) -> tuple[Candidate, Array] | None:
     """Look for a rectangular crop in its own file, in every place and quarter turn.
 
-    The last resort for a crop so flat that none of the head's candidates was its place.
+    The last resort for a crop so flat that none of the head's candidates was its place.  Of places
+    that are the same to the pixel the one in the middle of a cell is taken.
 
     Args:
         piece: the piece; one that is not a filled rectangle is not looked for.
         picture: (H, W, 3) uint8.
+        grid: how the puzzle is cut, where it is known.
 
     Returns:
         Candidate (its level is 0, its logit what the match earns) and 2x3 map of photo pixels to
         picture pixels, or ``None``.
     """
+    if grid is not None and not grid.exact:
+        grid = None
     inside = piece.mask > 0.5
     ys, xs = np.nonzero(inside)
     left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
@@ -110,27 +121,53 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray) -> tuple[Candidate
         return None
     crop = piece.rgb[top:bottom, left:right]
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
-    best: tuple[float, int, np.ndarray] | None = None
+    best: tuple[float, float, int, np.ndarray] | None = None
     for quarter in range(4):
         upright = np.ascontiguousarray(np.rot90(crop, quarter))
         height, width = upright.shape[:2]
         if height > picture.shape[0] or width > picture.shape[1]:
             continue
         squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
+        if grid is not None:
+            squares[~_in_cells(grid, upright.shape[:2], picture.shape[:2])] = np.inf
         least = min(LOWEST, squares.size)
         for place in np.argpartition(squares, least - 1, axis=None)[:least]:
             row, col = (int(v) for v in np.unravel_index(int(place), squares.shape))
+            if not np.isfinite(squares[row, col]):
+                continue
             same = _sameness(picture[row : row + height, col : col + width], upright)
-            if same > 0 and (best is None or same > best[0]):
-                best = same, quarter, np.array([col + width / 2, row + height / 2])
+            middle_there, likely = np.array([col + width / 2, row + height / 2]), GAIN * same
+            if grid is not None:
+                likely += float(cell_evidence(middle_there[None], grid, *picture.shape[1::-1])[0])
+            if same > 0 and (best is None or likely > best[0]):
+                best = likely, same, quarter, middle_there
     if best is None:
         return None
-    same, quarter, place = best
+    _, same, quarter, place = best
     rotation = 90.0 * quarter
     linear = clockwise(-rotation).round()
     matrix = np.column_stack([linear, place - linear @ middle])
     x, y = (float(v) for v in place)
     return Candidate(x, y, rotation, (0.0, 0.0), GAIN * same, 0), matrix
+
+
+def _in_cells(grid: Grid, crop: tuple[int, ...], picture: tuple[int, ...]) -> np.ndarray:
+    """Where a crop may begin, (H - h + 1, W - w + 1) bool: in the middle of a cell, if of its size.
+
+    Args:
+        grid: of the puzzle.
+        crop: (height, width) in pixels.
+        picture: (height, width).
+    """
+    near = []
+    for count, own, whole in zip((grid.rows, grid.cols), crop, picture, strict=True):
+        cell, starts = whole / count, np.arange(whole - own + 1)
+        if abs(cell - own) > 2 * OFF_CELL:
+            return np.ones((picture[0] - crop[0] + 1, picture[1] - crop[1] + 1), bool)
+        middles = starts + own / 2
+        near.append(np.abs(middles % cell - cell / 2) <= OFF_CELL)
+    allowed: np.ndarray = np.logical_and.outer(*near)
+    return allowed if allowed.any() else ~allowed
 
 
 def _sameness(found: np.ndarray, piece: np.ndarray, inside: np.ndarray | None = None) -> float:

@@ -143,7 +143,10 @@ def test_every_measure_tells_the_true_place(piece: PreparedPiece, picture: np.nd
     assert found[0, cell] > 1
     assert found[1, cell] < -1
     assert found[0, size] > -0.1
-    assert (measure(places, best, poses, field_of(picture), feature)[1][:, cell] == 0).all()
+    unknown = measure(places, best, poses, field_of(picture), feature)[1]
+    assert (unknown[:, [cell, size]] == 0).all()
+    fitting = Field(field.picture, field.halved, Grid(1, 1, exact=False))
+    assert (measure(places, best, poses, fitting, feature)[1][:, cell] == 0).all()
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (223.9, 0.0), (0.0, 191.9), (223.9, 191.9)])

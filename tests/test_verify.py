@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from heatmap_locator.grid import Grid
 from heatmap_locator.piece import prepare_piece
 from heatmap_locator.verify import GAIN, find_identical
 
@@ -19,7 +20,7 @@ def sky() -> np.ndarray:
 @pytest.mark.parametrize("quarter", [0, 1, 2, 3])
 def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> None:
     crop = np.ascontiguousarray(np.rot90(sky[100:140, 200:250], -quarter))
-    found = find_identical(prepare_piece(_opaque(crop)), sky)
+    found = find_identical(prepare_piece(_opaque(crop)), sky, None)
     assert found is not None
     candidate, _ = found
     assert (candidate.x, candidate.y) == (225.0, 120.0)
@@ -29,15 +30,35 @@ def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> Non
 
 def test_what_is_not_in_the_file_is_not_found(sky: np.ndarray) -> None:
     other = cv2.GaussianBlur(sky[100:140, 200:250], (0, 0), 2) // 2
-    assert find_identical(prepare_piece(_opaque(other)), sky) is None
+    assert find_identical(prepare_piece(_opaque(other)), sky, None) is None
 
 
 def test_a_recompressed_crop_earns_less(sky: np.ndarray) -> None:
     crop = np.ascontiguousarray(sky[100:140, 200:250])
     coded = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], 1)
-    found = find_identical(prepare_piece(_opaque(coded)), sky)
+    found = find_identical(prepare_piece(_opaque(coded)), sky, None)
     assert found is not None
     assert 0 < found[0].logit < GAIN
+
+
+def test_of_places_that_are_the_same_the_middle_of_a_cell_is_taken() -> None:
+    wall = np.full((240, 320, 3), 90, np.uint8)
+    wall[:, :60] = 140
+    crop = wall[80:120, 200:250]
+    found = find_identical(prepare_piece(_opaque(crop)), wall, Grid(6, 6))
+    assert found is not None
+    x, y = found[0].x, found[0].y
+    # Cells are 53.3 x 40; the crop is rounded down by more than a pixel.
+    assert x % (320 / 6) == pytest.approx(320 / 12, abs=2)
+    assert y % 40 == pytest.approx(20, abs=2)
+    assert x > 60
+
+
+def test_a_crop_of_another_size_than_a_cell_may_lie_anywhere(sky: np.ndarray) -> None:
+    crop = np.ascontiguousarray(sky[101:141, 203:233])
+    found = find_identical(prepare_piece(_opaque(crop)), sky, Grid(6, 6))
+    assert found is not None
+    assert (found[0].x, found[0].y) == (218.0, 121.0)
 
 
 def _opaque(crop: np.ndarray) -> np.ndarray:

@@ -86,30 +86,38 @@ def decode(
     return suppress(candidates, MINIMUM_DISTANCE)[:top]
 
 
-def decode_pixels(maps: HeadMaps, pixel: Tensor, top: int, level: int = 0) -> list[Candidate]:
+def decode_pixels(
+    maps: HeadMaps, pixel: Tensor, top: int, bias: Tensor, level: int = 0
+) -> tuple[list[Candidate], Tensor]:
     """The ``top`` places where the pixels alone correlate best, with the head's logits there.
-
-    Features may fail on a print unlike any they were trained on; pixels fail elsewhere.
 
     Args:
         maps: the head's output for a batch of one.
         pixel: ``(1, R, h, w)`` correlations it was read from.
         top: places wanted.
+        bias: ``(R,)`` added to the correlations under each rotation.
         level: copied into the candidates.
+
+    Returns:
+        the candidates, and ``(N,)`` their correlations.
     """
-    values, rotations = pixel[0].float().max(0)
-    heat = maps.heat[0, 0].float()
-    return [
+    values, rotations = (pixel[0].float() + bias.view(-1, 1, 1)).max(0)
+    heat, turns = maps.heat[0, 0].float().cpu().numpy(), rotations.cpu().numpy()
+    peaks = find_peaks(values.cpu().numpy(), PIXEL_PEAK_WINDOW)[:top]
+    candidates = [
         Candidate(
             x=(col + 0.5) * STRIDE,
             y=(row + 0.5) * STRIDE,
-            rotation=float(rotations[row, col]) * 360.0 / pixel.shape[1],
+            rotation=float(turns[row, col]) * 360.0 / pixel.shape[1],
             log_size=(0.0, 0.0),
             logit=float(heat[row, col]),
             level=level,
         )
-        for row, col in find_peaks(values.cpu().numpy(), PIXEL_PEAK_WINDOW)[:top]
+        for row, col in peaks
     ]
+    at = torch.tensor(peaks, device=pixel.device).reshape(-1, 2)
+    own = rotations[at[:, 0], at[:, 1]]
+    return candidates, pixel[0].float()[own, at[:, 0], at[:, 1]]
 
 
 def suppress(candidates: list[Candidate], distance: float | list[float]) -> list[Candidate]:

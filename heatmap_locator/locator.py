@@ -13,17 +13,18 @@ from torch import Tensor
 from heatmap_locator.bank import bank_angles
 from heatmap_locator.calibration import Calibration
 from heatmap_locator.corners import square_up
-from heatmap_locator.decode import Candidate, decode, decode_pixels, heatmap, suppress
+from heatmap_locator.decode import Candidate, heatmap, suppress
 from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.images import ImageSource, read_picture
 from heatmap_locator.model import EncodedImages, HeatmapLocator
+from heatmap_locator.naming import name_places
 from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import NAMED, NAMED_BY_PIXELS, Field, measure_shortlist, pose_piece, rank
+from heatmap_locator.rank import Field, measure_shortlist, pose_piece, rank
 from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.weights import load_model, shipped_weights
 
@@ -349,8 +350,10 @@ class Puzzle:
                 maps = model.head(feature, pixel)
                 for n, own in enumerate(seen):
                     one = maps.of(n)
-                    named = decode(one, rotations, gain, NAMED, index)
-                    named += decode_pixels(one, pixel[n : n + 1], NAMED_BY_PIXELS, index)
+                    own_pixel, field = pixel[n : n + 1], level.field
+                    named = name_places(
+                        one, own_pixel, pieces[n], field.grid, field.size, gain, index
+                    )
                     own.append((named, feature[n], heatmap(one)))
         return seen
 

@@ -18,21 +18,15 @@ from heatmap_locator.align import Aligned, align, rotation_of, sample, windows
 from heatmap_locator.bank import CANVAS, OVERSAMPLE, bank_angles, erode
 from heatmap_locator.correlation import masked_ncc_around
 from heatmap_locator.decode import Candidate
-from heatmap_locator.geometry import STRIDE, Array, clockwise, compose, invert, transform
+from heatmap_locator.geometry import STRIDE, Array, compose, invert, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.lattice import cell_evidence, turn_evidence
 from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
+from heatmap_locator.naming import CUT_WEIGHT, bodies, cut_evidence
 from heatmap_locator.piece import PreparedPiece
 from heatmap_locator.ranker import PIXEL_WEIGHT, Ranker, evidence
 
-NAMED = 60
-"""The head's places that are compared."""
-
-NAMED_BY_PIXELS = 120
-"""Places compared because pixels alone put them first: many, as the volume sees one size."""
-
 KEPT = 60
-"""Of those, the ones aligned and measured."""
+"""Of the places named, the ones aligned and measured."""
 
 ROTATIONS = 72
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
@@ -61,19 +55,14 @@ class Field:
     halved: Tensor
     grid: Grid | None = None
 
-    def cut_evidence(self, places: Array, rotations: Array, piece: PreparedPiece) -> Array:
-        """``cell`` and ``turn`` of ``ranker.FEATURES``, (M, 2).
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in working pixels."""
+        return int(self.picture.shape[1]), int(self.picture.shape[2])
 
-        Args:
-            places: (M, 2) of the middle of the piece's body, working pixels.
-            rotations: (M,) degrees.
-            piece: the piece.
-        """
-        height, width = self.picture.shape[1:]
-        cell: Array = np.zeros(len(places))
-        if self.grid is not None and self.grid.exact:
-            cell = cell_evidence(places, self.grid, width, height)
-        return np.stack([cell, turn_evidence(rotations, piece.body.direction)], axis=1)
+    def cut_evidence(self, middles: Array, rotations: Array, piece: PreparedPiece) -> Array:
+        """``naming.cut_evidence`` of M poses on this picture."""
+        return cut_evidence(middles, rotations, piece, self.grid, self.size)
 
 
 @dataclass(frozen=True)
@@ -130,16 +119,6 @@ class Compared:
     degrees: Tensor
     scale: Tensor
     middle: Tensor
-
-    def bodies(self, piece: PreparedPiece) -> Array:
-        """(M, 2) where the middle of the piece's body would lie, working pixels."""
-        body = transform(piece.to_resized, np.array([piece.body.middle]))
-        off = (body - piece.reference.numpy())[0] / OVERSAMPLE
-        places: Array = self.middle.cpu().numpy() + [
-            scale * clockwise(-degrees) @ off
-            for degrees, scale in zip(self.degrees.tolist(), self.scale.tolist(), strict=True)
-        ]
-        return places
 
     def take(self, index: Tensor) -> "Compared":
         return Compared(
@@ -288,8 +267,11 @@ def measure_shortlist(
     best = compare(candidates, poses, field.halved)
     head = torch.tensor([c.logit for c in candidates], device=field.halved.device)
     score = head + PIXEL_WEIGHT * evidence(best.correlation)
-    degrees = best.degrees.double().cpu().numpy()
-    cut = field.cut_evidence(best.bodies(poses.piece), degrees, poses.piece).sum(axis=1)
+    places, degrees, scales = (
+        t.double().cpu().numpy() for t in (best.middle, best.degrees, best.scale)
+    )
+    middles = bodies(places, degrees, scales, poses.piece)
+    cut = CUT_WEIGHT * field.cut_evidence(middles, degrees, poses.piece).sum(axis=1)
     score = score + torch.from_numpy(cut).to(score)
     order = score.argsort(descending=True, stable=True)
     kept = _distinct(best, order)

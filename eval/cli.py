@@ -12,7 +12,7 @@ from types import ModuleType
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
 
-from . import calibrate, collapse, ladder, measure
+from . import calibrate, collapse, ladder, measure, outline
 from .options import PROG, Parser
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {
@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[ModuleType, str]] = {
     "captured": (measure, "interlocking pieces, any angle, picture and piece photographed apart"),
     "validation": (measure, "the same on the pictures that training holds back"),
     "real": (measure, "labelled photos and scans of real pieces, yours too"),
+    "outline": (outline, "the piece found in its photo: overlap, size and time, drawn and real"),
     "collapse": (collapse, "direct box regressors trained beside the locator, and their spread"),
     "calibrate": (calibrate, "make scores probabilities, on the pictures training holds back"),
 }

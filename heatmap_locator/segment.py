@@ -8,6 +8,8 @@ from heatmap_locator.shape import disc, fill_holes
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
+# A piece smaller than this part of the photo's longer side is looked at again, enlarged.
+_SMALL_PIECE = 0.45
 # Parts of the piece's side: how wide a shadow can be, how far out of the first guess the piece
 # may reach, and how far in it is piece for sure.
 _SHADOW = 0.12
@@ -18,6 +20,32 @@ _CORE = 0.17
 _MAX_TOUCH = 0.2
 _MAX_CLUTTER = 0.3
 _FAR = 14.0
+
+
+def outline_by_colour(rgb: np.ndarray) -> np.ndarray | None:
+    """(H, W) float32 mask, 0..1, of the one thing that lies on the background, or None.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+    """
+    height, width = rgb.shape[:2]
+    mask = segment(rgb)
+    if mask is None:
+        return None
+    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
+    scale = max(height, width) / max(mask.shape)
+    if max(w, h) < _SMALL_PIECE * max(mask.shape) and scale > 1.0:
+        # Once more on the neighbourhood alone, where the piece has more pixels to itself.
+        pad = 0.3 * max(w, h)
+        x1, y1 = max(int((x - pad) * scale), 0), max(int((y - pad) * scale), 0)
+        x2, y2 = int((x + w + pad) * scale), int((y + h + pad) * scale)
+        part = rgb[y1:y2, x1:x2]
+        closer = segment(part)
+        if closer is not None:
+            full = np.zeros((height, width), np.float32)
+            full[y1:y2, x1:x2] = cv2.resize(closer, part.shape[1::-1])
+            return full
+    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def segment(rgb: np.ndarray) -> np.ndarray | None:

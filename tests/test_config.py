@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from heatmap_locator.errors import InputError
-from heatmap_train.config import RankerRecipe, Recipe, load_recipe, recipe_from_dict, recipe_names
+from heatmap_train.config import (
+    OutlineRecipe,
+    RankerRecipe,
+    Recipe,
+    load_recipe,
+    recipe_from_dict,
+    recipe_names,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,8 @@ def test_every_recipe_of_the_package_loads() -> None:
     names = recipe_names()
     assert {"base", "tiny"} <= set(names)
     for name in names:
-        assert isinstance(load_recipe(name), RankerRecipe if name == "ranker" else Recipe)
+        kind = {"ranker": RankerRecipe, "outline": OutlineRecipe}.get(name, Recipe)
+        assert isinstance(load_recipe(name), kind)
 
 
 def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from .config import BaseRecipe, recipe_from_dict
+from .config import LoopRecipe, recipe_from_dict
 from .data import SceneBatches
 from .scenes import Scenes
 
@@ -47,7 +47,7 @@ class RecipeModule(L.LightningModule, ABC):
 
     def __init__(
         self,
-        recipe: BaseRecipe,
+        recipe: LoopRecipe,
         capture_on_device: SceneBatches | None = None,
         overfit: bool = False,
     ) -> None:
@@ -59,7 +59,7 @@ class RecipeModule(L.LightningModule, ABC):
         self._optim = recipe.optim
 
     @classmethod
-    def recipe_of(cls, checkpoint: dict[str, Any]) -> BaseRecipe:
+    def recipe_of(cls, checkpoint: dict[str, Any]) -> LoopRecipe:
         """The recipe a checkpoint was trained by."""
         return recipe_from_dict(checkpoint["hyper_parameters"]["recipe"], "checkpoint")
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.model import ModelConfig
+from heatmap_locator.outline_net import OutlineConfig
 
 from .box_losses import TERMS, BoxLossSettings
+from .photos import PhotoSettings
 from .puzzles import PuzzleSettings
 from .regressor import ARCHITECTURES, RegressorConfig
 from .scenes import SceneSettings
@@ -63,15 +65,30 @@ class RunSettings(LoopSettings):
 
 
 @dataclass(frozen=True)
-class BaseRecipe:
-    """What decides a training run, but for the pictures, whatever it trains."""
+class LoopRecipe:
+    """What decides a run of the loop, but for the pictures, whatever it trains."""
 
-    scenes: SceneSettings = field(default_factory=SceneSettings)
     optim: OptimSettings = field(default_factory=OptimSettings)
     run: LoopSettings = field(default_factory=LoopSettings)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def samples(self) -> int:
+        """Samples of a step: pieces."""
+        return self.run.batch
+
+
+@dataclass(frozen=True)
+class BaseRecipe(LoopRecipe):
+    """Trains on scenes: pictures and pieces of them."""
+
+    scenes: SceneSettings = field(default_factory=SceneSettings)
+
+    @property
+    def samples(self) -> int:
+        return self.run.batch * self.scenes.pieces
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,19 @@ class RegressionRecipe(BaseRecipe):
     )
     regressor: RegressorConfig = field(default_factory=RegressorConfig)
     loss: BoxLossSettings = field(default_factory=BoxLossSettings)
+
+
+@dataclass(frozen=True)
+class OutlineRecipe(LoopRecipe):
+    """Trains the outline network; told from the others by its table ``[outline]``.
+
+    Attributes:
+        pool: photos that are drawn to train on.
+    """
+
+    pool: int = 10000
+    photos: PhotoSettings = field(default_factory=PhotoSettings)
+    outline: OutlineConfig = field(default_factory=OutlineConfig)
 
 
 @dataclass(frozen=True)
@@ -183,13 +213,17 @@ def ranker_from_dict(values: dict[str, Any], source: str = "recipe") -> RankerRe
     return recipe
 
 
-def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> BaseRecipe:
-    """Build a ``Recipe``, or with a table ``regressor`` a ``RegressionRecipe``.
+def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> LoopRecipe:
+    """Build a ``Recipe``, or an ``OutlineRecipe`` or ``RegressionRecipe`` by its own table.
 
     Raises:
         InputError: an unknown key, a wrong type or a value out of range, by name.
     """
     recipe: BaseRecipe
+    if "outline" in values:
+        outline: OutlineRecipe = _build(OutlineRecipe(), values, "", source)
+        _check_outline(outline, source)
+        return outline
     if "regressor" in values:
         recipe = regression = _build(RegressionRecipe(), values, "", source)
         _check_regression(regression, source)
@@ -204,6 +238,21 @@ def recipe_from_dict(values: dict[str, Any], source: str = "recipe") -> BaseReci
     if not 0 <= recipe.scenes.mildest <= 1:
         raise InputError(f"{source}: scenes.mildest must be from 0 to 1")
     return recipe
+
+
+def _check_outline(recipe: OutlineRecipe, source: str) -> None:
+    photos, net = recipe.photos, recipe.outline
+    if photos.size % 64 or photos.size < 64 or net.size != photos.size:
+        raise InputError(f"{source}: photos.size and outline.size must be the same multiple of 64")
+    if len(photos.piece) != 2 or not 0 < photos.piece[0] <= photos.piece[1] <= 1:
+        raise InputError(f"{source}: photos.piece must be two numbers from 0 to 1, rising")
+    for name in ("close_share", "empty_share", "neighbour_share", "hand_share"):
+        if not 0 <= getattr(photos, name) <= 1:
+            raise InputError(f"{source}: photos.{name} must be from 0 to 1")
+    if len(net.channels) != 4 or len(net.decoder) != 5:
+        raise InputError(f"{source}: outline.channels must be four numbers, outline.decoder five")
+    if min(*net.channels, *net.decoder, net.fused, recipe.pool, recipe.run.batch) < 1:
+        raise InputError(f"{source}: pool, run.batch and all channels must be at least 1")
 
 
 def _check_regression(recipe: RegressionRecipe, source: str) -> None:
@@ -230,7 +279,7 @@ def recipe_names(family: str = "") -> list[str]:
     return sorted(prefix + p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
 
 
-def load_recipe(name: str) -> BaseRecipe | RankerRecipe:
+def load_recipe(name: str) -> LoopRecipe | RankerRecipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     path = Path(name)
     shipped = recipe_names() + recipe_names("regression")

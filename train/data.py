@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import fields
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,14 +14,15 @@ from .config import BaseRecipe
 from .pictures import PictureSource
 from .scenes import Scenes, collate, make_scene
 
-_STREAMS = {"train": 0, "validation": 1}
+STREAMS = {"train": 0, "validation": 1}
+Batch = TypeVar("Batch")
 
 
 class SceneBatches(Dataset[Scenes]):
     """Scenes before capture, indexed by step."""
 
     def __init__(self, source: PictureSource, recipe: BaseRecipe, stream: str) -> None:
-        self.source, self.recipe, self.stream = source, recipe, _STREAMS[stream]
+        self.source, self.recipe, self.stream = source, recipe, STREAMS[stream]
 
     def __getitem__(self, step: int) -> Scenes:
         rng = np.random.default_rng([self.recipe.run.seed, self.stream, step])
@@ -85,13 +87,13 @@ def _one_thread(_: int) -> None:
 
 
 def train_loader(
-    batches: SceneBatches,
+    batches: Dataset[Batch],
     start: int,
     workers: int,
     repeat: int | None = None,
     rank: int = 0,
     world: int = 1,
-) -> DataLoader[Scenes]:
+) -> DataLoader[Batch]:
     """Endless batches from step ``start``; with ``repeat`` that one step's batch for ever."""
     return DataLoader(
         batches,
@@ -104,6 +106,6 @@ def train_loader(
     )
 
 
-def validation_loader(batches: SceneBatches, count: int) -> DataLoader[Scenes]:
+def validation_loader(batches: Dataset[Batch], count: int) -> DataLoader[Batch]:
     """The same ``count`` batches at every validation."""
     return DataLoader(batches, batch_size=None, sampler=range(count))

@@ -17,9 +17,10 @@ from heatmap_locator.precision import supports_bfloat16
 from heatmap_locator.weights import load_model
 
 from .base import RecipeModule
-from .config import BaseRecipe, Recipe, RegressionRecipe
+from .config import BaseRecipe, LoopRecipe, OutlineRecipe, Recipe, RegressionRecipe
 from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
 from .module import TrainingModule
+from .outline import OutlineModule, PhotoBatches
 from .pictures import PictureSource
 from .regression import RegressionModule
 
@@ -54,17 +55,29 @@ def pick_precision(device: str) -> str:
 
 
 def make_module(
-    recipe: BaseRecipe, capture_on_device: SceneBatches | None = None, overfit: bool = False
+    recipe: LoopRecipe, capture_on_device: SceneBatches | None = None, overfit: bool = False
 ) -> RecipeModule:
     """A fresh module of the kind that the recipe trains."""
+    if isinstance(recipe, OutlineRecipe):
+        return OutlineModule(recipe, overfit)
     if isinstance(recipe, RegressionRecipe):
         return RegressionModule(recipe, capture_on_device, overfit)
     assert isinstance(recipe, Recipe)
     return TrainingModule(recipe, capture_on_device, overfit)
 
 
+def make_batches(
+    recipe: LoopRecipe, source: PictureSource, stream: str, on_device: bool
+) -> SceneBatches | PhotoBatches:
+    """The batches that the recipe trains on; scenes captured unless the device does that."""
+    if isinstance(recipe, OutlineRecipe):
+        return PhotoBatches(source, recipe, stream)
+    assert isinstance(recipe, BaseRecipe)
+    return (SceneBatches if on_device else CapturedBatches)(source, recipe, stream)
+
+
 def train(
-    recipe: BaseRecipe,
+    recipe: LoopRecipe,
     *,
     pictures: str | None,
     out: Path,
@@ -95,8 +108,7 @@ def train(
 
     # On a GPU the photometric work belongs there; on a CPU the loader's workers do it.
     on_device = device == "cuda"
-    kind = SceneBatches if on_device else CapturedBatches
-    batches = kind(source, recipe, "train")
+    batches = make_batches(recipe, source, "train", on_device)
     last = out / "last.ckpt"
     start = 0
     if resume:
@@ -109,13 +121,17 @@ def train(
             raise InputError(f"{last}: was trained by another recipe; name another --out folder")
 
     torch.manual_seed(recipe.run.seed)
-    module = make_module(recipe, batches if on_device else None, overfit)
+    capture = batches if on_device and isinstance(batches, SceneBatches) else None
+    module = make_module(recipe, capture, overfit)
     if init is not None:
-        if not isinstance(module, TrainingModule):
-            raise InputError("--init: regressors start from scratch; leave it out")
-        start_from(module, init)
+        if isinstance(module, TrainingModule):
+            start_from(module, init)
+        elif isinstance(module, OutlineModule):
+            module.start_from(init)
+        else:
+            raise InputError("--init: this recipe starts from scratch; leave it out")
     validation = validation_loader(
-        kind(held_back, recipe, "train" if overfit else "validation"),
+        make_batches(recipe, held_back, "train" if overfit else "validation", on_device),
         1 if overfit else recipe.run.validation_batches,
     )
     steps = recipe.optim.steps if stop is None else min(stop, recipe.optim.steps)
@@ -147,7 +163,7 @@ def train(
             best,
             latest,
             LearningRateMonitor("step"),
-            Throughput(recipe.run.batch * recipe.scenes.pieces * devices * nodes),
+            Throughput(recipe.samples * devices * nodes),
         ],
         use_distributed_sampler=False,
         enable_progress_bar=progress,

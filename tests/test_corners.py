@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_texture
+from table_photos import TABLES, empty_table, kinds, photograph
 
 from heatmap_locator.corners import (
     aspect_ratio,
@@ -99,6 +100,34 @@ def test_other_tables(table: tuple[int, int, int]) -> None:
     found = find_corners(seen.photo)
     assert found is not None
     assert error(found, seen.corners) < 0.01
+
+
+@pytest.mark.parametrize("grain", [6.0, 14.0, 22.0])
+def test_a_noisy_brown_table(grain: float) -> None:
+    seen = view(read_picture(EXAMPLES / "puzzle.jpg"), 25, -12, 6, table=(96, 66, 44))
+    noise = np.random.default_rng(3).normal(0, grain, seen.photo.shape)
+    found = find_corners((seen.photo + noise).clip(0, 255).astype(np.uint8))
+    assert found is not None
+    assert error(found, seen.corners) < 0.01
+
+
+def test_tables_of_many_kinds() -> None:
+    """A sample of what ``table_photos.py`` measures at length."""
+    rng = np.random.default_rng(4)
+    right = wrong = 0
+    for table in kinds(3 * len(TABLES)):
+        seen = photograph(rng, table)
+        found = find_corners(seen.photo)
+        right += found is not None and seen.error(found) < 0.03
+        wrong += found is not None and seen.error(found) > 0.2
+    assert right >= 15, (right, wrong)
+    assert wrong <= 2, (right, wrong)
+
+
+def test_tables_without_a_picture() -> None:
+    rng = np.random.default_rng(5)
+    photos = [empty_table(rng, table).photo for table in TABLES]
+    assert sum(find_corners(photo) is not None for photo in photos) <= 1
 
 
 def test_nothing_to_find() -> None:

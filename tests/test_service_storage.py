@@ -250,6 +250,32 @@ def test_batching_changes_no_answer(plain_locator: Locator) -> None:
         np.testing.assert_allclose(one.heatmap, other.heatmap, atol=1e-5)
 
 
+def test_a_crash_of_a_batch_is_laid_to_the_one_that_caused_it(
+    plain_locator: Locator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heatmap_locator.locator import Puzzle
+
+    search_many = Puzzle.search_many
+    wicked = small_piece(2, 2)
+
+    def crash(self: Puzzle, pieces: list[np.ndarray], top: int = 1) -> list[Any]:
+        if any(np.array_equal(piece, wicked) for piece in pieces):
+            raise RuntimeError("out of memory")
+        return search_many(self, pieces, top)
+
+    monkeypatch.setattr(Puzzle, "search_many", crash)
+    held = Held()
+    engine = Engine(plain_locator, held, batch=8, cache=4, metrics=Metrics())
+    engine.encode("4", 0)
+    photos = [small_piece(0, 1), wicked, small_piece(1, 3)]
+    jobs = [engine.search("5", 0, photo, 1) for photo in photos]
+    held.go.set()
+    assert isinstance(jobs[1].exception(60), RuntimeError)
+    assert [jobs[n].result(60).placements[0].cell for n in (0, 2)] == [(0, 1), (1, 3)]
+    assert engine.ready
+    engine.stop()
+
+
 def test_jobs_of_other_puzzles_are_not_mixed_in(plain_locator: Locator) -> None:
     held = Held()
     engine = Engine(plain_locator, held, batch=8, cache=1, metrics=Metrics())
@@ -298,7 +324,7 @@ def test_a_crash_of_one_search_leaves_the_engine_alive(
     from heatmap_locator.locator import Puzzle
 
     with monkeypatch.context() as patch:
-        patch.setattr(Puzzle, "search", crash)
+        patch.setattr(Puzzle, "search_many", crash)
         assert_problem(send_photos(client, puzzle, photo), 500)
     assert send_photos(client, puzzle, photo).status_code == 200
     assert client.get("/readyz").status_code == 200

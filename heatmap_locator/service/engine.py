@@ -167,11 +167,23 @@ class Engine:
 
     def _search(self, puzzle: "Puzzle", jobs: list[_Job]) -> None:
         started = time.perf_counter()
-        for job in jobs:
-            try:
-                assert job.image is not None
-                job.future.set_result(puzzle.search(job.image, job.top))
-            except InputError as error:  # one that shows no piece must not take the others with it
-                job.future.set_exception(error)
+        images = [job.image for job in jobs if job.image is not None]
+        try:
+            found = puzzle.search_many(images, jobs[0].top)
+        except Exception:
+            if len(jobs) == 1:
+                raise
+            # One of them, or their number, was too much for the device: each on its own then.
+            for job in jobs:
+                try:
+                    self._search(puzzle, [job])
+                except Exception as error:
+                    job.future.set_exception(error)
+            return
         self._metrics.batch.observe(len(jobs))
         self._metrics.search_seconds.observe(time.perf_counter() - started)
+        for job, answer in zip(jobs, found, strict=True):
+            if isinstance(answer, InputError):  # it must not take the others with it
+                job.future.set_exception(answer)
+            else:
+                job.future.set_result(answer)

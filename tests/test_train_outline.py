@@ -78,6 +78,18 @@ def test_photos_without_a_piece_have_no_mask(source: PictureSource) -> None:
         assert photo.side == 0.0
 
 
+def test_crops_are_all_print_and_have_no_mask(source: PictureSource) -> None:
+    settings = PhotoSettings(empty_share=0, crop_share=1)
+    photos = [draw_photo(source, settings, np.random.default_rng(s)) for s in range(4)]
+    assert all(p.mask.max() == 0.0 and p.side == 0.0 for p in photos)
+    # Other shares than that of crops are left as they were.
+    one, other = (
+        draw_photo(source, PhotoSettings(crop_share=share), np.random.default_rng(4))
+        for share in (0.0, 0.1)
+    )
+    np.testing.assert_array_equal(one.rgb, other.rgb)
+
+
 def test_batches_follow_from_their_step(source: PictureSource, tmp_path: Path) -> None:
     recipe = load_recipe(_recipe(tmp_path, 4))
     assert isinstance(recipe, OutlineRecipe)
@@ -152,6 +164,7 @@ def test_a_run_starts_from_weights(tmp_path: Path, capsys: pytest.CaptureFixture
         ({"photos": {"size": 100}}, "same multiple of 64"),
         ({"photos": {"piece": [0.5, 0.2]}}, "photos.piece"),
         ({"photos": {"hand_share": 2.0}}, "photos.hand_share"),
+        ({"photos": {"empty_share": 0.6, "crop_share": 0.6}}, "photos.crop_share"),
         ({"outline": {"channels": [8, 8]}}, "outline.channels"),
         ({"pool": 0}, "pool"),
         ({"scenes": {}}, "unknown key 'scenes'"),

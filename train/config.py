@@ -246,9 +246,11 @@ def _check_outline(recipe: OutlineRecipe, source: str) -> None:
         raise InputError(f"{source}: photos.size and outline.size must be the same multiple of 64")
     if len(photos.piece) != 2 or not 0 < photos.piece[0] <= photos.piece[1] <= 1:
         raise InputError(f"{source}: photos.piece must be two numbers from 0 to 1, rising")
-    for name in ("close_share", "empty_share", "neighbour_share", "hand_share"):
+    for name in ("close_share", "empty_share", "crop_share", "neighbour_share", "hand_share"):
         if not 0 <= getattr(photos, name) <= 1:
             raise InputError(f"{source}: photos.{name} must be from 0 to 1")
+    if photos.empty_share + photos.crop_share > 1:
+        raise InputError(f"{source}: photos.empty_share and photos.crop_share exceed 1 together")
     if len(net.channels) != 4 or len(net.decoder) != 5:
         raise InputError(f"{source}: outline.channels must be four numbers, outline.decoder five")
     if min(*net.channels, *net.decoder, net.fused, recipe.pool, recipe.run.batch) < 1:

@@ -27,6 +27,8 @@ class PhotoSettings:
         piece: shortest and longest extent of the piece, in sides of the photo.
         close_share: share of photos in which the piece fills half of the side or more.
         empty_share: share of photos without any piece.
+        crop_share: share of photos that are nothing but print, as a crop of the picture is; they
+            have no outline.
         neighbour_share: share of photos into which other pieces reach.
         hand_share: share of photos with fingers or a palm.
     """
@@ -35,6 +37,7 @@ class PhotoSettings:
     piece: tuple[float, float] = (0.14, 0.97)
     close_share: float = 0.6
     empty_share: float = 0.06
+    crop_share: float = 0.0
     neighbour_share: float = 0.3
     hand_share: float = 0.12
 
@@ -269,7 +272,10 @@ def draw_photo(source: PictureSource, settings: PhotoSettings, rng: Rng) -> Phot
     picture, backdrop = (source[int(i)] for i in rng.integers(len(source), size=2))
     image = draw_table(rng, h, w, picture if rng.random() < 0.15 else backdrop)
     mask, side = np.zeros((h, w), np.float32), 0.0
-    if rng.random() >= settings.empty_share:
+    kind = rng.random() - settings.empty_share
+    if 0 <= kind < settings.crop_share:
+        image = _print(rng, picture, h, w, size * float(rng.uniform(0.25, 1)))
+    elif kind >= 0:
         points, side = _place(rng, settings, h, w)
         mask = rasterize(points, (h, w))
         printed = _print(rng, picture, h, w, side)

@@ -1,5 +1,6 @@
 """From the head's maps to candidates: peaks, each with its place, angle and size."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,12 @@ def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, i
 
 
 def decode(
-    maps: HeadMaps, rotations: int, gain: float, top: int, level: int = 0
+    maps: HeadMaps,
+    rotations: int,
+    gain: float,
+    top: int,
+    level: int = 0,
+    favour: Callable[[list[Candidate]], np.ndarray] | None = None,
 ) -> list[Candidate]:
     """The ``top`` best places of one piece.
 
@@ -62,6 +68,7 @@ def decode(
         gain: the head's ``rotation_gain``.
         top: candidates wanted; fewer come back where the heatmap has fewer peaks.
         level: copied into the candidates.
+        favour: what else speaks for N candidates, (N,) in logits, where they compete.
     """
     heat = maps.heat[0, 0].float().cpu().numpy()
     offset, size, turn = (
@@ -83,7 +90,10 @@ def decode(
                 level=level,
             )
         )
-    return suppress(candidates, MINIMUM_DISTANCE)[:top]
+    scores = None
+    if favour is not None and candidates:
+        scores = np.array([c.logit for c in candidates]) + favour(candidates)
+    return suppress(candidates, MINIMUM_DISTANCE, scores)[:top]
 
 
 def decode_pixels(
@@ -120,12 +130,20 @@ def decode_pixels(
     return candidates, pixel[0].float()[own, at[:, 0], at[:, 1]]
 
 
-def suppress(candidates: list[Candidate], distance: float | list[float]) -> list[Candidate]:
+def suppress(
+    candidates: list[Candidate],
+    distance: float | list[float],
+    scores: np.ndarray | None = None,
+) -> list[Candidate]:
     """Keep the best of those nearer to each other than ``distance``; best first.
 
-    A list holds the distance for each level; the larger of two candidates' counts.
+    Args:
+        candidates: in any order.
+        distance: a list holds it for each level; the larger of two candidates' counts.
+        scores: (N,) what the best have most of, in place of their logits.
     """
-    order = sorted(candidates, key=lambda c: -c.logit)
+    own = np.array([c.logit for c in candidates]) if scores is None else scores
+    order = [candidates[i] for i in np.argsort(-own, kind="stable")]
     places = np.array([(c.x, c.y) for c in order]).reshape(-1, 2)
     reach = np.array([distance[c.level] if isinstance(distance, list) else distance for c in order])
     kept: list[int] = []

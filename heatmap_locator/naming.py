@@ -20,7 +20,7 @@ NAMED_BY_PIXELS = 120
 """Places compared because pixels alone put them first: many, as the volume sees one size."""
 
 CONSIDERED = 3
-"""Times as many are read from the maps, of which the cut leaves so many."""
+"""Times as many are read from the volume, of which the cut leaves so many."""
 
 CUT_WEIGHT = 0.65
 """Logits of the head that a unit of the cut's evidence is worth."""
@@ -89,20 +89,19 @@ def name_places(
     Returns:
         with the head's logits; a place may come twice.
     """
-    rotations = pixel.shape[1]
-    by_head = decode(maps, rotations, gain, CONSIDERED * NAMED, level)
-    turn = turn_evidence(bank_angles(rotations).numpy(), piece.body.direction)
-    bias = torch.from_numpy(TURN_BIAS * turn).to(pixel)
-    by_pixels, found = decode_pixels(maps, pixel, CONSIDERED * NAMED_BY_PIXELS, bias, level)
-    named: list[Candidate] = []
-    for candidates, own, most in (
-        (by_head, np.array([c.logit for c in by_head]), NAMED),
-        (by_pixels, PIXEL_WEIGHT * evidence(found).cpu().numpy(), NAMED_BY_PIXELS),
-    ):
+
+    def favour(candidates: list[Candidate]) -> np.ndarray:
         degrees = np.array([c.rotation for c in candidates])
         places = np.array([(c.x, c.y) for c in candidates]).reshape(-1, 2)
         middles = bodies(places, degrees, np.ones(len(candidates)), piece)
-        cut = cut_evidence(middles, degrees, piece, grid, size).sum(axis=1)
-        order = np.argsort(-(own + CUT_WEIGHT * cut), kind="stable")
-        named += [candidates[i] for i in order[:most]]
-    return named
+        weighted: np.ndarray = CUT_WEIGHT * cut_evidence(middles, degrees, piece, grid, size).sum(1)
+        return weighted
+
+    rotations = pixel.shape[1]
+    named = decode(maps, rotations, gain, NAMED, level, favour)
+    turn = turn_evidence(bank_angles(rotations).numpy(), piece.body.direction)
+    bias = torch.from_numpy(TURN_BIAS * turn).to(pixel)
+    by_pixels, found = decode_pixels(maps, pixel, CONSIDERED * NAMED_BY_PIXELS, bias, level)
+    own = PIXEL_WEIGHT * evidence(found).cpu().numpy() + favour(by_pixels)
+    order = np.argsort(-own, kind="stable")[:NAMED_BY_PIXELS]
+    return named + [by_pixels[i] for i in order]

@@ -249,6 +249,27 @@ def test_the_score_is_calibrated(locator: Locator, picture: np.ndarray) -> None:
     np.testing.assert_allclose(odds[0] / odds[1], 12, rtol=1e-6)
 
 
+def test_several_pieces_at_once_are_answered_as_one_by_one(
+    puzzle: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = [cell(picture, row, 1).copy() for row in range(3)]
+    nothing = np.full((40, 40, 4), 0, np.uint8)
+    asked = [photos[0], nothing, *photos[1:]]
+    alone = [puzzle.search(photo, 3) for photo in photos]
+    for memory in (1, 2**40):  # one by one, all together
+        monkeypatch.setattr("heatmap_locator.puzzle.VOLUME_BYTES", memory)
+        found = puzzle.search_many(asked, 3)
+        assert isinstance(found[1], InputError)
+        searches = [f for f in found if not isinstance(f, InputError)]
+        assert len(searches) == 3
+        for one, other in zip(alone, searches, strict=True):
+            np.testing.assert_allclose(one.heatmap, other.heatmap, atol=0.02)
+            first, same = one.placements[0], other.placements[0]
+            np.testing.assert_allclose(first.box, same.box, atol=0.2)
+            assert first.score == pytest.approx(same.score, abs=0.02)
+    assert puzzle.search_many([], 3) == []
+
+
 def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.ndarray) -> None:
     from heatmap_locator.bank import bank_angles, rotate_piece
     from heatmap_locator.piece import prepare_piece
@@ -260,7 +281,9 @@ def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.n
         whole = model.encode_pieces(*bank)
         trimmed = whole.trimmed()
         assert trimmed.features.shape[-1] < whole.features.shape[-1]
-        seen = model.encode_picture(locator._tensor(cv2.resize(picture, (128, 96))))
+        small = cv2.resize(picture, (128, 96))
+        tensor = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
+        seen = model.encode_picture(tensor)
         for one, other in zip(
             model.correlate(seen, whole), model.correlate(seen, trimmed), strict=True
         ):

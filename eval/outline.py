@@ -1,4 +1,4 @@
-"""``heatmap-eval outline``: how well the piece is found in its photo, by network and by colour."""
+"""``heatmap-eval outline``: how well the piece is found in its photo, by each way and by both."""
 
 import argparse
 import json
@@ -45,10 +45,14 @@ def check(args: argparse.Namespace) -> None:
 
 
 def _sets(args: argparse.Namespace) -> Iterator[tuple[str, "Iterator[Case]"]]:
+    from heatmap_train.photos import PhotoSettings
+
     from .outlines import drawn_cases, real_cases
 
     if args.count:
         yield "drawn", drawn_cases(args.pictures, args.size, args.count, args.seed)
+        crops = PhotoSettings(empty_share=0, crop_share=1)
+        yield "crops", drawn_cases(args.pictures, args.size, args.count, args.seed, crops)
     for folder in args.dataset:
         yield folder.resolve().name, real_cases(folder)
 
@@ -56,6 +60,7 @@ def _sets(args: argparse.Namespace) -> Iterator[tuple[str, "Iterator[Case]"]]:
 def run(args: argparse.Namespace) -> int:
     import torch
 
+    from heatmap_locator.outline import outline_on_background
     from heatmap_locator.outline_net import find_piece, load_outline_net
     from heatmap_locator.report import Progress
     from heatmap_locator.segment import outline_by_colour
@@ -65,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     net = load_outline_net(args.weights)
     methods: dict[str, Callable[[np.ndarray], np.ndarray | None]] = {
+        "shipped": lambda rgb: outline_on_background(rgb, net),
         "network": lambda rgb: find_piece(rgb, net),
         "colour": outline_by_colour,
     }

@@ -68,10 +68,12 @@ def judge(
     return Judged(empty, True, iou, size, seconds)
 
 
-def drawn_cases(folder: Path | None, size: int, count: int, seed: int) -> Iterator[Case]:
+def drawn_cases(
+    folder: Path | None, size: int, count: int, seed: int, drawn: PhotoSettings | None = None
+) -> Iterator[Case]:
     """Photos drawn as for training, of pictures held back from it."""
     source = PictureSource(folder, "validation")
-    settings = replace(PhotoSettings(), size=size)
+    settings = replace(drawn or PhotoSettings(), size=size)
     for index in range(count):
         photo = draw_photo(source, settings, np.random.default_rng([seed, 2, index]))
         x1, y1, x2, y2 = photo.frame
@@ -154,8 +156,8 @@ def summary(judged: list[Judged]) -> dict[str, Any]:
     there = [j for j in judged if not j.empty]
     gone = [j for j in judged if j.empty]
     sizes = 100 * np.array([j.size for j in there if j.found])
-    middle = float(np.median(sizes)) if len(sizes) else math.nan
-    spread = 1.48 * float(np.median(np.abs(sizes - middle))) if len(sizes) else math.nan
+    middle = float(np.median(sizes)) if len(sizes) else None
+    spread = 1.48 * float(np.median(np.abs(sizes - middle))) if len(sizes) else None
 
     def share(values: list[bool]) -> float | None:
         return round(100 * float(np.mean(values)), 1) if values else None
@@ -165,8 +167,8 @@ def summary(judged: list[Judged]) -> dict[str, Any]:
         "found": share([j.found for j in there]),
         "iou": share([j.iou for j in there]),  # type: ignore[misc]
         "iou>95": share([j.iou > 0.95 for j in there]),
-        "size_bias": round(middle, 2),
-        "size_spread": round(spread, 2),
+        "size_bias": None if middle is None else round(middle, 2),
+        "size_spread": None if spread is None else round(spread, 2),
         "within5": share([j.found and abs(j.size) < 0.05 for j in there]),
         "alarms": share([j.found for j in gone]),
         "ms": round(1000 * float(np.mean([j.seconds for j in judged])), 1),

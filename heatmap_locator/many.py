@@ -13,10 +13,10 @@ from heatmap_locator.images import ImageSource, read_piece
 from heatmap_locator.outline import (
     CONTOUR_INSET,
     find_outline,
-    outline_on_background,
     outline_points,
 )
 from heatmap_locator.report import display_name
+from heatmap_locator.segment import outline_by_colour
 from heatmap_locator.shape import disc, fill_holes, is_piece_shaped
 
 MARGIN = 4
@@ -267,7 +267,7 @@ def _by_outline(rgb: np.ndarray, part: _Part, others: np.ndarray, plain: np.ndar
     weight = _enlarged(away, rgb.shape, window)[..., None]
     cover = 255.0 * _enlarged(plain, rgb.shape, window)
     alone = np.rint(view * (1.0 - weight) + cover.clip(0, 255) * weight).astype(np.uint8)
-    mask = outline_on_background(alone)
+    mask = outline_by_colour(alone)
     if mask is None or _overlap(mask, rough) < 0.7:
         mask = rough
     return _piece(view, mask, (left, top), False)

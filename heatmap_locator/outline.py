@@ -1,18 +1,25 @@
-"""Where the piece is in its photo: a soft mask, found from alpha or by its background."""
+"""Where the piece is in its photo: a soft mask, from alpha, its fill, or a network and colour."""
 
 import cv2
 import numpy as np
 
 from heatmap_locator.cutout import cut_out_on_fill
 from heatmap_locator.errors import InputError
-from heatmap_locator.segment import segment
+from heatmap_locator.outline_net import OutlineNet, find_piece, likelihood
+from heatmap_locator.segment import outline_by_colour
 from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
 
-# A piece smaller than this part of the photo's longer side is looked at again, enlarged.
-_SMALL_PIECE = 0.45
+# Overlap from which the outline by colour is of the piece that the network sees.
+_AGREE = 0.8
+# Mean of the mask inside the outline that the network gives to pieces; motifs in crops of a picture
+# mostly have less.
+_SURE = 0.9
+# Likelihood from which an outline that colour alone shows is a piece: pieces have more than 0.8,
+# motifs mostly less than 0.5.
+_LIKELY = 0.3
 # Pieces are measured at this side, in pixels; the bias is of the opened hull at that size.
 _BODY_SIDE = 64.0
 _BODY_BIAS = 0.996
@@ -22,10 +29,10 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     """Finds the piece in its photo.
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
-    fill of one colour is; in a photo, the background is modelled from the border (smooth in
-    colour, or of two colours) and the piece is what differs, less its shadow.  A photo whose
-    border is no background, or in which nothing has the shape of a piece, such as a crop out of
-    the picture, is all piece.
+    fill of one colour is; in a photo, a network finds the piece (``heatmap_locator.outline_net``),
+    and its edge is where colours part if they part around the same piece.  A photo in which the
+    network sees none, is not sure, or sees nothing of a piece's shape, such as a crop out of the
+    picture, is all piece.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -47,30 +54,30 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
     return np.ones(rgb.shape[:2], np.float32)
 
 
-def outline_on_background(rgb: np.ndarray) -> np.ndarray | None:
-    """(H, W) float32 mask, 0..1, of the one thing that lies on the background, or None.
+def outline_on_background(rgb: np.ndarray, net: OutlineNet | None = None) -> np.ndarray | None:
+    """(H, W) float32 mask, 0..1, of the one loose piece nearest the middle, or None.
 
     Args:
-        rgb: (H, W, 3) uint8 RGB.
+        rgb: (H, W, 3) uint8.
+        net: another network than the one that ships.
     """
-    height, width = rgb.shape[:2]
-    mask = segment(rgb)
-    if mask is None:
-        return None
-    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
-    scale = max(height, width) / max(mask.shape)
-    if max(w, h) < _SMALL_PIECE * max(mask.shape) and scale > 1.0:
-        # Once more on the neighbourhood alone, where the piece has more pixels to itself.
-        pad = 0.3 * max(w, h)
-        x1, y1 = max(int((x - pad) * scale), 0), max(int((y - pad) * scale), 0)
-        x2, y2 = int((x + w + pad) * scale), int((y + h + pad) * scale)
-        part = rgb[y1:y2, x1:x2]
-        closer = segment(part)
-        if closer is not None:
-            full = np.zeros((height, width), np.float32)
-            full[y1:y2, x1:x2] = cv2.resize(closer, part.shape[1::-1])
-            return full
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    seen = find_piece(rgb, net)
+    sure = seen is not None and is_piece_shaped(seen) and float(seen[seen > 0.5].mean()) > _SURE
+    parted = outline_by_colour(rgb)
+    if parted is not None and is_piece_shaped(parted):
+        # Where colour tells the piece from its background as well, its edge is more accurate.
+        if seen is not None and _overlap(seen, parted) > _AGREE:
+            return parted
+        # One too small in the photo for the network, or half seen, it knows from near by.
+        if not sure and likelihood(rgb, parted, net) > _LIKELY:
+            return parted
+    return seen if sure else None
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks, 0..1."""
+    first, second = a > 0.5, b > 0.5
+    return float((first & second).sum() / max(int((first | second).sum()), 1))
 
 
 def body_size(mask: np.ndarray) -> float:

@@ -203,6 +203,32 @@ def _window(mask: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, in
     )
 
 
+def _laid(
+    part: np.ndarray | None, window: tuple[int, int, int, int], shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """A mask of a window of the photo, of any size, as one of the photo."""
+    if part is None:
+        return None
+    x1, y1, x2, y2 = window
+    mask = np.zeros(shape[:2], np.float32)
+    mask[y1:y2, x1:x2] = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+    return mask
+
+
+def likelihood(rgb: np.ndarray, mask: np.ndarray, net: OutlineNet | None = None) -> float:
+    """How much the network takes a guess for the piece, seen from near by: mean inside, 0..1.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        mask: (H, W) 0..1, more than 0.5 somewhere.
+        net: another network than the one that ships.
+    """
+    x1, y1, x2, y2 = _window(mask, rgb.shape)
+    seen = _look(net or shipped_outline_net(), rgb[y1:y2, x1:x2])
+    inside = mask[y1:y2, x1:x2] > 0.5
+    return float(cv2.resize(seen, (x2 - x1, y2 - y1))[inside].mean())
+
+
 def find_piece(rgb: np.ndarray, net: OutlineNet | None = None) -> np.ndarray | None:
     """Finds the loose piece nearest the middle of a photo.
 
@@ -222,10 +248,9 @@ def find_piece(rgb: np.ndarray, net: OutlineNet | None = None) -> np.ndarray | N
     extent = max(cv2.boundingRect((mask > 0.5).astype(np.uint8))[2:])
     for _ in range(1 + (extent < _SMALL * net.config.size)):
         x1, y1, x2, y2 = window
-        closer = _main_part(_look(net, rgb[y1:y2, x1:x2]))
+        closer = _laid(_main_part(_look(net, rgb[y1:y2, x1:x2])), window, rgb.shape)
         if closer is None:
             break
-        mask = np.zeros((height, width), np.float32)
-        mask[y1:y2, x1:x2] = cv2.resize(closer, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+        mask = closer
         window = _window(mask, rgb.shape)
     return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)

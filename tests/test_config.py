@@ -95,7 +95,8 @@ def test_every_recipe_of_the_package_loads() -> None:
     names = recipe_names()
     assert {"base", "tiny"} <= set(names)
     for name in names:
-        kind = {"ranker": RankerRecipe, "outline": OutlineRecipe}.get(name, Recipe)
+        kind = RankerRecipe if name == "ranker" else Recipe
+        kind = OutlineRecipe if name.startswith("outline") else kind
         assert isinstance(load_recipe(name), kind)
 
 

@@ -81,14 +81,15 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     arguments = ["outline", "--count", "3", "--size", "192", "--dataset", str(tmp_path), "--json"]
     assert main(arguments) == 0
     rows = json.loads(capsys.readouterr().out)["results"]
-    assert [(r["set"], r["method"]) for r in rows[:2]] == [
-        ("drawn", "network"),
-        ("drawn", "colour"),
+    assert [(r["set"], r["method"]) for r in rows[:6]] == [
+        (name, method) for name in ("drawn", "crops") for method in ("shipped", "network", "colour")
     ]
-    network = rows[2]
-    assert network["n"] == 1
-    assert network["iou"] > 90
-    assert abs(network["size_bias"]) < 6
+    assert rows[3]["n"] == 0
+    assert rows[3]["alarms"] is not None
+    shipped = rows[6]
+    assert shipped["n"] == 1
+    assert shipped["iou"] > 90
+    assert abs(shipped["size_bias"]) < 6
 
 
 def test_bad_arguments_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

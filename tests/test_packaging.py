@@ -80,9 +80,10 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_wheel_ships_the_weights(wheel: Path) -> None:
-    assert (ROOT / "heatmap_locator/weights/heatmap_locator.safetensors").is_file()
     names = zipfile.ZipFile(wheel).namelist()
-    assert "heatmap_locator/weights/heatmap_locator.safetensors" in names
+    for file in ("heatmap_locator.safetensors", "outline.safetensors"):
+        assert (ROOT / "heatmap_locator/weights" / file).is_file()
+        assert f"heatmap_locator/weights/{file}" in names
 
 
 def test_the_wheel_names_its_commands(wheel: Path) -> None:

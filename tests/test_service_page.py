@@ -140,6 +140,8 @@ def row(page: Any, name: str) -> Any:
 
 def shown_box(page: Any) -> list[float]:
     """The marked box as it stands on the screen, in pixels of the picture."""
+    # It is drawn a frame after the click, later on a busy machine.
+    page.wait_for_function("+document.querySelector('rect.box.main')?.getAttribute('width') > 0")
     return page.evaluate(
         """() => {
             const image = document.querySelector(".picture");

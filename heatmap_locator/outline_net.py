@@ -6,7 +6,6 @@ The photo is seen twice: whole, then the neighbourhood of what was found, enlarg
 import json
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -23,6 +21,7 @@ from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.precision import autocast
 from heatmap_locator.shape import fill_holes
+from heatmap_locator.weights import read_weights
 
 FORMAT = "heatmap-outline/1"
 SHIPPED = "outline.safetensors"
@@ -120,16 +119,7 @@ def load_outline_net(path: str | Path | None = None) -> OutlineNet:
     Raises:
         WeightsError: missing, damaged, of another kind or version.
     """
-    source = Path(path or str(resources.files("heatmap_locator") / "weights" / SHIPPED))
-    if not source.is_file():
-        hint = "reinstall the package" if path is None else "give a .safetensors file"
-        raise WeightsError(f"{source}: no such weights file; {hint}")
-    try:
-        with safe_open(source, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{source}: not a readable safetensors file; get it again") from error
+    source, metadata, tensors = read_weights(path, SHIPPED)
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{source}: not weights of an outline network; this one reads {FORMAT}")
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
@@ -16,9 +17,33 @@ FORMAT = "heatmap-locator/1"
 SHIPPED = "heatmap_locator.safetensors"
 
 
-def shipped_weights() -> Path:
+def shipped_weights(name: str = SHIPPED) -> Path:
     """The weights that come with the package."""
-    return Path(str(resources.files("heatmap_locator") / "weights" / SHIPPED))
+    return Path(str(resources.files("heatmap_locator") / "weights" / name))
+
+
+def read_weights(
+    path: str | Path | None, shipped: str
+) -> tuple[Path, dict[str, str], dict[str, Tensor]]:
+    """A weights file, its metadata and its tensors.
+
+    Args:
+        path: of the file; ``None`` is the one of the name ``shipped`` that comes with the package.
+
+    Raises:
+        WeightsError: missing or damaged.
+    """
+    source = shipped_weights(shipped) if path is None else Path(path)
+    if not source.is_file():
+        hint = "reinstall the package" if path is None else "give a .safetensors file"
+        raise WeightsError(f"{source}: no such weights file; {hint}")
+    try:
+        with safe_open(source, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{source}: not a readable safetensors file; get it again") from error
+    return source, metadata, tensors
 
 
 def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -> None:
@@ -41,16 +66,7 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
     Raises:
         WeightsError: missing, damaged, of another kind or version.
     """
-    source = shipped_weights() if path is None else Path(path)
-    if not source.is_file():
-        hint = "reinstall the package" if path is None else "give a .safetensors file"
-        raise WeightsError(f"{source}: no such weights file; {hint}")
-    try:
-        with safe_open(source, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{source}: not a readable safetensors file; get it again") from error
+    source, metadata, tensors = read_weights(path, SHIPPED)
     found = metadata.get("format")
     if found != FORMAT:
         raise WeightsError(

@@ -42,12 +42,10 @@ class Aligned:
     Attributes:
         warp: ``(M, 2, 3)`` from window pixels, (0, 0) in its middle, to pixels of the source.
         correlation: ``(M,)`` masked NCC there, about -1..1.
-        strain: ``(M,)`` what the prior holds against the warp, in squared standard deviations.
     """
 
     warp: Tensor
     correlation: Tensor
-    strain: Tensor
 
 
 def sample(source: Tensor, warp: Tensor, side: int, oversample: int = 1) -> Tensor:
@@ -90,7 +88,7 @@ def windows(picture: Tensor, middles: Tensor, side: int) -> Tensor:
     return picture[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
 
 
-def align(source: Tensor, seen: Tensor, warp: Tensor, prior: tuple[float, ...] = PRIOR) -> Aligned:
+def align(source: Tensor, seen: Tensor, warp: Tensor) -> Aligned:
     """Move warps to where the piece explains the window best.
 
     Args:
@@ -98,7 +96,6 @@ def align(source: Tensor, seen: Tensor, warp: Tensor, prior: tuple[float, ...] =
             0..1, at working pixels.
         seen: ``(M, 3, S, S)`` windows of the picture, 0..1.
         warp: ``(M, 2, 3)`` to start from, as in :class:`Aligned`.
-        prior: standard deviations as in ``PRIOR``.
 
     Returns:
         Never a place where the correlation is lower than at the start.
@@ -111,20 +108,15 @@ def align(source: Tensor, seen: Tensor, warp: Tensor, prior: tuple[float, ...] =
     moved, total = warp, warp.new_zeros(len(warp), 6)
     for start, target, steps in ((soft, blur(seen, kernel), COARSE), (source, seen, FINE)):
         for _ in range(steps):
-            moved, total = _step(start, target, moved, total, prior)
+            moved, total = _step(start, target, moved, total)
     last = _correlation(source, seen, moved)
     better = last > first
-    deviations = warp.new_tensor(prior)
     return Aligned(
-        torch.where(better[:, None, None], moved, warp),
-        torch.where(better, last, first),
-        torch.where(better, (total / deviations).square().sum(1), 0.0),
+        torch.where(better[:, None, None], moved, warp), torch.where(better, last, first)
     )
 
 
-def _step(
-    source: Tensor, seen: Tensor, warp: Tensor, total: Tensor, prior: tuple[float, ...]
-) -> tuple[Tensor, Tensor]:
+def _step(source: Tensor, seen: Tensor, warp: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
     """One step of Gauss-Newton; ``total`` is what all steps so far add up to."""
     m, side = len(warp), seen.shape[-1]
     both = sample(source, warp, side)
@@ -158,7 +150,7 @@ def _step(
     pull = (slopes @ rest[..., None])[..., 0]
     pull = pull - contrast * ((rest * a).sum(2) / energy.sqrt())[..., None]
     pull = (pull * gain[..., None]).sum(1)
-    precision = own.new_tensor(prior) ** -2
+    precision = own.new_tensor(PRIOR) ** -2
     change = torch.linalg.solve(
         normal * trust[..., None] + precision.diag(), pull * trust - total * precision
     )

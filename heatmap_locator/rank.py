@@ -275,7 +275,8 @@ def measure_shortlist(
     score = score + torch.from_numpy(cut).to(score)
     order = score.argsort(descending=True, stable=True)
     kept = _distinct(best, order)
-    rest = [i for i in order.tolist() if i not in set(kept)]
+    taken = set(kept)
+    rest = [i for i in order.tolist() if i not in taken]
     chosen = [candidates[i] for i in kept]
     laid = measure(chosen, best.take(torch.tensor(kept)), poses, field, feature)
     return *laid, [candidates[i] for i in rest]

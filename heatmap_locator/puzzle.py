@@ -189,10 +189,8 @@ class Puzzle:
             after.logit - before.logit for (after, _), before in zip(verified, kept, strict=True)
         ]
         if max(gains, default=0.0) < SURELY * GAIN:
-            identical = find_identical(prepared, self.picture, self.grid)
-            if identical is not None:
-                best = max((c.logit for c in kept), default=0.0)
-                candidate, matrix = identical
+            best = max((c.logit for c in kept), default=0.0)
+            for candidate, matrix in find_identical(prepared, self.picture, self.grid):
                 verified.append((replace(candidate, logit=best + candidate.logit), matrix))
         verified.sort(key=lambda pair: -pair[0].logit)
         scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)

@@ -5,7 +5,7 @@ own resolution a piece of the same file still matches in one place only, to the 
 photographed piece is not expected to reach ``IDENTICAL`` and is left as the head ranked it.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -37,8 +37,13 @@ SAME_LEVELS = 3.0
 """Mean difference, in levels of 255, up to which pixels count as the same."""
 
 LOWEST = 32
-"""Places of the least squared difference that are compared exactly: of a flat crop the squares
-are lost in rounding."""
+"""Places of the least squared difference that are compared exactly, beside those that are equal."""
+
+MOST_EQUAL = 4096
+"""Places with the crop's sums that are looked at in each quarter turn; of more, evenly some."""
+
+EQUALS = 5
+"""Places answered at most of those that are the same to the pixel."""
 
 OFF_CELL = 1.5
 """Picture pixels by which rounding moves a crop out of the middle of its cell at most."""
@@ -97,11 +102,12 @@ def verify(
 
 def find_identical(
     piece: PreparedPiece, picture: np.ndarray, grid: Grid | None
-) -> tuple[Candidate, Array] | None:
+) -> list[tuple[Candidate, Array]]:
     """Look for a rectangular crop in its own file, in every place and quarter turn.
 
     The last resort for a crop so flat that none of the head's candidates was its place.  Of places
-    that are the same to the pixel the one in the middle of a cell is taken.
+    that are the same to the pixel the one in the middle of a cell comes first, and the more there
+    are, the less each of them earns: a piece of one colour may lie in any.
 
     Args:
         piece: the piece; one that is not a filled rectangle is not looked for.
@@ -109,8 +115,8 @@ def find_identical(
         grid: how the puzzle is cut, where it is known.
 
     Returns:
-        Candidate (its level is 0, its logit what the match earns) and 2x3 map of photo pixels to
-        picture pixels, or ``None``.
+        Candidates (their level is 0, their logit what the match earns) and 2x3 maps of photo
+        pixels to picture pixels, best first, ``EQUALS`` at most, no two in one cell.
     """
     if grid is not None and not grid.exact:
         grid = None
@@ -118,37 +124,95 @@ def find_identical(
     ys, xs = np.nonzero(inside)
     left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
     if not inside[top:bottom, left:right].all():
-        return None
+        return []
     crop = piece.rgb[top:bottom, left:right]
-    middle = np.array([(left + right) / 2, (top + bottom) / 2])
-    best: tuple[float, float, int, np.ndarray] | None = None
+    matches: list[_Match] = []
     for quarter in range(4):
         upright = np.ascontiguousarray(np.rot90(crop, quarter))
-        height, width = upright.shape[:2]
-        if height > picture.shape[0] or width > picture.shape[1]:
+        if (np.array(upright.shape) <= picture.shape).all():
+            matches += _matches(upright, picture, grid, quarter)
+    distinct: list[_Match] = []
+    equal = {m.bin for m in matches if m.sameness == 1}
+    # A lucky middle does not make up for a single differing pixel.
+    for match in sorted(matches, key=lambda m: (m.sameness < 1, -m.likely)):
+        if all(match.bin[1:] != other.bin[1:] for other in distinct):
+            distinct.append(match)
+    middle = np.array([(left + right) / 2, (top + bottom) / 2])
+    found = []
+    for match in distinct[: EQUALS if len(equal) > 1 else 1]:
+        linear = clockwise(-90.0 * match.quarter).round()
+        place = np.array([match.x, match.y])
+        logit = GAIN * match.sameness - np.log(max(len(equal), 1))
+        candidate = Candidate(match.x, match.y, 90.0 * match.quarter, (0.0, 0.0), float(logit), 0)
+        found.append((candidate, np.column_stack([linear, place - linear @ middle])))
+    return found
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A place whose pixels are a crop's, or nearly.
+
+    Attributes:
+        x, y: its middle in pixels of the picture.
+        quarter: turns of 90 degrees clockwise of the photo.
+        sameness: above 0, at most 1.
+        likely: logit by which matches are ordered.
+        bin: (quarter, row, column) of the cell it lies in, of crop-sized ones without a grid.
+    """
+
+    x: float
+    y: float
+    quarter: int
+    sameness: float
+    likely: float
+    bin: tuple[int, int, int]
+
+
+def _matches(
+    upright: np.ndarray, picture: np.ndarray, grid: Grid | None, quarter: int
+) -> list[_Match]:
+    """Places like an upright crop, (h, w, 3) uint8: those equal to the pixel, and the nearest."""
+    (height, width), (rows, cols) = upright.shape[:2], picture.shape[:2]
+    may_begin = np.ones((rows - height + 1, cols - width + 1), bool)
+    if grid is not None:
+        may_begin = _in_cells(grid, (height, width), (rows, cols))
+    equal = _equal_sums(upright, picture) & may_begin
+    squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
+    squares[~may_begin | equal] = np.inf
+    least = min(LOWEST, squares.size)
+    near = np.argpartition(squares, least - 1, axis=None)[:least]
+    near = near[np.isfinite(squares.ravel()[near])]
+    cell = (cols / grid.cols, rows / grid.rows) if grid is not None else (width, height)
+    found = []
+    alike = np.flatnonzero(equal)
+    for place in (*alike[:: len(alike) // MOST_EQUAL + 1], *near):
+        row, col = divmod(int(place), squares.shape[1])
+        same = _sameness(picture[row : row + height, col : col + width], upright)
+        if same <= 0:
             continue
-        squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
+        x, y, likely = col + width / 2, row + height / 2, GAIN * same
         if grid is not None:
-            squares[~_in_cells(grid, upright.shape[:2], picture.shape[:2])] = np.inf
-        least = min(LOWEST, squares.size)
-        for place in np.argpartition(squares, least - 1, axis=None)[:least]:
-            row, col = (int(v) for v in np.unravel_index(int(place), squares.shape))
-            if not np.isfinite(squares[row, col]):
-                continue
-            same = _sameness(picture[row : row + height, col : col + width], upright)
-            middle_there, likely = np.array([col + width / 2, row + height / 2]), GAIN * same
-            if grid is not None:
-                likely += float(cell_evidence(middle_there[None], grid, *picture.shape[1::-1])[0])
-            if same > 0 and (best is None or likely > best[0]):
-                best = likely, same, quarter, middle_there
-    if best is None:
-        return None
-    _, same, quarter, place = best
-    rotation = 90.0 * quarter
-    linear = clockwise(-rotation).round()
-    matrix = np.column_stack([linear, place - linear @ middle])
-    x, y = (float(v) for v in place)
-    return Candidate(x, y, rotation, (0.0, 0.0), GAIN * same, 0), matrix
+            likely += float(cell_evidence(np.array([[x, y]]), grid, cols, rows)[0])
+        own_bin = (quarter, int(y // cell[1]), int(x // cell[0]))
+        found.append(_Match(x, y, quarter, same, likely, own_bin))
+    return found
+
+
+def _equal_sums(crop: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Where a crop may begin whose channels each add up to what the picture's do there.
+
+    Bool (H - h + 1, W - w + 1).  Squared differences come out of a Fourier transform whose rounding
+    is larger than what sets a flat crop apart; sums of integers are exact, and one grain of noise
+    changes them.
+    """
+    height, width = crop.shape[:2]
+    equal = np.ones((picture.shape[0] - height + 1, picture.shape[1] - width + 1), bool)
+    for channel in range(3):
+        total = cv2.integral(np.ascontiguousarray(picture[..., channel]), sdepth=cv2.CV_64F)
+        sums = total[height:, width:] - total[:-height, width:]
+        sums -= total[height:, :-width] - total[:-height, :-width]
+        equal &= sums == crop[..., channel].sum(dtype=np.float64)
+    return equal
 
 
 def _in_cells(grid: Grid, crop: tuple[int, ...], picture: tuple[int, ...]) -> np.ndarray:

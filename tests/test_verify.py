@@ -6,7 +6,7 @@ import pytest
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.piece import prepare_piece
-from heatmap_locator.verify import GAIN, find_identical
+from heatmap_locator.verify import EQUALS, GAIN, find_identical
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def sky() -> np.ndarray:
 def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> None:
     crop = np.ascontiguousarray(np.rot90(sky[100:140, 200:250], -quarter))
     found = find_identical(prepare_piece(_opaque(crop)), sky, None)
-    assert found is not None
-    candidate, _ = found
+    assert len(found) == 1
+    candidate, _ = found[0]
     assert (candidate.x, candidate.y) == (225.0, 120.0)
     assert candidate.rotation == 90.0 * quarter
     assert candidate.logit == pytest.approx(GAIN)
@@ -30,15 +30,14 @@ def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> Non
 
 def test_what_is_not_in_the_file_is_not_found(sky: np.ndarray) -> None:
     other = cv2.GaussianBlur(sky[100:140, 200:250], (0, 0), 2) // 2
-    assert find_identical(prepare_piece(_opaque(other)), sky, None) is None
+    assert find_identical(prepare_piece(_opaque(other)), sky, None) == []
 
 
 def test_a_recompressed_crop_earns_less(sky: np.ndarray) -> None:
     crop = np.ascontiguousarray(sky[100:140, 200:250])
     coded = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], 1)
     found = find_identical(prepare_piece(_opaque(coded)), sky, None)
-    assert found is not None
-    assert 0 < found[0].logit < GAIN
+    assert 0 < found[0][0].logit < GAIN
 
 
 def test_of_places_that_are_the_same_the_middle_of_a_cell_is_taken() -> None:
@@ -46,19 +45,37 @@ def test_of_places_that_are_the_same_the_middle_of_a_cell_is_taken() -> None:
     wall[:, :60] = 140
     crop = wall[80:120, 200:250]
     found = find_identical(prepare_piece(_opaque(crop)), wall, Grid(6, 6))
-    assert found is not None
-    x, y = found[0].x, found[0].y
+    x, y = found[0][0].x, found[0][0].y
     # Cells are 53.3 x 40; the crop is rounded down by more than a pixel.
     assert x % (320 / 6) == pytest.approx(320 / 12, abs=2)
     assert y % 40 == pytest.approx(20, abs=2)
     assert x > 60
 
 
+def test_of_many_places_that_are_the_same_each_earns_less() -> None:
+    wall = np.full((240, 320, 3), 90, np.uint8)
+    found = find_identical(prepare_piece(_opaque(wall[80:120, 200:253])), wall, Grid(6, 6))
+    cells = {(int(c.y // 40), int(c.x // (320 / 6))) for c, _ in found}
+    assert len(cells) == len(found) == EQUALS
+    # 36 cells, upright and upside down; on its side it fits in more places still.
+    assert found[0][0].logit <= GAIN - np.log(2 * 36)
+
+
+def test_one_grain_tells_the_place_where_squares_are_lost_in_rounding() -> None:
+    wall = np.full((1200, 1600, 3), 250, np.uint8)
+    wall[:600] = 251
+    wall[700, 900, 2] = 249
+    crop = wall[640:720, 880:960]
+    found = find_identical(prepare_piece(_opaque(crop)), wall, Grid(15, 20))
+    assert (found[0][0].x, found[0][0].y) == (920.0, 680.0)
+    assert found[0][0].rotation == 0.0
+    assert found[0][0].logit == pytest.approx(GAIN)
+
+
 def test_a_crop_of_another_size_than_a_cell_may_lie_anywhere(sky: np.ndarray) -> None:
     crop = np.ascontiguousarray(sky[101:141, 203:233])
     found = find_identical(prepare_piece(_opaque(crop)), sky, Grid(6, 6))
-    assert found is not None
-    assert (found[0].x, found[0].y) == (218.0, 121.0)
+    assert (found[0][0].x, found[0][0].y) == (218.0, 121.0)
 
 
 def _opaque(crop: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatmap_locator.filters import maximum_filter
 from heatmap_locator.geometry import STRIDE
 
 CANVAS = 15 * STRIDE
@@ -78,5 +79,6 @@ def rotate_piece(
 def erode(mask: Tensor, pixels: int = 1) -> Tensor:
     """Shrink ``(..., 1, H, W)`` masks: the bevelled rim of a piece shows cardboard, not print."""
     flat = mask.flatten(0, -4)
-    side = 2 * pixels + 1
-    return (-F.max_pool2d(-flat, side, 1, pixels)).view(mask.shape)
+    # Outside of it the mask is as it is at its border.
+    grown = F.pad(-flat, (pixels,) * 4, mode="replicate")
+    return (-maximum_filter(grown, 2 * pixels + 1)).view(mask.shape)

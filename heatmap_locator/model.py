@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from heatmap_locator.bank import erode
 from heatmap_locator.correlation import masked_ncc
 from heatmap_locator.encoder import Encoder
+from heatmap_locator.filters import maximum_filter
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.head import CenterHead, HeadMaps
 from heatmap_locator.ranker import Ranker
@@ -145,7 +146,7 @@ class HeatmapLocator(nn.Module):
         )
         # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
         cell = STRIDE // PIXEL_STRIDE
-        return feature, F.max_pool2d(fine, cell + 1, cell)
+        return feature, maximum_filter(fine, cell + 1, cell)
 
     @torch.no_grad()
     def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:

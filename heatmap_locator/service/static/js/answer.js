@@ -1,6 +1,6 @@
 // The answer for the piece that is selected: where, how sure, how to turn it, where else.
 
-import { loadImage } from "./api.js";
+import { imageUrl, loadImage } from "./api.js";
 import { cutout, drawUpright } from "./cutouts.js";
 import { $, h, icon, s } from "./dom.js";
 import { isNoPiece } from "./places.js";
@@ -13,96 +13,126 @@ export class Answer {
   constructor(on) {
     this.on = on;
     this.element = $("answer");
-    this.shown = null;
+    this.key = null;
   }
 
-  clear(title, text) {
-    this.#fill("empty", h("div", { class: "answer-text" }, heading(title), h("p", { class: "hint" }, text)));
+  clear() {
+    this.key = null;
+    this.element.dataset.kind = "empty";
+    this.element.replaceChildren();
+  }
+
+  /** entries, current: as of Collection; picture: the loaded <img> of the puzzle; lost: no connection. */
+  show({ entries, current, rank, puzzle, picture, lost }) {
+    if (current?.item?.state === "failed") this.#fault(current, current.item.error, lost);
+    else if (current?.item) this.#upload(current.item, puzzle);
+    else if (current?.choice) this.#place({ ...current, rank, puzzle, picture });
+    else if (current?.piece.state === "waiting")
+      this.#words("Being looked for again", `The picture’s corners changed, so ${current.name} is placed anew.`);
+    else if (current) this.#fault(current, { status: 422, type: "", detail: current.piece.error });
+    else if (entries.length) this.#words("Pick a piece", "Choose one in the list or on the picture to see where it goes.");
+    else if (puzzle.state === "failed") this.#words("This picture could not be used", sentence(puzzle.error));
+    else if (puzzle.state === "encoding")
+      this.#words("Getting the picture ready", "This takes a moment. Photos of pieces that you give now wait for it.");
+    else this.#words("Now the pieces", "Photograph one or many, and each is shown here upright in its place.");
+  }
+
+  #words(title, text) {
+    this.#fill("empty", [title, text], () => [h("div", { class: "answer-text" }, heading(title), h("p", { class: "hint" }, text))]);
   }
 
   /** A photo on its way. */
-  showUpload(item) {
-    if (item.state === "failed") {
-      this.#showFault(item.name, item.error, this.#button("Try again", "turn-cw", () => this.on.retry()));
-      return;
-    }
-    const title = item.state === "looking" ? "Looking for its place…" : "Waiting its turn";
-    const text = item.state === "looking" && item.found ? `${plural(item.found, "piece")} found so far.` : item.name;
-    this.#fill("busy", h("div", { class: "answer-text" }, heading(title), h("p", { class: "hint" }, text)));
+  #upload(item, puzzle) {
+    const { state, found, wait } = item;
+    const [title, text] =
+      state === "held"
+        ? ["The server is full", `It has all it can take. This photo is sent again by itself in ${plural(wait, "second")}.`]
+        : state === "looking"
+          ? ["Looking for its place…", found ? `${plural(found, "piece")} found so far.` : ""]
+          : ["Waiting its turn", puzzle.state === "encoding" ? "The picture is being made ready first." : "The photos before it come first."];
+    this.#fill("busy", [item.key, state], () => [
+      this.#givenTile({ item }),
+      h(
+        "div",
+        { class: "answer-text" },
+        heading(title),
+        h("p", { class: "answer-file" }, item.name),
+        h("p", { class: "hint", id: "answer-wait" }),
+        state === "looking" ? null : this.#button("Remove", "trash", "remove"),
+      ),
+    ]);
+    // The seconds count down in place.
+    $("answer-wait").textContent = text;
   }
 
-  showFailed(piece) {
-    this.#showFault(piece.photo, { status: 422, type: "", detail: piece.error });
-  }
-
-  showWaiting(piece) {
-    this.clear("Being looked for again", `The picture’s corners changed, so ${piece.photo} is placed anew.`);
-  }
-
-  #showFault(name, error, ...buttons) {
+  #fault({ key, name, piece, item }, error, lost) {
     const none = isNoPiece(error);
+    const refused = error.status === 415 || error.status === 422;
     let { title, detail } = errorWords(error);
-    if (none || error.status === 415 || error.status === 422) {
-      title = none ? "No piece found in this photo" : "This photo could not be used";
-      // Its name stands above already.
-      const reason = error.detail || "";
-      detail = sentence(reason.startsWith(`${name}: `) ? reason.slice(name.length + 2) : reason);
+    // Its name stands above already.
+    if (none || refused) detail = sentence(unnamed(error.detail || "", name));
+    if (refused) title = "This photo could not be used";
+    if (none) {
+      title = "No piece found in this photo";
+      detail = "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above.";
     }
-    const advice = none ? "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above." : "";
-    this.#fill(
-      "fault",
+    if (item && error.status === 0 && !item.found) {
+      title = "Not sent yet";
+      detail = lost ? "There is no connection to the server. The photo is sent by itself once it is back." : "The connection broke.";
+    }
+    // What is wrong with the photo itself stays wrong.
+    const again = item && !none && !refused && error.status !== 413;
+    this.#fill("fault", [key, title, detail], () => [
+      this.#givenTile({ piece, item }),
       h(
         "div",
         { class: "answer-text" },
         heading(title),
         h("p", { class: "answer-file" }, name),
         detail ? h("p", {}, detail) : null,
-        advice ? h("p", { class: "hint" }, advice) : null,
-        h("div", { class: "row" }, ...buttons, this.#button("Remove", "trash", () => this.on.remove())),
+        h("div", { class: "row" }, again ? this.#button("Try again", "turn-cw", "retry") : null, this.#button("Remove", "trash", "remove")),
       ),
-    );
+    ]);
   }
 
-  #button(text, name, run) {
-    return h("button", { type: "button", class: "button small", onclick: run }, icon(name), text);
+  #button(text, symbol, act) {
+    return h("button", { type: "button", class: "button small", "data-part": act, onclick: () => this.on[act]() }, icon(symbol), text);
   }
 
-  /** picture: the loaded <img> of the puzzle; list: the piece's choices; rank: the one shown. */
-  showPlace({ piece, name, puzzle, picture, list, rank }) {
+  /** list: the piece's choices; rank: the one shown. */
+  #place({ piece, name, puzzle, picture, list, rank }) {
     const choice = list[rank];
     const { placement } = choice;
-    const tiles = h(
-      "div",
-      { class: "tiles" },
-      this.#photoTile(piece),
-      this.#uprightTile(piece, placement),
-      this.#placeTile(piece, placement, picture),
-    );
-    const way = turn(placement.rotation);
-    const text = h(
-      "div",
-      { class: "answer-text" },
-      heading(placeName(placement, puzzle)),
-      h("p", { class: "answer-file" }, name, placement.cell ? `, ${region(placement, puzzle)}` : ""),
-      meter(choice),
-      h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
-      ...remarks(piece, choice).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
-      h("button", { type: "button", class: "button quiet small remove", onclick: () => this.on.remove() }, icon("trash"), "Remove this piece"),
-    );
-    const others = h(
-      "div",
-      { class: "answer-others" },
-      list.length > 1 ? h("h3", {}, "Places, best first") : null,
-      list.length > 1 ? h("ol", { class: "ranks" }, ...list.map((other, index) => this.#rank(other, index, rank, puzzle))) : null,
-    );
-    this.#fill("place", tiles, text, others);
+    const drawn = picture.complete && picture.naturalWidth ? picture.src : "";
+    const fits = list.map(({ fitted, sure }) => [fitted, sure]);
+    this.#fill("place", [piece.id, piece.said, name, rank, fits, drawn], () => {
+      const way = turn(placement.rotation);
+      const tiles = [this.#photoTile(piece), this.#uprightTile(piece, placement), this.#placeTile(piece, placement, picture)];
+      const text = h(
+        "div",
+        { class: "answer-text" },
+        heading(placeName(placement, puzzle)),
+        h("p", { class: "answer-file" }, name, placement.cell ? `, ${region(placement, puzzle)}` : ""),
+        meter(choice),
+        h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
+        ...remarks(piece, choice).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
+        h("button", { type: "button", class: "button quiet small remove", "data-part": "remove", onclick: () => this.on.remove() }, icon("trash"), "Remove this piece"),
+      );
+      const others = h(
+        "div",
+        { class: "answer-others" },
+        list.length > 1 ? h("h3", {}, "Places, best first") : null,
+        list.length > 1 ? h("ol", { class: "ranks" }, ...list.map((other, index) => this.#rank(other, index, rank, puzzle))) : null,
+      );
+      return [h("div", { class: "tiles" }, ...tiles), text, others];
+    });
   }
 
   #rank({ placement }, index, rank, puzzle) {
     const { words, percent } = sureness(placement.score);
     const button = h(
       "button",
-      { type: "button", class: "rank", "aria-pressed": String(index === rank), onclick: () => this.on.choose(index), "data-rank": index },
+      { type: "button", class: "rank", "aria-pressed": String(index === rank), onclick: () => this.on.choose(index), "data-part": `rank-${index}` },
       h("span", { class: "rank-number" }, String(index + 1)),
       h("span", { class: "rank-place" }, placeName(placement, puzzle)),
       h("span", { class: "rank-score" }, h("span", { class: "visually-hidden" }, `${words}, `), percent),
@@ -110,12 +140,29 @@ export class Answer {
     return h("li", {}, button);
   }
 
-  #fill(kind, ...children) {
+  /** Draws anew what build() makes, unless what key stands for is shown already. */
+  #fill(kind, key, build) {
+    const said = JSON.stringify([kind, key]);
+    if (said === this.key) return;
+    this.key = said;
     // Keyboard focus on a runner-up stays there when the list is drawn anew.
-    const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.rank : null;
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.part : null;
     this.element.dataset.kind = kind;
-    this.element.replaceChildren(...children);
-    if (focused) this.element.querySelector(`[data-rank="${focused}"]`)?.focus({ preventScroll: true });
+    this.element.replaceChildren(...build());
+    if (focused) this.element.querySelector(`[data-part="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** The photo as it was given, where it can be shown. */
+  #givenTile({ piece, item }) {
+    const image = h("img", { class: "tile-image given", alt: "Your photo", decoding: "async" });
+    const tiles = h("div", { class: "tiles" }, tile(image, "Your photo"));
+    image.addEventListener("error", () => tiles.remove());
+    if (item) {
+      image.src = URL.createObjectURL(item.file);
+      image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
+    } else if (piece.links.photo) imageUrl(piece.links.photo).then((url) => (image.src = url), () => tiles.remove());
+    else return "";
+    return tiles;
   }
 
   #photoTile(piece) {
@@ -137,6 +184,7 @@ export class Answer {
   }
 }
 
+const unnamed = (text, name) => (text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
 const heading = (text) => h("h2", { id: "answer-title" }, text);
 const tile = (image, caption) => h("figure", { class: "tile" }, image, h("figcaption", {}, caption));
 

@@ -1,7 +1,8 @@
 // The HTTP API: requests with the token, problem documents as errors.
 
-import { askForToken, token } from "./token.js";
+import { patiently } from "./patience.js";
 import { readEvents } from "./sse.js";
+import { askForToken, token } from "./token.js";
 
 /** An answer that is not a success, or no answer at all (status 0). */
 export class Problem extends Error {
@@ -16,7 +17,20 @@ export class Problem extends Error {
   }
 }
 
-async function send(path, { accept = "application/json", ...options } = {}) {
+let onBusy = () => {};
+
+/** What is told while requests wait for a full server: f(request, seconds), 0 once it is over. */
+export const whenBusy = (f) => (onBusy = f);
+
+/** patient: whether a full server is asked again. */
+function send(path, { patient = true, ...options } = {}) {
+  const once = () => sendOnce(path, options);
+  if (!patient) return once();
+  const request = {};
+  return patiently(once, { signal: options.signal, waiting: (seconds) => onBusy(request, seconds) });
+}
+
+async function sendOnce(path, { accept = "application/json", ...options } = {}) {
   for (let asked = 0; ; asked += 1) {
     const headers = new Headers(options.headers);
     headers.set("Accept", accept);
@@ -63,11 +77,11 @@ export const deletePiece = (id, piece) =>
   send(`${puzzlePath(id)}/pieces/${encodeURIComponent(piece)}`, { method: "DELETE" });
 
 /** fields: name, pieces or grid; empty ones are left out. */
-export function createPuzzle(picture, fields) {
+export function createPuzzle(picture, fields, signal) {
   const body = new FormData();
   body.append("picture", picture, picture.name || "photo.jpg");
   for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value);
-  return json("v1/puzzles", { method: "POST", body });
+  return json("v1/puzzles", { method: "POST", body, signal });
 }
 
 export const suggestedCorners = async (id, signal) =>
@@ -82,7 +96,7 @@ export const setCorners = (id, corners) =>
 
 export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
 
-/** Sends one photo; each piece found in it goes to onPiece as it comes. */
+/** Sends one photo; each piece found in it goes to onPiece as it comes.  Asks a full server once. */
 export async function locate(id, photo, { many, onPiece }) {
   const body = new FormData();
   body.append("photos", photo, photo.name || "photo.jpg");
@@ -92,49 +106,29 @@ export async function locate(id, photo, { many, onPiece }) {
     method: "POST",
     body,
     accept: "text/event-stream, application/json;q=0.5",
+    patient: false,
   });
   if (!(response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
     for (const piece of (await response.json()).pieces) onPiece(piece);
     return;
   }
-  for await (const event of readEvents(response.body)) {
-    if (event.kind === "piece") onPiece(event.data);
-    else if (event.kind === "problem" || event.kind === "error")
-      throw new Problem(event.data?.status || 500, event.data || {});
-    else if (event.kind === "done") return;
+  try {
+    for await (const event of readEvents(response.body)) {
+      if (event.kind === "piece") onPiece(event.data);
+      else if (event.kind === "problem" || event.kind === "error")
+        throw new Problem(event.data?.status || 500, event.data || {});
+      else if (event.kind === "done") return;
+    }
+  } catch (error) {
+    throw error instanceof TypeError ? new Problem(0) : error;
   }
   // Without "done" the connection broke in the middle.
   throw new Problem(0);
 }
 
-const pause = (seconds, signal) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
-
-/**
- * Listens to a puzzle until the signal aborts.  EventSource cannot carry the token, so this
- * reads the stream itself and connects anew, slower each time, when it breaks.
- */
-export async function listen(id, { onEvent, onReconnect, signal }) {
-  let wait = 1;
-  for (let first = true; !signal.aborted; first = false) {
-    try {
-      const response = await send(`${puzzlePath(id)}/events`, {
-        accept: "text/event-stream",
-        signal,
-      });
-      wait = 1;
-      if (!first) await onReconnect();
-      for await (const event of readEvents(response.body)) onEvent(event.kind, event.data);
-    } catch (error) {
-      if (signal.aborted || error.status === 404) return;
-    }
-    await pause(wait, signal);
-    wait = Math.min(wait * 2, 15);
-  }
-}
+/** The open stream of what happens to a puzzle. */
+export const puzzleEvents = (id, signal) =>
+  send(`${puzzlePath(id)}/events`, { accept: "text/event-stream", patient: false, signal });
 
 const pictures = new Map();
 

@@ -7,6 +7,8 @@ export class Collection {
   constructor() {
     this.pieces = new Map();
     this.revisions = new Map();
+    this.turns = new Map();
+    this.held = [];
   }
 
   get size() {
@@ -17,8 +19,13 @@ export class Collection {
     return this.pieces.has(id);
   }
 
-  /** Takes a piece as the server sent it; whether that changed one that was known. */
-  keep(piece) {
+  /**
+   * Takes a piece as the server sent it; whether that changed one that was known.
+   * turn: of the photo it was found in, where that was given in this window.
+   */
+  keep(piece, turn) {
+    this.held = this.held.filter((other) => other.id !== piece.id);
+    if (turn) this.turns.set(piece.id, turn);
     const before = this.pieces.get(piece.id);
     const said = JSON.stringify(piece);
     if (before?.said === said) return false;
@@ -34,6 +41,28 @@ export class Collection {
     return Boolean(before);
   }
 
+  /** Sets a piece aside that may be the answer to a photo on its way, until that is known. */
+  hold(piece) {
+    this.held.push(piece);
+  }
+
+  /** The pieces that were set aside and are no photo's answer. */
+  release() {
+    return this.held.splice(0).filter(({ id }) => !this.has(id));
+  }
+
+  /** Whether a photo that was cut off had been answered after all; each piece answers one. */
+  claim({ name, known, turn }) {
+    const mine = ({ id, photo }) => photo === name && !known.has(id) && !this.turns.has(id);
+    const piece = known && [...this.pieces.values()].find(mine);
+    if (piece) this.turns.set(piece.id, turn);
+    return Boolean(piece);
+  }
+
+  get ids() {
+    return new Set(this.pieces.keys());
+  }
+
   delete(id) {
     this.pieces.delete(id);
     forgetCutout(id);
@@ -46,21 +75,26 @@ export class Collection {
   }
 
   /**
-   * Pieces in the order they came: [{key, name, piece, list, choice}].  list: its places, the
-   * one to believe first; choice: that one, or null.  assigned(id): its place among all others.
+   * Pieces and photos on their way: [{key, name, piece | item, list, choice}].  list: its places,
+   * the one to believe first; choice: that one, or null.  Those given in this window stand in the
+   * order they were given in, however they are answered; the others, by their time, before them.
+   *
+   * items: as of Uploads; assigned(id): a piece's place among all others.
    */
-  entries(assigned) {
-    const order = ({ created: a }, { created: b }) => (a < b ? -1 : a > b ? 1 : 0);
-    const pieces = [...this.pieces.values()].sort(order);
+  entries(items, assigned) {
+    const pieces = [...this.pieces.values()].sort(({ created: a }, { created: b }) => (a < b ? -1 : a > b ? 1 : 0));
     const total = new Map();
     for (const { photo } of pieces) total.set(photo, (total.get(photo) || 0) + 1);
     const seen = new Map();
-    return pieces.map((piece) => {
+    const found = pieces.map((piece) => {
       const number = (seen.get(piece.photo) || 0) + 1;
       seen.set(piece.photo, number);
       const list = choices(piece, assigned(piece.id));
       const name = total.get(piece.photo) > 1 ? `${piece.photo} (${number})` : piece.photo;
-      return { key: piece.id, name, piece, list, choice: (piece.state === "located" && list[0]) || null };
+      const choice = (piece.state === "located" && list[0]) || null;
+      return { key: piece.id, turn: this.turns.get(piece.id) || 0, name, piece, list, choice };
     });
+    const photos = items.map((item) => ({ key: item.key, turn: item.turn, name: item.name, item, list: [], choice: null }));
+    return [...found, ...photos].sort((a, b) => a.turn - b.turn);
   }
 }

@@ -35,6 +35,7 @@ function hideVeil() {
 
 const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
 
+/** onNothing(verb): what was dropped or pasted holds no picture. */
 export function watchDrops(onNothing) {
   addEventListener("dragenter", (event) => {
     if (!target || !hasFiles(event)) return;
@@ -56,10 +57,23 @@ export function watchDrops(onNothing) {
     hideVeil();
     const files = pictures(event.dataTransfer.files);
     if (target && files.length) target.take(files);
-    else if (target) onNothing();
+    else if (target) onNothing("Drop");
   });
   addEventListener("paste", (event) => {
-    const files = pictures(event.clipboardData?.files);
-    if (target && files.length) target.take(files);
+    // Text pasted into a field is the field's; a picture is always meant for the page.
+    const files = pictures(event.clipboardData?.files).map(named);
+    if (!target || document.querySelector("dialog[open]")) return;
+    if (files.length) {
+      event.preventDefault();
+      target.take(files);
+    } else if (!event.target.closest?.("input, textarea")) onNothing("Paste");
   });
+}
+
+/** Browsers call every picture of the clipboard "image.png". */
+function named(file, index) {
+  if (!/^image\.\w+$/i.test(file.name || "image.png")) return file;
+  const time = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
+  const ending = file.type.split("/")[1] || "png";
+  return new File([file], `Pasted ${time}${index ? ` (${index + 1})` : ""}.${ending}`, { type: file.type });
 }

@@ -23,13 +23,16 @@ export class HomeView {
   }
 
   async enter(part) {
+    this.abort = new AbortController();
     setDropTarget({ text: "Drop the puzzle’s picture", take: (files) => this.#take(files[0]) });
     if (part === "setup") return;
     this.picture = null;
     this.#showPuzzles(await listPuzzles());
   }
 
-  leave() {}
+  leave() {
+    this.abort?.abort();
+  }
 
   #take(file) {
     this.picture = file;
@@ -92,13 +95,15 @@ export class HomeView {
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";
     announce("Sending the picture.");
+    const { signal } = this.abort;
     try {
-      const puzzle = await createPuzzle(this.picture, fields);
+      const puzzle = await createPuzzle(this.picture, fields, signal);
+      if (signal.aborted) return;
       this.picture = null;
       sessionStorage.setItem("heatmap-locator-new", puzzle.id);
       this.go(`#/puzzle/${puzzle.id}`, { replace: true });
     } catch (error) {
-      showError(error);
+      if (!signal.aborted) showError(error);
     } finally {
       button.ariaBusy = "false";
     }

@@ -1,11 +1,11 @@
 // Starts the page and shows the view that the address names.
 
-import { Problem } from "./api.js";
+import { Problem, whenBusy } from "./api.js";
 import { CornersView } from "./corners.js";
 import { $ } from "./dom.js";
 import { setDropTarget, watchDrops } from "./drop.js";
 import { HomeView } from "./home.js";
-import { clearNotices, notice, showError } from "./notices.js";
+import { clearNotices, notice, showBusy, showError } from "./notices.js";
 import { PuzzleView } from "./puzzle.js";
 
 const PLAIN_TITLE = "Where does this piece go?";
@@ -53,6 +53,7 @@ async function show() {
     await view.enter(...where);
   } catch (error) {
     if (error.name === "AbortError" || current.key !== key) return;
+    if (error.status === 0 || error.status >= 500) return failed(error, key);
     showError(error);
     if (error instanceof Problem && (error.status === 404 || error.status === 422) && view !== home) {
       current = null;
@@ -63,7 +64,21 @@ async function show() {
   }
 }
 
+/** The view could not be loaded: it is tried again on request, and when the device is online again. */
+function failed(error, key) {
+  const again = () => {
+    removeEventListener("online", again);
+    if (current?.key !== key) return;
+    current.view.leave();
+    current = null;
+    show();
+  };
+  addEventListener("online", again);
+  showError(error, { action: { label: "Try again", run: again } });
+}
+
+whenBusy(showBusy);
 addEventListener("hashchange", show);
 addEventListener("unhandledrejection", (event) => showError(event.reason));
-watchDrops(() => notice("That is not a picture", "Drop photos: JPEG, PNG, WebP and the like."));
+watchDrops((verb) => notice("That is not a picture", `${verb} photos: JPEG, PNG, WebP and the like.`));
 show();

@@ -3,11 +3,23 @@
 import { $, h, icon } from "./dom.js";
 import { errorWords } from "./words.js";
 
-/** Read out by screen readers when they are done with what they are at. */
+const TOGETHER = 150; // milliseconds
+let spoken = [];
+
+/**
+ * Read out by screen readers when they are done with what they are at.  What comes at about the
+ * same time is read as one: the region keeps no queue, and the last would drown the others.
+ */
 export function announce(text) {
-  const region = $("status");
-  // The same text twice would not be read twice.
-  region.textContent = region.textContent === text ? `${text}\u00a0` : text;
+  spoken.push(text.replace(/[.!?…]?$/, (end) => end || "."));
+  if (spoken.length > 1) return;
+  setTimeout(() => {
+    const region = $("status");
+    const all = spoken.join(" ");
+    spoken = [];
+    // The same text twice would not be read twice.
+    region.textContent = region.textContent === all ? `${all}\u00a0` : all;
+  }, TOGETHER);
 }
 
 /** A message at the top until it is closed. */
@@ -16,7 +28,7 @@ export function notice(title, detail = "", { kind = "error", action = null } = {
   const box = h(
     "div",
     { class: `notice notice-${kind}` },
-    icon(kind === "error" ? "alert" : "question"),
+    icon(kind === "error" ? "alert" : "clock"),
     h("div", { class: "notice-text" }, h("strong", {}, title), detail ? h("p", {}, detail) : null),
     action ? h("button", { type: "button", class: "button small", onclick: () => (box.remove(), action.run()) }, action.label) : null,
     close,
@@ -37,6 +49,28 @@ export function showError(error, options = {}) {
 }
 
 export const clearNotices = () => $("notices").replaceChildren();
+
+const waits = new Map();
+let busy = null;
+
+/** Tells, second by second, that a request waits for a full server; seconds 0: no longer. */
+export function showBusy(request, seconds) {
+  if (seconds) waits.set(request, seconds);
+  else waits.delete(request);
+  if (!waits.size) {
+    busy?.remove();
+    busy = null;
+    return;
+  }
+  if (!busy?.isConnected) busy = notice("The server is full", "It is asked again by itself.", { kind: "wait" });
+  let count = busy.querySelector(".countdown");
+  if (!count) {
+    // Seen, not read out: once a second would be too much to listen to.
+    count = h("span", { class: "countdown", "aria-hidden": "true" });
+    busy.querySelector("p").append(" ", count);
+  }
+  count.textContent = `Next try in ${Math.min(...waits.values())} s.`;
+}
 
 /** Resolves to whether the user said yes. */
 export function confirm(title, text, yes) {

@@ -2,8 +2,7 @@
 
 import { imageUrl } from "./api.js";
 import { $, h, icon } from "./dom.js";
-import { isNoPiece } from "./places.js";
-import { choiceSureness, placeName, plural } from "./words.js";
+import { stateOf } from "./states.js";
 
 export class PieceList {
   /** select(key): a piece's id or an upload's key.  remove(key). */
@@ -109,24 +108,3 @@ function showThumb(row, { piece, item, choice }) {
   const image = row.picture.firstChild;
   if (image) image.style.transform = piece?.links.image && choice ? `rotate(${-choice.placement.rotation}deg) scale(0.86)` : "";
 }
-
-/** {level, symbol, words, percent} of a piece or a photo. */
-export function stateOf({ piece, item, choice }, puzzle) {
-  if (item) {
-    if (item.state === "waiting") return said("quiet", "clock", "Waiting");
-    if (item.state === "looking")
-      return said("quiet", "spinner", item.found ? `Looking, ${plural(item.found, "piece")} so far` : "Looking");
-    return isNoPiece(item.error) ? said("none", "empty", "No piece found") : said("failed", "alert", "Failed");
-  }
-  if (piece.state === "waiting") return said("quiet", "clock", "Waiting");
-  if (piece.state === "failed" || !choice)
-    return isNoPiece(piece.error) ? said("none", "empty", "No piece found") : said("failed", "alert", "Failed");
-  const { level, percent } = choiceSureness(choice);
-  const place = placeName(choice.placement, puzzle);
-  if (choice.fitted)
-    return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, not sure`, percent);
-  const doubtful = level === "low" || level === "guess";
-  return said(level, doubtful ? "question" : "check", doubtful ? `${place}, perhaps` : place, percent);
-}
-
-const said = (level, symbol, words, percent = "") => ({ level, symbol, words, percent });

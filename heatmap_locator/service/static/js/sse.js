@@ -1,13 +1,14 @@
 // Server-sent events out of a fetch body.
 
-/** Yields {kind, data} for each event; data is parsed JSON. */
-export async function* readEvents(body) {
+/** Yields {kind, data} for each event; data is parsed JSON.  heard(): called for every byte. */
+export async function* readEvents(body, heard = () => {}) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      heard();
       rest += value.replaceAll("\r", "");
       for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
         const event = parseEvent(rest.slice(0, end));

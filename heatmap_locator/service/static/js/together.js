@@ -56,10 +56,10 @@ export class Together {
     }
   }
 
-  draw({ puzzle, located, waiting, ids }) {
+  draw({ puzzle, waiting, ids }) {
     const hint = $("solve-hint");
     const button = $("solve");
-    $("solve-area").hidden = located < 2;
+    $("solve-area").hidden = ids.length < 2;
     const fresh = this.on ? ids.filter((id) => !this.assignments.has(id)).length : 0;
     const possible = Boolean(puzzle.grid) && puzzle.state === "ready";
     // aria-disabled keeps the button in the tab order, so that the reason below it is found.
@@ -67,8 +67,8 @@ export class Together {
     button.setAttribute("aria-describedby", "solve-hint");
     button.ariaBusy = String(this.working);
     button.textContent = this.working ? "Fitting…" : this.on ? "Fit them again" : "Fit all pieces together";
-    if (!puzzle.grid) hint.textContent = "For this the number of pieces must be known.";
-    else if (!this.on) hint.textContent = "Settles pieces that want the same place, and says which it is not sure of.";
+    if (!puzzle.grid) hint.textContent = "This needs the number of pieces, which was not given.";
+    else if (!this.on) hint.textContent = "Sorts out pieces that want the same place.";
     else {
       const all = [...this.assignments.values()];
       const sure = all.filter((one) => one.sure).length;

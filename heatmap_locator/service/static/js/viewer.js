@@ -135,6 +135,10 @@ export class Viewer extends EventTarget {
       },
       { passive: false },
     );
+    // Two fingers are the picture's wherever the page would scroll under one.
+    stage.addEventListener("touchmove", (event) => event.touches.length > 1 && event.cancelable && event.preventDefault(), {
+      passive: false,
+    });
     stage.addEventListener("keydown", (event) => this.#key(event));
   }
 

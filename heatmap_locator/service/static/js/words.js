@@ -4,7 +4,7 @@ const LEVELS = [
   [0.8, "high", "Very sure"],
   [0.55, "fair", "Fairly sure"],
   [0.3, "low", "Not sure"],
-  [0, "guess", "Little more than a guess"],
+  [0, "guess", "Just a guess"],
 ];
 
 /** How sure a score in 0..1 is: {level, words, percent}. */
@@ -61,7 +61,7 @@ export const plural = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} $
 export function nameFromFile(name) {
   const bare = name.replace(/\.[^.]{1,5}$/, "").replace(/[_-]+/g, " ").trim();
   // Cameras call every picture IMG_1234: no name at all is better.
-  return /^(img|dsc|pxl|image|photo|picture|scan)?\s*\d*$/i.test(bare) ? "" : bare.slice(0, 80);
+  return /^(img|dsc|pxl|image|photo|picture|scan|pasted)?[\s\d.]*$/i.test(bare) ? "" : bare.slice(0, 80);
 }
 
 export function puzzleName(puzzle) {
@@ -84,7 +84,7 @@ const TITLES = {
   415: "That is not a picture this can read",
   422: "That did not work",
   429: "Too much at once",
-  503: "The server is busy",
+  503: "The server is full",
   507: "The server has no room left",
 };
 
@@ -94,7 +94,7 @@ export function errorWords(error) {
   if (status === undefined)
     return { title: "Something went wrong on this page", detail: "Reload it and try again." };
   if (status === 0)
-    return { title: TITLES[0], detail: "Is it still running, and is this device still online? Nothing you already gave is lost." };
+    return { title: TITLES[0], detail: "Is this device online, and is the server running? Nothing that was answered is lost." };
   const title = TITLES[status] || (status >= 500 ? "The server could not do that" : "That did not work");
   return { title, detail: sentence(error.detail || error.title) };
 }

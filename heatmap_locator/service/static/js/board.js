@@ -1,0 +1,134 @@
+// The picture with everything on it, and the controls that stand on it.
+
+import * as api from "./api.js";
+import { $ } from "./dom.js";
+import { colourHeat } from "./heat.js";
+import { Layers } from "./layers.js";
+import { notice } from "./notices.js";
+import { Viewer } from "./viewer.js";
+
+export class Board {
+  /** on: {change(), select(key), choose(rank)}. */
+  constructor(on) {
+    this.on = on;
+    this.viewer = new Viewer($("stage"), $("world"));
+    this.layers = new Layers(this.viewer);
+    this.shown = { heat: true, piece: true, others: true };
+    this.reset();
+    this.#listen();
+  }
+
+  reset() {
+    Object.assign(this, { version: null, heatOf: null, place: null });
+    this.layers.setHeat(null);
+    this.layers.setPlaced([]);
+    this.layers.setBoxes([]);
+    this.layers.picture.removeAttribute("src");
+    $("board").dataset.state = "loading";
+  }
+
+  /** The loaded <img> of the puzzle. */
+  get picture() {
+    return this.layers.picture;
+  }
+
+  /** Whether a part of the picture is shown, not all of it. */
+  get zoomed() {
+    return !this.viewer.fitted;
+  }
+
+  fit() {
+    this.viewer.fit(true);
+  }
+
+  zoomToPlace() {
+    if (this.place) this.viewer.zoomTo(this.place.box);
+  }
+
+  /** Loads the puzzle's picture where it is another than the one shown. */
+  async showPicture({ width, height, corners, links }, signal) {
+    const version = `${width}x${height} ${JSON.stringify(corners)}`;
+    if (version === this.version) return;
+    const first = this.version === null;
+    this.version = version;
+    // The same address shows another picture once the corners change.
+    const link = first && !corners ? links.picture : `${links.picture}?of=${encodeURIComponent(version)}`;
+    try {
+      await this.layers.setPicture(await api.imageUrl(link), width, height);
+    } catch {
+      if (this.version === version && !signal.aborted) notice("The picture did not load", "Reload the page to try again.");
+      return;
+    }
+    this.heatOf = null;
+    this.on.change();
+  }
+
+  /** The heatmap of a piece is another now. */
+  forgetHeat(id) {
+    if (this.heatOf === id) this.heatOf = null;
+  }
+
+  /** entries: as of Collection; current: the selected one of them; rank: of its places. */
+  show(entries, current, rank, puzzle) {
+    const placed = [];
+    const boxes = [];
+    if (this.shown.others)
+      for (const { key, piece, choice } of entries) {
+        if (!choice || key === current?.key) continue;
+        placed.push({ piece, choice, main: false });
+        const unsure = choice.fitted && !choice.sure;
+        boxes.push({ box: choice.placement.box, kind: unsure ? "laid unsure" : "laid", take: () => this.on.select(key) });
+      }
+    this.place = current?.choice ? current.list[rank].placement : null;
+    if (this.place) {
+      current.list.forEach(({ placement }, index) => {
+        if (index !== rank) boxes.push({ box: placement.box, kind: "other", label: String(index + 1), take: () => this.on.choose(index) });
+      });
+      if (this.shown.piece) placed.push({ piece: current.piece, choice: current.list[rank], main: true });
+      boxes.push({ box: this.place.box, kind: "main", label: String(rank + 1) });
+    }
+    this.layers.setPlaced(placed);
+    this.layers.setBoxes(boxes);
+    $("zoom-place").disabled = !this.place;
+    $("board").dataset.state = puzzle.state;
+    this.#showHeat(current, puzzle);
+  }
+
+  async #showHeat(current, puzzle) {
+    const piece = current?.piece;
+    const wanted = this.shown.heat && current?.choice && piece.links.heatmap ? piece.id : null;
+    if (this.heatOf === wanted) return;
+    this.heatOf = wanted;
+    if (!wanted) return this.layers.setHeat(null);
+    const [left, , right] = current.choice.placement.box;
+    const width = right - left;
+    try {
+      const image = await api.loadImage(piece.links.heatmap);
+      if (this.heatOf === wanted) this.layers.setHeat(colourHeat(image, width / puzzle.width));
+    } catch {
+      if (this.heatOf === wanted) this.layers.setHeat(null);
+    }
+  }
+
+  #listen() {
+    const { viewer } = this;
+    $("zoom-in").addEventListener("click", () => viewer.zoomBy(1.6, undefined, undefined, true));
+    $("zoom-out").addEventListener("click", () => viewer.zoomBy(1 / 1.6, undefined, undefined, true));
+    $("zoom-fit").addEventListener("click", () => viewer.fit(true));
+    $("zoom-place").addEventListener("click", () => this.zoomToPlace());
+    for (const layer of ["heat", "piece", "others"])
+      $(`layer-${layer}`).addEventListener("click", () => this.#toggle(layer));
+    $("stage").addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "z" || event.key === "Z") this.zoomToPlace();
+      if (event.key === "h" || event.key === "H") this.#toggle("heat");
+    });
+    viewer.addEventListener("tap", (event) => this.layers.boxAt(event.detail)?.take());
+  }
+
+  #toggle(layer) {
+    this.shown[layer] = !this.shown[layer];
+    $(`layer-${layer}`).setAttribute("aria-pressed", String(this.shown[layer]));
+    this.on.change();
+  }
+}

@@ -1,0 +1,32 @@
+// In few words what became of a piece or a photo.
+
+import { isNoPiece } from "./places.js";
+import { choiceSureness, placeName, plural } from "./words.js";
+
+const FAULTS = { 0: "Not sent", 413: "Too large", 500: "The server failed", 503: "Not sent" };
+
+/** {level, symbol, words, percent} of a piece or a photo. */
+export function stateOf({ piece, item, choice }, puzzle) {
+  if (item) {
+    if (item.state === "waiting") return said("quiet", "clock", "Waiting");
+    if (item.state === "looking")
+      return said("quiet", "spinner", item.found ? `Looking, ${plural(item.found, "piece")} so far` : "Looking");
+    if (item.state === "held") return said("quiet", "clock", `Server full, again in ${item.wait} s`);
+    return fault(item.error);
+  }
+  if (piece.state === "waiting") return said("quiet", "clock", "Waiting");
+  if (piece.state === "failed" || !choice) return fault(piece.error);
+  const { level, percent } = choiceSureness(choice);
+  const place = placeName(choice.placement, puzzle);
+  if (choice.fitted)
+    return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, not sure`, percent);
+  const doubtful = level === "low" || level === "guess";
+  return said(level, doubtful ? "question" : "check", doubtful ? `${place}, perhaps` : place, percent);
+}
+
+function fault(error) {
+  if (isNoPiece(error)) return said("none", "empty", "No piece found");
+  return said("failed", "alert", FAULTS[error?.status] || "Could not be used");
+}
+
+const said = (level, symbol, words, percent = "") => ({ level, symbol, words, percent });

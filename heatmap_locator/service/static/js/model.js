@@ -52,6 +52,7 @@ export class PuzzleModel {
   follow() {
     const on = { event: (kind, data) => this.#heard(kind, data), lost: () => this.#setLost(), back: () => this.#back() };
     listen(this.id, { on, signal: this.signal });
+    this.#resume();
   }
 
   async removePiece(id) {
@@ -124,6 +125,11 @@ export class PuzzleModel {
     if (this.signal.aborted) return;
     if (this.lost) this.on.back();
     this.lost = false;
+    this.#resume();
+  }
+
+  /** Goes on with what a broken connection cut off, here or while another view was shown. */
+  #resume() {
     this.#settle();
     this.uploads.resume();
   }

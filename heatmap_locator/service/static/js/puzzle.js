@@ -168,7 +168,8 @@ export class PuzzleView {
   }
 
   #selectLast() {
-    const last = this.#entries().findLast(({ choice }) => choice);
+    const entries = this.#entries();
+    const last = entries.findLast(({ choice }) => choice) || entries.at(-1);
     if (last) this.#select(last.key);
     this.refresh();
   }

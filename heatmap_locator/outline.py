@@ -6,13 +6,13 @@ import numpy as np
 from heatmap_locator.cutout import cut_out_on_fill
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline_net import OutlineNet, find_piece, likelihood
-from heatmap_locator.segment import outline_by_colour
-from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped
+from heatmap_locator.segment import follow_edge, outline_by_colour
+from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
 
-# Overlap from which the outline by colour is of the piece that the network sees.
+# Overlap from which the outline by colour is of the piece that the network sees, but is unsure of.
 _AGREE = 0.8
 # Mean of the mask inside the outline that the network gives to pieces; motifs in crops of a picture
 # mostly have less.
@@ -30,9 +30,8 @@ def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece")
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
     fill of one colour is; in a photo, a network finds the piece (``heatmap_locator.outline_net``),
-    and its edge is where colours part if they part around the same piece.  A photo in which the
-    network sees none, is not sure, or sees nothing of a piece's shape, such as a crop out of the
-    picture, is all piece.
+    and its edge is moved to where colours part.  A photo in which the network sees none, is not
+    sure, or sees nothing of a piece's shape, such as a crop out of the picture, is all piece.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -63,21 +62,15 @@ def outline_on_background(rgb: np.ndarray, net: OutlineNet | None = None) -> np.
     """
     seen = find_piece(rgb, net)
     sure = seen is not None and is_piece_shaped(seen) and float(seen[seen > 0.5].mean()) > _SURE
+    if seen is not None and sure:
+        # The network knows what the piece is, colours where exactly it ends.
+        return follow_edge(rgb, seen)
     parted = outline_by_colour(rgb)
-    if parted is not None and is_piece_shaped(parted):
-        # Where colour tells the piece from its background as well, its edge is more accurate.
-        if seen is not None and _overlap(seen, parted) > _AGREE:
-            return parted
-        # One too small in the photo for the network, or half seen, it knows from near by.
-        if not sure and likelihood(rgb, parted, net) > _LIKELY:
-            return parted
-    return seen if sure else None
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two masks, 0..1."""
-    first, second = a > 0.5, b > 0.5
-    return float((first & second).sum() / max(int((first | second).sum()), 1))
+    if parted is None or not is_piece_shaped(parted):
+        return None
+    # One too small in the photo for the network, or half seen, it knows from near by.
+    agreed = seen is not None and overlap(seen > 0.5, parted > 0.5) > _AGREE
+    return parted if agreed or likelihood(rgb, parted, net) > _LIKELY else None
 
 
 def body_size(mask: np.ndarray) -> float:

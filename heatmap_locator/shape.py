@@ -129,3 +129,9 @@ def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
         stats = cv2.connectedComponentsWithStats(rest)[2]
         count += int((stats[1:, cv2.CC_STAT_AREA] > least * shape.sum()).sum())
     return count
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union, 0..1, of two (H, W) masks, bool or 0/1; 0 where both are empty."""
+    first, second = a > 0, b > 0
+    return float((first & second).sum() / max(int((first | second).sum()), 1))

@@ -116,7 +116,7 @@ export class Answer {
         meter(choice),
         h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
         ...remarks(piece, choice).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
-        h("button", { type: "button", class: "button quiet small remove", "data-part": "remove", onclick: () => this.on.remove() }, icon("trash"), "Remove this piece"),
+        h("button", { type: "button", class: "round remove", "data-part": "remove", title: "Remove this piece", "aria-label": "Remove this piece", onclick: () => this.on.remove() }, icon("trash")),
       );
       const others = h(
         "div",
@@ -155,7 +155,7 @@ export class Answer {
   /** The photo as it was given, where it can be shown. */
   #givenTile({ piece, item }) {
     const image = h("img", { class: "tile-image given", alt: "Your photo", decoding: "async" });
-    const tiles = h("div", { class: "tiles" }, tile(image, "Your photo"));
+    const tiles = h("div", { class: "tiles" }, tile(image, "Your photo", "photo"));
     image.addEventListener("error", () => tiles.remove());
     if (item) {
       image.src = URL.createObjectURL(item.file);
@@ -168,25 +168,25 @@ export class Answer {
   #photoTile(piece) {
     const svg = s("svg", { class: "tile-image", role: "img", "aria-label": "Your photo with the piece outlined" });
     if (piece.links.photo) loadImage(piece.links.photo).then((image) => drawPhoto(svg, image, piece), () => {});
-    return tile(svg, "In your photo");
+    return tile(svg, "In your photo", "photo");
   }
 
   #uprightTile(piece, placement) {
     const canvas = h("canvas", { class: "tile-image", width: TILE, height: TILE, role: "img", "aria-label": "The piece turned upright" });
     cutout(piece).then((cut) => drawUpright(canvas, cut, placement.rotation), () => {});
-    return tile(canvas, "Turned upright");
+    return tile(canvas, "Turned upright", "upright");
   }
 
   #placeTile(piece, placement, picture) {
     const canvas = h("canvas", { class: "tile-image", width: TILE, height: TILE, role: "img", "aria-label": "Its place in the picture" });
     if (picture.complete && picture.naturalWidth) drawPlace(canvas, picture, placement);
-    return tile(canvas, "Its place");
+    return tile(canvas, "Its place", "place");
   }
 }
 
 const unnamed = (text, name) => (text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
 const heading = (text) => h("h2", { id: "answer-title" }, text);
-const tile = (image, caption) => h("figure", { class: "tile" }, image, h("figcaption", {}, caption));
+const tile = (image, caption, kind) => h("figure", { class: `tile ${kind}` }, image, h("figcaption", {}, caption));
 
 function meter(choice) {
   const { level, words, percent } = choiceSureness(choice);

@@ -70,7 +70,8 @@ export class CornersView {
       ? corners.map(([x, y]) => [x, y])
       : frame.map(([x, y]) => [x * width, y * height]);
     $("corners-title").textContent = corners ? "Is this the puzzle?" : "Where is the puzzle?";
-    const how = "Drag the four handles onto its corners, or move one with the arrow keys.";
+    const keys = matchMedia("(pointer: coarse)").matches ? "" : ", or move one with the arrow keys";
+    const how = `Drag the four handles onto its corners${keys}.`;
     $("corners-hint").textContent = kept
       ? how
       : corners

@@ -25,14 +25,9 @@ export function announce(text) {
 /** A message at the top until it is closed. */
 export function notice(title, detail = "", { kind = "error", action = null } = {}) {
   const close = h("button", { type: "button", class: "round small", "aria-label": "Close message" }, icon("close"));
-  const box = h(
-    "div",
-    { class: `notice notice-${kind}` },
-    icon(kind === "error" ? "alert" : "clock"),
-    h("div", { class: "notice-text" }, h("strong", {}, title), detail ? h("p", {}, detail) : null),
-    action ? h("button", { type: "button", class: "button small", onclick: () => (box.remove(), action.run()) }, action.label) : null,
-    close,
-  );
+  const act = action && h("button", { type: "button", class: "button small", onclick: () => (box.remove(), action.run()) }, action.label);
+  const text = h("div", { class: "notice-text" }, h("strong", {}, title), detail ? h("p", {}, detail) : null, act);
+  const box = h("div", { class: `notice notice-${kind}` }, icon(kind === "error" ? "alert" : "clock"), text, close);
   close.addEventListener("click", () => box.remove());
   for (const old of $("notices").querySelectorAll("strong"))
     if (old.textContent === title) old.closest(".notice").remove();

@@ -98,9 +98,10 @@ def test_two_fingers_zoom_and_one_moves_the_picture(puzzle: str, open_page: Open
         at = [{"x": x + dx, "y": y + dy, "id": n} for n, (dx, dy) in enumerate(points)]
         fingers.send(FINGERS, {"type": kind, "touchPoints": at})
 
-    touch("touchStart", (-20, 0), (20, 0))
+    # Upright, as one finger would scroll the page that way.
+    touch("touchStart", (0, -20), (0, 20))
     for spread in (30, 40, 50, 60):
-        touch("touchMove", (-spread, 0), (spread, 0))
+        touch("touchMove", (0, -spread), (0, spread))
     touch("touchEnd")
     expect(stage).to_have_attribute("data-zoomed", "true")
     page.evaluate(DRAWN)
@@ -116,6 +117,37 @@ def test_two_fingers_zoom_and_one_moves_the_picture(puzzle: str, open_page: Open
     page.evaluate(DRAWN)
     assert page.evaluate(left) == pytest.approx(before + 60, abs=8)
     assert page.evaluate("() => scrollY") == 0
+    # All of the picture in sight: one finger scrolls the page.
+    page.get_by_role("button", name="Show the whole picture").click()
+    touch("touchStart", (0, 0))
+    for dy in (-20, -40, -60, -80):
+        touch("touchMove", (0, dy))
+    touch("touchEnd")
+    page.wait_for_function("() => scrollY > 0")
+
+
+@pytest.mark.parametrize(
+    "size", [(320, 640), (844, 390), (820, 1180), (1024, 768), (1280, 720)], ids="{0[0]}".format
+)
+def test_an_answer_is_legible_in_every_window(
+    puzzle: str, open_page: Open, size: tuple[int, int]
+) -> None:
+    page = open_page(puzzle, size)
+    row(page, "piece2.jpg").click()
+    page.locator(".tile").first.wait_for(state="attached")
+    text = page.locator(".answer-text").bounding_box()
+    others = page.locator(".answer-others").bounding_box()
+    panel = page.locator("#answer").bounding_box()
+    assert text["width"] > 150
+    beside = text["x"] + text["width"] <= others["x"]
+    below = text["y"] + text["height"] <= others["y"]
+    assert beside or below
+    assert others["x"] + others["width"] <= panel["x"] + panel["width"]
+    assert page.locator("#stage").bounding_box()["height"] > 150
+    for button in page.locator(".add-buttons .button").all():
+        box = button.bounding_box()
+        assert box is None or box["x"] + box["width"] <= size[0]
+    check_access(page)
 
 
 def test_a_copied_picture_is_pasted(small_server: Server, open_page: Open) -> None:

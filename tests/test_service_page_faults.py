@@ -106,14 +106,18 @@ def test_a_full_server_is_asked_again_when_it_says(
     assert min(np.diff(full.asked)) >= 3
     expect(page.locator("#pieces .piece")).to_have_count(1)
 
-    # One that waits can be taken back, and is not sent then.
-    full = Full(9, 30)
+    # One that waits can be taken back, and is not sent when its time comes.
+    full = Full(2, 2)
     page.route("**/locate", full)
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 0, 51))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator(".piece-name")).to_have_text(["one.png"])
-    assert len(full.asked) == 1
+    full.wait = 4
+    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "three.png", 1, 3, 51))
+    expect(page.locator("#answer-title")).to_have_text("Row 2, column 4", timeout=LONG)
+    expect(page.locator(".piece-name")).to_have_text(["one.png", "three.png"])
+    assert len(full.asked) == 3
 
 
 def test_photos_given_offline_are_sent_once_there_is_a_connection(

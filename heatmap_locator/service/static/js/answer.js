@@ -48,7 +48,7 @@ export class Answer {
       state === "held"
         ? ["The server is full", `It has all it can take. This photo is sent again by itself in ${plural(wait, "second")}.`]
         : state === "looking"
-          ? ["Looking for its place…", found ? `${plural(found, "piece")} found so far.` : ""]
+          ? [item.many ? "Looking for the pieces…" : "Looking for its place…", found ? `${plural(found, "piece")} found so far.` : ""]
           : ["Waiting its turn", puzzle.state === "encoding" ? "The picture is being made ready first." : "The photos before it come first."];
     this.#fill("busy", [item.key, state], () => [
       this.#givenTile({ item }),

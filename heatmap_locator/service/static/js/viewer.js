@@ -135,7 +135,7 @@ export class Viewer extends EventTarget {
       },
       { passive: false },
     );
-    // Two fingers are the picture's wherever the page would scroll under one.
+    // Browsers differ in whether two fingers scroll a page that one may scroll: here they never do.
     stage.addEventListener("touchmove", (event) => event.touches.length > 1 && event.cancelable && event.preventDefault(), {
       passive: false,
     });

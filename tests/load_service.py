@@ -1,11 +1,13 @@
 """Load: many clients for a while, batched and unbatched one after the other in the same run.
 
     python tests/load_service.py --clients 32 --seconds 60
+    python tests/load_service.py --clients 32 --seconds 60 --kill   # kill -9 half way
     python tests/load_service.py --requests 2000 --clients 4        # memory over many requests
 
-Prints throughput, median and 99th percentile of the answered requests, what was refused, and the
-server's memory by tenths of the run.  Any answer but 200 and 503 is an error, and so is a place
-that differs between the two servers.
+Prints a table at the end, and the errors above it.  Any answer but 200, 201 and 503 is an error;
+so is a place that differs from another answer for the same photo, with whichever batch size; with
+``--kill`` an acknowledged puzzle or piece that is not there afterwards, though not a connection
+that breaks while the server is down; with ``--requests`` memory that grows.  Any error gives 1.
 """
 
 import argparse
@@ -15,88 +17,210 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-from service_support import EXAMPLES, Server, add_small, encoded, small_piece, wait_ready
+from service_support import (
+    COLS,
+    EXAMPLES,
+    ROWS,
+    Server,
+    encoded,
+    small_picture,
+    small_piece,
+    wait_ready,
+)
+
+PUZZLE_EVERY = 8
+"""With ``--kill``, a client gives a puzzle of its own at every so many requests."""
+
+GROWTH = 1.1
+"""What memory may be at the end of many requests, relative to after the first quarter."""
 
 
 def resident(process: int) -> float:
-    """Megabytes of memory of a process."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Megabytes of memory of a process and its children."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        lists = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    children = sum(resident(int(child)) for text in lists for child in text.split())
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
 
 
-def photos_of(example: bool) -> list[bytes]:
-    """Photos to send."""
-    if example:
-        return [path.read_bytes() for path in sorted(EXAMPLES.glob("piece*.jpg"))]
-    return [encoded(small_piece(r, c, 40 * c)) for r in range(3) for c in range(4)]
+@dataclass
+class Tally:
+    """What the clients of one server have seen."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    places: dict[int, Any] = field(default_factory=dict)
+    puzzles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pieces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: int = 0
+    kills: int = 0
+    down: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def located(self, which: int, piece: dict[str, Any]) -> None:
+        """Notes a piece; an AssertionError if its photo had other places before."""
+        self.pieces[piece["id"]] = piece
+        found = piece["placements"]
+        assert self.places.setdefault(which, found) == found, f"photo {which}: answers differ"
 
 
-def measure(server: Server, args: argparse.Namespace) -> tuple[dict[str, Any], dict[int, Any]]:
-    """Figures of one server, and each photo's places."""
-    if args.example:
-        files = {"picture": (EXAMPLES / "puzzle.jpg").read_bytes()}
-        made = server.client.post("/v1/puzzles", files=files, data={"pieces": "192"})
-        puzzle = wait_ready(server.client, made.json()["id"])["id"]
-    else:
-        puzzle = add_small(server.client)["id"]
-    photos = photos_of(args.example)
-    seconds: list[float] = []
-    statuses, memory = Counter[int](), [resident(server.process.pid)]
-    places: dict[int, Any] = {}
-    begun = time.monotonic()
-    lock = threading.Lock()
+class Load:
+    """One server under load.
 
-    def over() -> bool:
-        if args.requests:
-            return statuses[200] >= args.requests
-        return time.monotonic() - begun >= args.seconds
+    Args:
+        kill: kill it half way, start it again, and look for all it had acknowledged.
+    """
 
-    def client(number: int) -> None:
+    def __init__(self, server: Server, args: argparse.Namespace) -> None:
+        self.server, self.args, self.tally = server, args, Tally()
+        if args.example:
+            self.picture, self.fields = (EXAMPLES / "puzzle.jpg").read_bytes(), {"pieces": "192"}
+            self.photos = [path.read_bytes() for path in sorted(EXAMPLES.glob("piece*.jpg"))]
+        else:
+            self.picture, self.fields = encoded(small_picture()), {"grid": f"{ROWS}x{COLS}"}
+            cells = [(r, c) for r in range(ROWS) for c in range(COLS)]
+            self.photos = [encoded(small_piece(r, c, 40 * c)) for r, c in cells]
+        self.memory: list[float] = []
+
+    def over(self) -> bool:
+        if self.args.requests:
+            return self.tally.statuses[200] >= self.args.requests
+        return time.monotonic() - self.begun >= self.args.seconds
+
+    def add_puzzle(self, client: httpx.Client) -> str | None:
+        """Gives the picture; the id, or ``None`` if it was refused."""
+        answer = client.post("/v1/puzzles", files={"picture": self.picture}, data=self.fields)
+        with self.tally.lock:
+            self.tally.statuses[answer.status_code] += 1
+            if answer.status_code == 201:
+                self.tally.puzzles[answer.json()["id"]] = answer.json()
+                return str(answer.json()["id"])
+        return None
+
+    def ask(self, client: httpx.Client, puzzle: str, which: int) -> bool:
+        """Sends a photo; whether it was taken."""
+        start = time.monotonic()
+        files = {"photos": (f"photo {which}", self.photos[which])}
+        answer = client.post(f"/v1/puzzles/{puzzle}/locate", files=files)
+        took = time.monotonic() - start
+        with self.tally.lock:
+            self.tally.statuses[answer.status_code] += 1
+            if answer.status_code == 200:
+                self.tally.seconds.append(took)
+                (piece,) = answer.json()["pieces"]
+                self.tally.located(which, piece)
+        return answer.status_code != 503
+
+    def client(self, number: int, puzzle: str) -> None:
+        """Asks until the time is over; what goes wrong is noted and the next asked."""
         turn = number
-        with httpx.Client(base_url=server.client.base_url, timeout=300) as own:
-            while not over():
+        with httpx.Client(base_url=self.server.client.base_url, timeout=300) as own:
+            while not self.over():
                 turn += 1
-                which = turn % len(photos)
-                start = time.monotonic()
-                answer = own.post(
-                    f"/v1/puzzles/{puzzle}/locate", files={"photos": ("p", photos[which])}
-                )
-                took = time.monotonic() - start
-                with lock:
-                    statuses[answer.status_code] += 1
-                    if answer.status_code == 200:
-                        seconds.append(took)
-                        found = answer.json()["pieces"][0]["placements"]
-                        assert places.setdefault(which, found) == found, "answers differ"
-                if answer.status_code == 503:
-                    time.sleep(0.5)
+                kills = self.tally.kills
+                try:
+                    if self.args.kill and turn % PUZZLE_EVERY == 0:
+                        puzzle = self.add_puzzle(own) or puzzle
+                    if not self.ask(own, puzzle, turn % len(self.photos)):
+                        time.sleep(0.5)
+                except Exception as error:
+                    with self.tally.lock:
+                        killed = self.tally.down or self.tally.kills != kills
+                        if killed and isinstance(error, httpx.TransportError):
+                            self.tally.broken += 1
+                        else:
+                            self.tally.errors.append(f"{type(error).__name__}: {error}")
+                    time.sleep(0.2)
 
-    threads = [threading.Thread(target=client, args=(n,)) for n in range(args.clients)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(1)
-        memory.append(resident(server.process.pid))
-    wall = time.monotonic() - begun
-    metrics = server.client.get("/metrics").text.splitlines()
-    figures = {line.split()[0]: float(line.split()[1]) for line in metrics if line[0] != "#"}
-    batches = figures["heatmap_batch_size_count"]
-    tenths = [memory[int(at)] for at in np.linspace(0, len(memory) - 1, 11)]
-    return {
-        "answered": statuses[200],
-        "refused (503)": statuses[503],
-        "errors": sum(n for status, n in statuses.items() if status not in (200, 503)),
-        "requests a second": round(statuses[200] / wall, 2),
-        "p50 s": round(float(np.percentile(seconds, 50)), 3),
-        "p99 s": round(float(np.percentile(seconds, 99)), 3),
-        "mean batch": round(figures["heatmap_batch_size_sum"] / batches, 2),
-        "memory MB": [round(value) for value in tenths],
-    }, places
+    def kill(self) -> None:
+        with self.tally.lock:
+            self.tally.down, self.tally.kills = True, self.tally.kills + 1
+            before = len(self.tally.puzzles), len(self.tally.pieces)
+        self.server.kill()
+        self.server.start()
+        self.tally.down = False
+        if not all(before):
+            self.tally.errors.append("killed before anything was acknowledged")
+        print("killed with {} puzzles and {} pieces acknowledged".format(*before), flush=True)
+
+    def check_kept(self) -> None:
+        """Everything that was acknowledged, before the kill or after, is there as it was."""
+        get = self.server.client.get
+        for identifier, puzzle in self.tally.puzzles.items():
+            answer = get(f"/v1/puzzles/{identifier}")
+            lost = answer.status_code != 200
+            lost = lost or any(answer.json()[key] != puzzle[key] for key in ("name", "grid"))
+            if lost or get(f"/v1/puzzles/{identifier}/original").content != self.picture:
+                self.tally.errors.append(f"puzzle {identifier} is lost or changed: {answer.text}")
+        for piece in self.tally.pieces.values():
+            answer = get(piece["links"]["self"])
+            roles = [get(piece["links"][role]).status_code for role in ("image", "photo")]
+            if answer.status_code != 200 or answer.json() != piece or set(roles) != {200}:
+                self.tally.errors.append(f"piece {piece['id']} is lost or changed: {answer.text}")
+        counts = len(self.tally.puzzles), len(self.tally.pieces)
+        print("checked {} puzzles and {} pieces after the restart".format(*counts), flush=True)
+
+    def run(self) -> dict[str, Any]:
+        """The row of the table."""
+        self.begun = time.monotonic()
+        puzzle = self.add_puzzle(self.server.client)
+        assert puzzle is not None
+        wait_ready(self.server.client, puzzle)
+        self.begun = time.monotonic()
+        threads = [
+            threading.Thread(target=self.client, args=(n, puzzle)) for n in range(self.args.clients)
+        ]
+        for thread in threads:
+            thread.start()
+        killed = not self.args.kill
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(0.2 if self.args.requests is None else 1)
+            self.memory.append(resident(self.server.process.pid))
+            if not killed and time.monotonic() - self.begun >= self.args.seconds / 2:
+                killed = True
+                self.kill()
+        wall = time.monotonic() - self.begun
+        if self.args.kill:
+            self.check_kept()
+        return self.row(wall)
+
+    def row(self, wall: float) -> dict[str, Any]:
+        tally = self.tally
+        tally.errors += [
+            f"{count} answers with status {status}"
+            for status, count in tally.statuses.items()
+            if status not in (200, 201, 503)
+        ]
+        quarter = self.memory[len(self.memory) // 4]
+        if self.args.requests and self.memory[-1] > GROWTH * quarter:
+            tally.errors.append(f"memory grows: {quarter:.0f}, then {self.memory[-1]:.0f} MB")
+        lines = self.server.client.get("/metrics").text.splitlines()
+        figures = {line.split()[0]: float(line.split()[1]) for line in lines if line[0] != "#"}
+        batches = figures["heatmap_batch_size_count"]
+        tenths = [self.memory[int(at)] for at in np.linspace(0, len(self.memory) - 1, 11)]
+        print("memory (MB) by tenths:", *(f"{value:.0f}" for value in tenths), flush=True)
+        p50, p99 = np.percentile(tally.seconds or [np.nan], [50, 99])
+        return {
+            "answered": f"{tally.statuses[200]}",
+            "refused": f"{tally.statuses[503]}",
+            "errors": f"{len(tally.errors)}",
+            "requests/s": f"{tally.statuses[200] / wall:.2f}",
+            "p50 s": f"{p50:.3f}",
+            "p99 s": f"{p99:.3f}",
+            "mean batch": f"{figures['heatmap_batch_size_sum'] / max(batches, 1):.2f}",
+            "first MB": f"{quarter:.0f}",
+            "last MB": f"{self.memory[-1]:.0f}",
+        }
 
 
 def main() -> int:
@@ -107,10 +231,15 @@ def main() -> int:
     parser.add_argument("--queue", type=int, default=64)
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 1], help="sizes to compare")
     parser.add_argument("--example", action="store_true", help="the example puzzle, 192 pieces")
+    parser.add_argument("--kill", action="store_true", help="kill -9 half way, and start again")
     args = parser.parse_args()
+    if args.kill and args.requests:
+        parser.error("--kill goes by --seconds, not --requests")
     from heatmap_locator.weights import shipped_weights
 
-    errors, answers = 0, []
+    rows: list[dict[str, Any]] = []
+    errors: list[str] = []
+    places: dict[int, Any] = {}
     for batch in args.batches:
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -118,17 +247,20 @@ def main() -> int:
                 Path(folder) / "data", shipped_weights(), batch=batch, queue=args.queue
             ) as server,
         ):
-            figures, places = measure(server, args)
-        print(f"batch {batch}:", figures, flush=True)
-        errors += figures["errors"]
-        answers.append(places)
-    same = all(
-        places[which] == answers[0][which]
-        for places in answers
-        for which in places.keys() & answers[0].keys()
-    )
-    print("answers are the same with every batch size:", same)
-    return 0 if same and not errors else 1
+            load = Load(server, args)
+            rows.append({"batch": f"{batch}", **load.run()})
+        errors += [f"batch {batch}: {error}" for error in load.tally.errors]
+        for which, found in load.tally.places.items():
+            if places.setdefault(which, found) != found:
+                errors.append(f"batch {batch}: photo {which} has other places than before")
+        if args.kill:
+            print(f"batch {batch}: {load.tally.broken} connections broke while it was down")
+    for error, count in Counter(errors).most_common(20):
+        print(f"error, {count} times: {error}")
+    for line in [list(rows[0]), *(list(row.values()) for row in rows)]:
+        print("  ".join(f"{text:>10}" for text in line))
+    print("no errors" if not errors else f"{len(errors)} errors")
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.data = data
+        self.data, self.log = data, data.parent / f"{data.name}.log"
         self.command = [sys.executable, "-m", "heatmap_locator.service.cli"]
         options = {"port": self.port, "data": data, "weights": weights, "device": "cpu", **settings}
         for name, value in options.items():
@@ -109,13 +109,15 @@ class Server:
     def start(self) -> None:
         """Starts it and waits until it is ready."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            self.command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=self.data.parent,
-        )
+        # A file: a pipe that nobody reads would stop a server that logs much.
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=self.data.parent,
+            )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
         end = time.monotonic() + 60
         while time.monotonic() < end:
@@ -126,24 +128,22 @@ class Server:
                 if self.process.poll() is not None:
                     break
             time.sleep(0.1)
-        assert self.process.stdout is not None
         self.process.kill()
-        raise AssertionError(self.process.stdout.read().decode())
+        self.process.wait()
+        raise AssertionError(self.log.read_text())
 
     def kill(self) -> None:
         """kill -9."""
         self.client.close()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
 
     def stop(self) -> str:
         """Ends it as an operator does; what it printed."""
         self.client.close()
         self.process.terminate()
-        output, _ = self.process.communicate(timeout=30)
-        return output.decode()
+        self.process.wait(timeout=30)
+        return self.log.read_text()
 
     def __enter__(self) -> "Server":
         return self

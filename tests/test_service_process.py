@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,8 @@ def test_settings_come_from_the_environment() -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server") / "data"
-    limits = {"max_upload_mb": 0.5, "idle_seconds": 1, "upload_seconds": 3}
+    # Over a megabyte, from which on an upload is spooled to the disk.
+    limits = {"max_upload_mb": 1.5, "idle_seconds": 1, "upload_seconds": 3}
     with Server(folder, plain_weights, **limits) as made:
         yield made
 
@@ -115,8 +117,36 @@ def read_all(connection: socket.socket) -> bytes:
     return got
 
 
-def unlinked_or_none(server: Server) -> bool:
-    return not any((server.data / "tmp").iterdir())
+def pour(connection: socket.socket, data: bytes, pause: float, seconds: float) -> bytes:
+    """Sends the same again and again until there is an answer, or the other side closes."""
+    end = time.monotonic() + seconds
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() < end:
+            if select.select([connection], [], [], pause)[0]:
+                return read_all(connection)
+            connection.sendall(data)
+    return b""
+
+
+def spooled(server: Server) -> list[str]:
+    """Uploads on the server's disk: names, and open files, which may have none."""
+    found = [path.name for path in (server.data / "tmp").iterdir()]
+    for link in Path(f"/proc/{server.process.pid}/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            target = os.readlink(link)
+            if target.startswith(str(server.data / "tmp")):
+                found.append(target)
+    return found
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at open files")
 
 
 def test_a_client_that_sends_no_head_is_hung_up_on(server: Server) -> None:
@@ -147,58 +177,93 @@ def test_a_client_that_stops_in_the_middle_is_told(server: Server) -> None:
         assert time.monotonic() - start < 8
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in answer
-    assert unlinked_or_none(server)
+    assert spooled(server) == []
 
 
-def test_a_client_that_trickles_is_told(server: Server) -> None:
-    with connect(server) as connection:
-        connection.sendall(head("/v1/puzzles", 100_000) + PART)
-        start = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            while time.monotonic() - start < 15:
-                connection.sendall(b"x")
-                time.sleep(0.2)
-        assert 2 < time.monotonic() - start < 12
-        assert read_all(connection).startswith((b"HTTP/1.1 408 ", b""))
+def test_a_client_that_trickles_is_told_and_others_are_answered(server: Server) -> None:
+    puzzle = add_small(server.client)["id"]
+    answers: list[bytes] = []
+
+    def trickle() -> None:
+        with connect(server) as connection:
+            connection.sendall(head("/v1/puzzles", 100_000) + PART)
+            answers.append(pour(connection, b"x", 0.2, 15))
+
+    threads = [threading.Thread(target=trickle) for _ in range(20)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    located, worst = 0, 0.0
+    while any(thread.is_alive() for thread in threads):
+        begun = time.monotonic()
+        assert server.client.get(f"/v1/puzzles/{puzzle}").status_code == 200
+        worst = max(worst, time.monotonic() - begun)
+        found = send_photos(server.client, puzzle, encoded(small_piece(0, 1)))
+        assert found.json()["pieces"][0]["placements"][0]["cell"] == [0, 1]
+        located += 1
+    assert 2 < time.monotonic() - start < 12
+    assert len(answers) == len(threads)
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"application/problem+json" in answer
+    assert located > 1
+    assert worst < 1
+    assert spooled(server) == []
 
 
-def test_a_client_that_hangs_up_leaves_nothing(server: Server) -> None:
+@linux
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_hangs_up_leaves_nothing(server: Server, chunked: bool) -> None:
     puzzle = add_small(server.client)["id"]
     for path in ("/v1/puzzles", f"/v1/puzzles/{puzzle}/locate"):
-        for length in (400_000, None):
-            with connect(server) as connection:
-                body = PART + bytes(300_000)
-                if length is None:
-                    body = b"%x\r\n%s\r\n" % (len(body), body)
-                connection.sendall(head(path, length) + body)
-    time.sleep(0.3)
-    assert unlinked_or_none(server)
+        with connect(server) as connection:
+            body = PART.replace(b"picture", b"photos" if "locate" in path else b"picture")
+            body += bytes(1_300_000)
+            if chunked:
+                body = b"%x\r\n%s\r\n" % (len(body), body)
+            connection.sendall(head(path, None if chunked else 1_400_000) + body)
+            assert wait_until(lambda: bool(spooled(server)), 5), "nothing was on the disk"
+        assert wait_until(lambda: not spooled(server), 2), spooled(server)
     assert server.client.get("/readyz").status_code == 200
     found = send_photos(server.client, puzzle, encoded(small_piece(0, 1)))
     assert found.json()["pieces"][0]["placements"][0]["cell"] == [0, 1]
 
 
+def test_clients_that_do_not_wait_for_their_answer(server: Server) -> None:
+    """What they asked for is kept or not, but the places in the queue are free again."""
+    puzzle = add_small(server.client)["id"]
+    photo = encoded(small_piece(1, 2))
+    body = PART.replace(b"picture", b"photos") + photo + b"\r\n--x--\r\n"
+    for _ in range(20):
+        with connect(server) as connection:
+            connection.sendall(head(f"/v1/puzzles/{puzzle}/locate", len(body)) + body)
+
+    def figure(name: str) -> float:
+        lines = server.client.get("/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    assert wait_until(lambda: figure("heatmap_photos_in_work") == 0, 30)
+    assert spooled(server) == []
+    found = send_photos(server.client, puzzle, photo)
+    assert found.json()["pieces"][0]["placements"][0]["cell"] == [1, 2]
+
+
 def test_an_endless_body_is_cut_off(server: Server) -> None:
-    sent = 0
     with connect(server) as connection:
-        connection.sendall(head("/v1/puzzles", None))
-        chunk = b"%x\r\n%s\r\n" % (len(PART), PART)
+        connection.sendall(head("/v1/puzzles", None) + b"%x\r\n%s\r\n" % (len(PART), PART))
         start = time.monotonic()
-        with contextlib.suppress(ConnectionError):
-            while time.monotonic() - start < 15:
-                connection.sendall(chunk)
-                sent += len(chunk)
-                chunk = b"10000\r\n%s\r\n" % bytes(65536)
+        pour(connection, b"10000\r\n%s\r\n" % bytes(65536), 0, 15)
         assert time.monotonic() - start < 8
     assert server.client.get("/readyz").status_code == 200
+    assert spooled(server) == []
 
 
-@pytest.mark.parametrize("size", [600_000, 5_000_000, 30_000_000])
+@pytest.mark.parametrize("size", [1_600_000, 5_000_000, 30_000_000])
 def test_a_file_over_the_limit_gets_an_answer(server: Server, size: int) -> None:
     """A client that looks for an answer only when all is sent sees it as well."""
     answer = server.client.post("/v1/puzzles", files={"picture": ("a.jpg", bytes(size))})
-    assert_problem(answer, 413, "0.5")
-    assert unlinked_or_none(server)
+    assert_problem(answer, 413, "1.5")
+    assert spooled(server) == []
 
 
 def test_the_server_answers_while_it_works(server: Server) -> None:

@@ -104,7 +104,7 @@ async def locate(
     async with service.decoded:
         try:
             kind = sniff(data, name)
-            image = await asyncio.to_thread(service.decoders.decode, data, "piece", name)
+            image = await service.work(service.decoders.decode, data, "piece", name)
         except InputError as error:
             yield found(records.failed(str(error)), refused(error), {}, None)
             return
@@ -116,7 +116,7 @@ async def locate(
         problem, files = None, {}
         try:
             search = await _search(service, puzzle, image, top)
-            members, files = await asyncio.to_thread(records.located, search)
+            members, files = await service.work(records.located, search)
         except InputError as error:
             members, problem = _failed(error, name)
         yield found(members, problem, files, photo)
@@ -129,7 +129,7 @@ async def _locate_many(
     from heatmap_locator.many import cut_pieces
 
     try:
-        cut = await asyncio.to_thread(cut_pieces, image)
+        cut = await service.work(cut_pieces, image)
         if not cut:
             raise NoPieceError("photo: no piece found; lay pieces apart on a plain background")
     except InputError as error:
@@ -151,7 +151,7 @@ async def _locate_many(
             elif isinstance(search, BaseException):
                 raise search
             else:
-                members, files = await asyncio.to_thread(records.located, search)
+                members, files = await service.work(records.located, search)
             members["outline"] = np.round(piece.outline, 1).tolist()
             members["box_in_photo"] = [round(float(v), 1) for v in piece.box]
             members["touching"] = bool(piece.touching)
@@ -186,10 +186,10 @@ async def relocate(service: "Service", piece: Record, version: int) -> None:
     name, files = piece["photo"], dict[str, bytes]()
     try:
         async with service.decoded:
-            image = await asyncio.to_thread(service.decoders.decode, data, "piece", name)
+            image = await service.work(service.decoders.decode, data, "piece", name)
             puzzle = {"id": piece["puzzle"], "version": version}
             search = await _search(service, puzzle, image, piece["top"])
-            members, files = await asyncio.to_thread(records.located, search)
+            members, files = await service.work(records.located, search)
     except InputError as error:
         members, _ = _failed(error, name)
         if piece["many"]:

@@ -1,7 +1,5 @@
 """Pictures of answers: overlay and heatmap."""
 
-import asyncio
-
 import numpy as np
 
 from heatmap_locator.service import records
@@ -17,7 +15,7 @@ async def heatmap(service: Service, piece: Record) -> bytes:
         heat = records.read_heatmap(data)
         return records.to_png(np.rint(heat.clip(0, 1) * 255).astype(np.uint8))
 
-    return await asyncio.to_thread(draw)
+    return await service.work(draw)
 
 
 async def overlay(service: Service, puzzle: Record, piece: Record) -> bytes:
@@ -38,4 +36,4 @@ async def overlay(service: Service, puzzle: Record, piece: Record) -> bytes:
             )
             return records.to_png(drawn)
 
-        return await asyncio.to_thread(draw)
+        return await service.work(draw)

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -24,8 +25,16 @@ from heatmap_locator.service.storage import GoneError, Record, Storage
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Search
 
-DECODED = 8
-"""Images held decoded at once: at 12 megapixels each about 300 MB."""
+BATCHES = 2
+"""Batches of images held decoded at once, so that one is ready when another has been searched: with
+8 a batch and 12 megapixels each about 600 MB."""
+
+FEWEST_DECODED = 8
+"""Images held decoded at once at least."""
+
+WORKERS = 4
+"""Threads for images, apart from those that read and write records: uploads that take long to
+decode must not keep anything else waiting."""
 
 DRAWN = 2
 """Overlays drawn at once."""
@@ -34,6 +43,8 @@ RETRY_AFTER = 5
 """Seconds after which a refused request may be tried again."""
 
 _log = logging.getLogger("heatmap_locator.service")
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class Service:
@@ -69,8 +80,9 @@ class Service:
             )
         self.device: Device = device
         self._in_work = 0
-        self.decoded = asyncio.Semaphore(DECODED)
+        self.decoded = asyncio.Semaphore(max(FEWEST_DECODED, BATCHES * settings.batch))
         self.drawing = asyncio.Semaphore(DRAWN)
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="heatmap-images")
         self._background: set[asyncio.Task[None]] = set()
 
     # ----------------------------------------------------------------- lifetime
@@ -92,8 +104,14 @@ class Service:
         await asyncio.gather(*self._background, return_exceptions=True)
         if self._engine is not None:
             await asyncio.to_thread(self._engine.stop)
+        self._workers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.storage.close)
+
+    async def work(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """What a call that works on images returns; it waits for one of a few threads."""
+        ready = functools.partial(call, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, ready)
 
     def encode_again(self, puzzle: str) -> None:
         """Makes a puzzle and its pieces fit its present picture, in the background."""
@@ -185,7 +203,7 @@ class Service:
         with self.room(1):
             async with self.decoded:
                 try:
-                    record, files = await asyncio.to_thread(prepare)
+                    record, files = await self.work(prepare)
                 except InputError as error:
                     raise locating.refused(error) from None
             await self.make_room(files)
@@ -212,7 +230,7 @@ class Service:
         with self.room(1):
             async with self.decoded:
                 try:
-                    changes, files = await asyncio.to_thread(prepare)
+                    changes, files = await self.work(prepare)
                 except InputError as error:
                     raise locating.refused(error) from None
             changes["files"] = {**record["files"], **changes["files"]}
@@ -229,7 +247,7 @@ class Service:
         """Corners of the puzzle in its original picture."""
         record = await self.puzzle(puzzle)
         async with self.decoded:
-            return await asyncio.to_thread(lambda: squaring.find_corners(self._original(record)))
+            return await self.work(lambda: squaring.find_corners(self._original(record)))
 
     async def delete_puzzle(self, puzzle: str) -> None:
         """Removes a puzzle and all that belongs to it."""
@@ -278,7 +296,7 @@ class Service:
 
     async def picture(self, record: Record) -> np.ndarray:
         """(H, W, 3) uint8, squared up."""
-        return await asyncio.to_thread(
+        return await self.work(
             lambda: squaring.square_up(self._original(record), record["corners"])
         )
 
@@ -315,7 +333,7 @@ class Service:
     async def stored_search(self, piece: Record) -> "Search":
         """What a located piece's search found."""
         image, heatmap = await self.file(piece, "image"), await self.file(piece, "heatmap")
-        return await asyncio.to_thread(records.stored_search, piece, image[1], heatmap[1])
+        return await self.work(records.stored_search, piece, image[1], heatmap[1])
 
 
 def kind_of(data: bytes) -> Kind:

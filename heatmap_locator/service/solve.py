@@ -1,6 +1,5 @@
 """One consistent answer for all pieces of a puzzle."""
 
-import asyncio
 from typing import Any
 
 from heatmap_locator.grid import Grid
@@ -29,7 +28,7 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
 
         return assign(_Cut(puzzle["width"], puzzle["height"], grid), searches)
 
-    answers = await asyncio.to_thread(compute) if searches else []
+    answers = await service.work(compute) if searches else []
     assignments = [
         {
             "piece": located[answer.index]["id"],

@@ -1,0 +1,68 @@
+"""Load in small; ``load_service.py`` has the whole of it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from service_support import add_small, encoded, send_photos, small_picture, small_piece
+
+from heatmap_locator.locator import Puzzle
+from heatmap_locator.service.images import Decoders
+
+
+def test_a_whole_batch_is_decoded_while_another_is_searched(
+    make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, sizes = make_client(batch=12), []
+    puzzle = add_small(client)["id"]
+    search_many, service = Puzzle.search_many, client.app.state.service  # type: ignore[attr-defined]
+
+    def held(self: Puzzle, pieces: list[np.ndarray], top: int = 1) -> object:
+        end = time.monotonic() + 20
+        while not sizes and service.metrics.queue._value.get() < 12 and time.monotonic() < end:
+            time.sleep(0.01)
+        sizes.append(len(pieces))
+        return search_many(self, pieces, top)
+
+    monkeypatch.setattr(Puzzle, "search_many", held)
+    photos = [encoded(small_piece(n % 3, n % 4)) for n in range(25)]
+    assert send_photos(client, puzzle, *photos).status_code == 200
+    assert sizes[1] == 12
+    assert sum(sizes) == len(photos)
+
+
+def test_uploads_that_are_slow_to_decode_keep_only_uploads_waiting(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    puzzle, picture = add_small(client)["id"], encoded(small_picture())
+    go, entered, decode = threading.Event(), threading.Semaphore(0), Decoders.decode
+
+    def slow(self: Decoders, data: bytes, kind: str, name: str) -> np.ndarray:
+        entered.release()
+        go.wait(30)
+        return decode(self, data, kind, name)
+
+    monkeypatch.setattr(Decoders, "decode", slow)
+    statuses: list[int] = []
+
+    def upload() -> None:
+        answer = client.post("/v1/puzzles", files={"picture": picture}, data={"grid": "3x4"})
+        statuses.append(answer.status_code)
+
+    threads = [threading.Thread(target=upload) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(entered.acquire(timeout=20) for _ in range(4))
+        time.sleep(0.5)  # the others are on their way, with whatever threads they can get
+        start = time.monotonic()
+        assert client.get(f"/v1/puzzles/{puzzle}").status_code == 200
+        assert time.monotonic() - start < 5
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join(60)
+    assert statuses == [201] * len(threads)

@@ -23,6 +23,7 @@ axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
 )
 expect = playwright.expect
+expect.set_options(timeout=30_000)  # of what takes a moment where nothing else is busy
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [

@@ -69,8 +69,13 @@ def run(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     net = load_outline_net(args.weights)
+
+    def shipped(rgb: np.ndarray) -> np.ndarray | None:
+        found = outline_on_background(rgb, net)
+        return found.mask if found is not None and found.sure else None
+
     methods: dict[str, Callable[[np.ndarray], np.ndarray | None]] = {
-        "shipped": lambda rgb: outline_on_background(rgb, net),
+        "shipped": shipped,
         "network": lambda rgb: find_piece(rgb, net),
         "colour": outline_by_colour,
     }

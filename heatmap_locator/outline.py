@@ -1,5 +1,7 @@
 """Where the piece is in its photo: a soft mask, from alpha, its fill, or a network and colour."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -25,52 +27,79 @@ _BODY_SIDE = 64.0
 _BODY_BIAS = 0.996
 
 
-def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece") -> np.ndarray:
+@dataclass(frozen=True)
+class Outline:
+    """What may be the piece in a photo.
+
+    Attributes:
+        mask: (H, W) float32, 0..1, 1 inside the piece.
+        sure: given, or seen clearly; otherwise whether it fits the picture has to tell.
+    """
+
+    mask: np.ndarray
+    sure: bool
+
+
+def find_outlines(
+    rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece", net: OutlineNet | None = None
+) -> list[Outline]:
     """Finds the piece in its photo.
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
     fill of one colour is; in a photo, a network finds the piece (``heatmap_locator.outline_net``),
-    and its edge is moved to where colours part.  A photo in which the network sees none, is not
-    sure, or sees nothing of a piece's shape, such as a crop out of the picture, is all piece.
+    and its edge is moved to where colours part.  A photo in which nothing has a piece's shape is
+    all piece; one in which the network is not sure of what it sees, as in crops of a picture with
+    motifs, may be either.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
         alpha: (H, W) uint8, or None.
         name: what error messages call the piece.
+        net: another network than the one that ships.
 
     Returns:
-        (H, W) float32, 0..1, 1 inside the piece.
+        at least one, the likeliest first.
 
     Raises:
         InputError: alpha leaves nothing opaque.
     """
     if alpha is not None:
-        return _from_alpha(alpha, name)
-    for find in (cut_out_on_fill, outline_on_background):
-        mask = find(rgb)
-        if mask is not None and is_piece_shaped(mask):
-            return mask
-    return np.ones(rgb.shape[:2], np.float32)
+        return [Outline(_from_alpha(alpha, name), True)]
+    filled = cut_out_on_fill(rgb)
+    if filled is not None and is_piece_shaped(filled):
+        return [Outline(filled, True)]
+    whole = Outline(np.ones(rgb.shape[:2], np.float32), False)
+    found = outline_on_background(rgb, net)
+    if found is None or not is_piece_shaped(found.mask):
+        return [whole]
+    return [found] if found.sure else [whole, found]
 
 
-def outline_on_background(rgb: np.ndarray, net: OutlineNet | None = None) -> np.ndarray | None:
-    """(H, W) float32 mask, 0..1, of the one loose piece nearest the middle, or None.
+def find_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str = "piece") -> np.ndarray:
+    """(H, W) float32 mask, 0..1, of the first of :func:`find_outlines`."""
+    return find_outlines(rgb, alpha, name)[0].mask
+
+
+def outline_on_background(rgb: np.ndarray, net: OutlineNet | None = None) -> Outline | None:
+    """The one loose piece nearest the middle, or None.
 
     Args:
         rgb: (H, W, 3) uint8.
         net: another network than the one that ships.
     """
     seen = find_piece(rgb, net)
-    sure = seen is not None and is_piece_shaped(seen) and float(seen[seen > 0.5].mean()) > _SURE
-    if seen is not None and sure:
+    if seen is not None and not is_piece_shaped(seen):
+        seen = None
+    if seen is not None and float(seen[seen > 0.5].mean()) > _SURE:
         # The network knows what the piece is, colours where exactly it ends.
-        return follow_edge(rgb, seen)
+        return Outline(follow_edge(rgb, seen), True)
     parted = outline_by_colour(rgb)
-    if parted is None or not is_piece_shaped(parted):
-        return None
-    # One too small in the photo for the network, or half seen, it knows from near by.
-    agreed = seen is not None and overlap(seen > 0.5, parted > 0.5) > _AGREE
-    return parted if agreed or likelihood(rgb, parted, net) > _LIKELY else None
+    if parted is not None and is_piece_shaped(parted):
+        # One too small in the photo for the network, or half seen, it knows from near by.
+        agreed = seen is not None and overlap(seen > 0.5, parted > 0.5) > _AGREE
+        if agreed or likelihood(rgb, parted, net) > _LIKELY:
+            return Outline(parted, True)
+    return None if seen is None else Outline(follow_edge(rgb, seen), False)
 
 
 def body_size(mask: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
 from heatmap_locator.lattice import Body, find_body
 from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline import body_size, find_outline, outline_points
+from heatmap_locator.outline import Outline, body_size, find_outlines, outline_points
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""
@@ -34,7 +34,8 @@ class PreparedPiece:
         body: the piece without knobs and blanks, in pixels of ``rgb``.
         contour: (N, 2) points of the outline in pixels of ``rgb``.
         to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
-        assumed: no outline was given or found, so all of the photo is taken for the piece.
+        assumed: the outline was not given, nor seen clearly: all of the photo is taken for the
+            piece, or what might be one.
     """
 
     rgb: np.ndarray
@@ -69,8 +70,11 @@ class PreparedPiece:
         return bool((self.mask > 0.5).all())
 
 
-def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece:
-    """Read a photo of a piece and bring it to size.
+def prepare_pieces(source: ImageSource, name: str | None = None) -> list[PreparedPiece]:
+    """Read a photo of a piece and bring it to size, as everything that may be the piece in it.
+
+    Returns:
+        at least one, the likeliest first.
 
     Raises:
         NoPieceError: the image shows no piece.
@@ -78,7 +82,16 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
     """
     label = name or (str(source) if isinstance(source, (str, os.PathLike)) else "piece")
     rgb, alpha = read_piece(source, name)
-    mask = find_outline(rgb, alpha, label)
+    return [_prepare(rgb, outline, label) for outline in find_outlines(rgb, alpha, label)]
+
+
+def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece:
+    """The first of :func:`prepare_pieces`."""
+    return prepare_pieces(source, name)[0]
+
+
+def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
+    mask = outline.mask
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
         raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
@@ -107,7 +120,7 @@ def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece
         body=find_body(mask),
         contour=outline_points(mask),
         to_resized=to_resized,
-        assumed=alpha is None and bool((mask > 0.5).all()),
+        assumed=not outline.sure,
     )
 
 

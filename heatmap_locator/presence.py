@@ -33,10 +33,10 @@ _SCALES = (0.92, 0.96, 1.0, 1.04, 1.08)
 def require_piece(
     piece: PreparedPiece, placements: list[Placement], picture: np.ndarray, name: str
 ) -> None:
-    """Refuses a photo that was taken for all piece and is nowhere in the picture.
+    """Refuses a photo without a clear outline that is nowhere in the picture.
 
     Args:
-        piece: made ready; one whose outline was given or found is not questioned.
+        piece: made ready; one whose outline was given or seen clearly is not questioned.
         placements: best first.
         picture: (H, W, 3) uint8.
         name: what the error calls the photo.

@@ -19,7 +19,13 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.images import ImageSource
 from heatmap_locator.model import EncodedImages
 from heatmap_locator.naming import name_places
-from heatmap_locator.piece import CONTOUR_INSET, PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.piece import (
+    CONTOUR_INSET,
+    PreparedPiece,
+    photo_to_working,
+    prepare_piece,
+    prepare_pieces,
+)
 from heatmap_locator.placement import Placement
 from heatmap_locator.precision import autocast
 from heatmap_locator.presence import require_piece
@@ -139,33 +145,36 @@ class Puzzle:
         """
         if type(top) is not int or not 1 <= top <= MAX_TOP:
             raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
-        answers: list[Search | InputError | None] = []
+        answers: list[list[Search | InputError]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
         for index, piece in enumerate(pieces):
             try:
-                asked.append((index, self._prepare(piece)))
-                answers.append(None)
+                asked += [(index, prepared) for prepared in self._prepare(piece)]
             except InputError as error:
-                answers.append(error)
+                answers[index].append(error)
         for start in range(0, len(asked), self._together):
             part = asked[start : start + self._together]
             for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
                 try:
-                    answers[index] = self._answer(prepared, seen, top, _name_of(pieces[index]))
+                    found = self._answer(prepared, seen, top, _name_of(pieces[index]))
+                    answers[index].append(found)
                 except InputError as error:
-                    answers[index] = error
-        return [a for a in answers if a is not None]
+                    answers[index].append(error)
+        return [max(own, key=_sureness) for own in answers]
 
-    def _prepare(self, piece: ImageSource) -> PreparedPiece:
-        prepared = prepare_piece(piece)
-        if prepared.is_rectangle and (
-            prepared.rgb.shape[0] > self.height and prepared.rgb.shape[1] > self.width
-        ):
+    def _prepare(self, piece: ImageSource) -> list[PreparedPiece]:
+        prepared = prepare_pieces(piece)
+        fitting = [
+            p
+            for p in prepared
+            if not p.is_rectangle or p.rgb.shape[0] <= self.height or p.rgb.shape[1] <= self.width
+        ]
+        if not fitting:
             raise NoPieceError(
                 f"{_name_of(piece)}: no piece found, and larger than the picture, whose name "
                 "comes last"
             )
-        return prepared
+        return fitting
 
     def _answer(self, prepared: PreparedPiece, seen: list[_Seen], top: int, name: str) -> Search:
         """What the volumes of all levels say of one piece.
@@ -329,6 +338,13 @@ def _tensor(image: np.ndarray, device: torch.device) -> Tensor:
     """(H, W, 3) uint8 as ``(1, 3, H, W)`` in 0..1."""
     tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     return tensor.to(device).float() / 255
+
+
+def _sureness(answer: "Search | InputError") -> float:
+    """Score of the best place; what is no answer comes after all that are."""
+    if isinstance(answer, InputError) or not answer.placements:
+        return -1.0
+    return answer.placements[0].score
 
 
 def _name_of(piece: ImageSource) -> str:

@@ -270,6 +270,26 @@ def test_several_pieces_at_once_are_answered_as_one_by_one(
     assert puzzle.search_many([], 3) == []
 
 
+@pytest.mark.parametrize("framed", [True, False])
+def test_of_two_outlines_the_one_that_fits_the_picture_is_taken(
+    framed: bool, puzzle: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a photo is all piece, where the network is not sure, the picture tells."""
+    from heatmap_locator import piece
+    from heatmap_locator.outline import Outline
+
+    photo = cell(picture, 1, 2).copy()
+    if framed:
+        photo = np.pad(photo, ((14, 14), (14, 14), (0, 0)), constant_values=120)
+    inner = np.zeros(photo.shape[:2], np.float32)
+    inner[14:-14, 14:-14] = 1
+    outlines = [Outline(np.ones_like(inner), False), Outline(inner, False)]
+    monkeypatch.setattr(piece, "find_outlines", lambda *_: outlines)
+    found = puzzle.search(photo)
+    check(found.placements[0], 1, 2, 0)
+    assert (found.piece_mask == (inner if framed else 1)).all()
+
+
 def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.ndarray) -> None:
     from heatmap_locator.bank import bank_angles, rotate_piece
     from heatmap_locator.piece import prepare_piece

@@ -29,7 +29,9 @@ class PhotoSettings:
         empty_share: share of photos without any piece.
         crop_share: share of photos that are nothing but print, as a crop of the picture is; they
             have no outline.
-        neighbour_share: share of photos into which other pieces reach.
+        neighbour_share: share of photos into which other pieces reach, or touch the piece.
+        alike_share: share of photos whose table has nearly the colour of the piece or of a spot
+            of it.
         hand_share: share of photos with fingers or a palm.
     """
 
@@ -39,6 +41,7 @@ class PhotoSettings:
     empty_share: float = 0.06
     crop_share: float = 0.0
     neighbour_share: float = 0.3
+    alike_share: float = 0.12
     hand_share: float = 0.12
 
 
@@ -239,16 +242,16 @@ def _place(rng: Rng, settings: PhotoSettings, h: int, w: int) -> tuple[Array, fl
 def _neighbours(
     rng: Rng, image: np.ndarray, taken: np.ndarray, printed: np.ndarray, points: Array, side: float
 ) -> np.ndarray:
-    """Other pieces at the frame's edge, none over the piece."""
+    """Other pieces at the frame's edge, none over the piece; some lie against it."""
     h, w = taken.shape
     x1, y1, x2, y2 = bounds(points)
     centre, reach = np.array([(x1 + x2) / 2, (y1 + y2) / 2]), max(x2 - x1, y2 - y1) / 2
     middle = np.array([w, h]) / 2
-    occupied = _blur(taken, 1.5) > 0.02
+    occupied = taken > 0.02
     near = max(1.05 * reach + 0.45 * side, 0.36 * max(h, w) + 0.2 * side)
     for _ in range(int(rng.integers(1, 6))):
         angle = rng.uniform(0, 2 * np.pi)
-        at = centre + near * rng.uniform(1, 1.35) * np.array([np.cos(angle), np.sin(angle)])
+        at = centre + near * rng.uniform(0.85, 1.35) * np.array([np.cos(angle), np.sin(angle)])
         cover = _cover(_outline(rng) * side * rng.uniform(0.9, 1.1) + at, h, w)
         if cover.max() < 0.5 or (occupied & (cover > 0.02)).any():
             continue
@@ -280,8 +283,10 @@ def draw_photo(source: PictureSource, settings: PhotoSettings, rng: Rng) -> Phot
         mask = rasterize(points, (h, w))
         printed = _print(rng, picture, h, w, side)
         inside = mask > 0.5
-        if rng.random() < 0.12 and inside.any():  # a table of nearly the piece's own colour
-            image = image + (printed[inside].mean(0) - image.mean((0, 1))) * rng.uniform(0.6, 1)
+        if rng.random() < settings.alike_share and inside.any():
+            spots = printed[inside]
+            own = spots.mean(0) if rng.random() < 0.5 else spots[rng.integers(len(spots))]
+            image = image + (own - image.mean((0, 1))) * rng.uniform(0.6, 1)
         image = image.clip(0, 1.1)
         hand = rng.random() < settings.hand_share
         over = hand and rng.random() < 0.5

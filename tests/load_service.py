@@ -4,32 +4,32 @@
     python tests/load_service.py --clients 32 --seconds 60 --kill   # kill -9 half way
     python tests/load_service.py --requests 2000 --clients 4        # memory over many requests
 
-Prints a table at the end, and the errors above it.  Any answer but 200, 201 and 503 is an error;
-so are places that differ from another answer for the same photo, with whichever batch size, by more
-than rounding in another order makes; with
-``--kill`` an acknowledged puzzle or piece that is not there afterwards, though not a connection
-that breaks while the server is down; with ``--requests`` memory that grows.  Any error gives 1.
+Prints a table at the end, and the errors above it.  An error is any answer but 200, 201 and 503;
+whatever a client raises; places of one photo that differ by more than rounding makes, with
+whichever batch size; with ``--kill`` an acknowledged puzzle or piece that is not there afterwards,
+though not a connection that breaks while the server is down; with ``--requests`` memory that
+grows.  Any error gives 1.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from load_tally import Tally
 from service_support import (
     COLS,
     EXAMPLES,
     ROWS,
     Server,
     encoded,
+    resident,
     small_picture,
     small_piece,
     wait_ready,
@@ -38,73 +38,12 @@ from service_support import (
 PUZZLE_EVERY = 8
 """With ``--kill``, a client gives a puzzle of its own at every so many requests."""
 
-ROUNDING = {"box": 0.05, "rotation": 0.05, "score": 0.002}
-"""How much places of one photo may differ: pixels, degrees, and of 1."""
-
 GROWTH = 1.1
 """What memory may be at the end of many requests, relative to after the first quarter."""
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory of a process and its children."""
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        lists = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    children = sum(resident(int(child)) for text in lists for child in text.split())
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
-
-
-def differ(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> dict[str, float]:
-    """The largest difference of two answers by member; infinite if one has more places."""
-    if len(a) != len(b):
-        return dict.fromkeys(ROUNDING, np.inf)
-
-    def largest(member: str) -> float:
-        values = [[np.ravel(place[member]) for place in places] for places in (a, b)]
-        apart = np.abs(np.subtract(*values))
-        return float((np.minimum(apart, 360 - apart) if member == "rotation" else apart).max())
-
-    return {member: largest(member) for member in ROUNDING}
-
-
-@dataclass
-class Tally:
-    """What the clients of one server have seen."""
-
-    statuses: Counter[int] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    places: dict[int, Any] = field(default_factory=dict)
-    apart: dict[str, float] = field(default_factory=lambda: dict.fromkeys(ROUNDING, 0.0))
-    puzzles: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pieces: dict[str, dict[str, Any]] = field(default_factory=dict)
-    broken: int = 0
-    kills: int = 0
-    down: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def located(self, which: int, piece: dict[str, Any]) -> None:
-        """Notes a piece; an AssertionError if its photo had other places before."""
-        self.pieces[piece["id"]] = piece
-        self.compare(which, piece["placements"])
-
-    def compare(self, which: int, found: Any) -> None:
-        """Notes a photo's places; an AssertionError if it had others before."""
-        apart = differ(self.places.setdefault(which, found), found)
-        for member, by in apart.items():
-            self.apart[member] = max(self.apart[member], by)
-        close = all(apart[member] <= most for member, most in ROUNDING.items())
-        assert close, f"photo {which}: places differ by {apart}"
-
-
 class Load:
-    """One server under load.
-
-    Args:
-        kill: kill it half way, start it again, and look for all it had acknowledged.
-    """
+    """One server under load; the arguments are those of ``main``."""
 
     def __init__(self, server: Server, args: argparse.Namespace, tally: Tally) -> None:
         self.server, self.args, self.tally = server, args, tally
@@ -119,7 +58,9 @@ class Load:
 
     def over(self) -> bool:
         if self.args.requests:
-            return self.tally.statuses[200] >= self.args.requests
+            with self.tally.lock:  # errors count: a server that is gone must not be asked for ever
+                taken = (n for status, n in self.tally.statuses.items() if status not in (201, 503))
+                return sum(taken) + len(self.tally.errors) >= self.args.requests
         return time.monotonic() - self.begun >= self.args.seconds
 
     def add_puzzle(self, client: httpx.Client) -> str | None:
@@ -152,7 +93,7 @@ class Load:
         with httpx.Client(base_url=self.server.client.base_url, timeout=300) as own:
             while not self.over():
                 turn += 1
-                kills = self.tally.kills
+                down, kills = self.tally.down, self.tally.kills
                 try:
                     if self.args.kill and turn % PUZZLE_EVERY == 0:
                         puzzle = self.add_puzzle(own) or puzzle
@@ -160,7 +101,7 @@ class Load:
                         time.sleep(0.5)
                 except Exception as error:
                     with self.tally.lock:
-                        killed = self.tally.down or self.tally.kills != kills
+                        killed = down or self.tally.down or self.tally.kills != kills
                         if killed and isinstance(error, httpx.TransportError):
                             self.tally.broken += 1
                         else:
@@ -219,6 +160,16 @@ class Load:
             self.check_kept()
         return self.row(wall)
 
+    def mean_batch(self) -> float:
+        """Of the server since it was last started; an error if it is gone."""
+        try:
+            lines = self.server.client.get("/metrics").text.splitlines()
+        except httpx.TransportError as error:
+            self.tally.errors.append(f"the server is gone: {error}")
+            return np.nan
+        figures = {line.split()[0]: float(line.split()[1]) for line in lines if line[0] != "#"}
+        return figures["heatmap_batch_size_sum"] / max(figures["heatmap_batch_size_count"], 1)
+
     def row(self, wall: float) -> dict[str, Any]:
         tally = self.tally
         tally.errors += [
@@ -229,9 +180,7 @@ class Load:
         quarter = self.memory[len(self.memory) // 4]
         if self.args.requests and self.memory[-1] > GROWTH * quarter:
             tally.errors.append(f"memory grows: {quarter:.0f}, then {self.memory[-1]:.0f} MB")
-        lines = self.server.client.get("/metrics").text.splitlines()
-        figures = {line.split()[0]: float(line.split()[1]) for line in lines if line[0] != "#"}
-        batches = figures["heatmap_batch_size_count"]
+        batch = self.mean_batch()
         tenths = [self.memory[int(at)] for at in np.linspace(0, len(self.memory) - 1, 11)]
         print("memory (MB) by tenths:", *(f"{value:.0f}" for value in tenths), flush=True)
         p50, p99 = np.percentile(tally.seconds or [np.nan], [50, 99])
@@ -242,9 +191,10 @@ class Load:
             "requests/s": f"{tally.statuses[200] / wall:.2f}",
             "p50 s": f"{p50:.3f}",
             "p99 s": f"{p99:.3f}",
-            "mean batch": f"{figures['heatmap_batch_size_sum'] / max(batches, 1):.2f}",
-            "MB at 1/4": f"{quarter:.0f}",
-            "MB at end": f"{self.memory[-1]:.0f}",
+            "mean batch": f"{batch:.2f}",
+            "first MB": f"{self.memory[0]:.0f}",
+            "1/4 MB": f"{quarter:.0f}",
+            "last MB": f"{self.memory[-1]:.0f}",
         }
 
 

@@ -92,6 +92,17 @@ def assert_problem(answer: Any, status: int, said: str = "") -> dict[str, Any]:
     return body
 
 
+def resident(process: int) -> float:
+    """Megabytes of memory of a process and its children."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        lists = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    children = sum(resident(int(child)) for text in lists for child in text.split())
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
+
+
 class Server:
     """``heatmap-serve`` in a process of its own, for what needs real sockets and signals."""
 

@@ -10,12 +10,16 @@ import os
 import struct
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+GROWTH = 1.1
+"""What memory may be at the end, relative to after the first quarter."""
 
 KINDS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
 
@@ -64,11 +68,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def run(client: Any, count: int, seed: int) -> tuple[Counter[int], list[int]]:
+def run(client: Any, count: int, seed: int) -> tuple[Counter[int], list[int], float]:
     """Sends the cases in turn as a piece and as a picture.
 
     Returns:
-        How often each status came, and the memory after each tenth of the cases.
+        How often each status came, the memory after each tenth of the cases, and the seconds that
+        the slowest 4xx took.
 
     Raises:
         AssertionError: an answer was neither 2xx nor a problem document with 4xx.
@@ -76,8 +81,9 @@ def run(client: Any, count: int, seed: int) -> tuple[Counter[int], list[int]]:
     from service_support import add_small
 
     puzzle = add_small(client)["id"]
-    statuses, memory = Counter[int](), []
+    statuses, memory, slowest = Counter[int](), [], 0.0
     for number, (kind, data) in enumerate(cases(count, seed)):
+        start = time.monotonic()
         if number % 3:
             files = [("photos", ("case", data))]
             answer = client.post(f"/v1/puzzles/{puzzle}/locate", files=files)
@@ -88,6 +94,7 @@ def run(client: Any, count: int, seed: int) -> tuple[Counter[int], list[int]]:
         where = f"case {number} of seed {seed} ({kind})"
         assert answer.status_code in (200, 201) or 400 <= answer.status_code < 500, where
         if answer.status_code >= 400:
+            slowest = max(slowest, time.monotonic() - start)
             assert answer.headers["content-type"] == "application/problem+json", where
             assert answer.json()["detail"], where
         if answer.status_code == 201:
@@ -96,7 +103,7 @@ def run(client: Any, count: int, seed: int) -> tuple[Counter[int], list[int]]:
         if (number + 1) % max(count // 10, 1) == 0:
             memory.append(resident())
     assert client.get("/readyz").status_code == 200
-    return statuses, memory
+    return statuses, memory, slowest
 
 
 def main() -> int:
@@ -114,9 +121,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=Path(folder) / "data")
         with TestClient(create_app(settings, locator)) as client:
-            statuses, memory = run(client, args.cases, args.seed)
+            statuses, memory, slowest = run(client, args.cases, args.seed)
     print("statuses:", dict(sorted(statuses.items())))
+    print(f"slowest 4xx: {slowest:.2f} s")
     print("memory (MB) by tenths:", [round(value / 1e6) for value in memory])
+    if memory[-1] > GROWTH * memory[len(memory) // 4]:
+        print("memory grows")
+        return 1
     return 0
 
 

@@ -10,7 +10,7 @@ from service_support import Server
 
 def test_mutated_images(client: TestClient) -> None:
     assert list(cases(20, seed=3)) == list(cases(20, seed=3))
-    statuses, _ = run(client, 60, seed=3)
+    statuses, _, _ = run(client, 60, seed=3)
     assert sum(statuses.values()) == 60
     assert len(statuses) >= 2
 

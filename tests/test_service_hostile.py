@@ -358,6 +358,13 @@ def test_a_name_does_not_decide_the_kind(decoders: Decoders) -> None:
         decoders.decode(zip_file(), "picture", "picture.png")
 
 
+def test_a_picture_too_long_for_a_jpeg(client: TestClient) -> None:
+    long = encoded(np.zeros((10, 65_501, 3), np.uint8))
+    answer = client.post("/v1/puzzles", files={"picture": ("a.png", long)}, data={"grid": "1x9"})
+    assert_problem(answer, 422, "a.png: a side is over 65500 pixels")
+    assert client.get("/v1/puzzles").json() == {"puzzles": []}
+
+
 def test_problem_documents_never_hold_the_input(client: TestClient) -> None:
     answer = client.post("/v1/puzzles", files={"picture": WHOLE}, data={"pieces": "q" * 4000})
     assert "qqqqq" not in json.dumps(assert_problem(answer, 422))

@@ -56,7 +56,7 @@ def to_jpeg(rgb: np.ndarray, side: int | None = None) -> bytes:
         size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
-    return bytes(cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1])
+    return _file(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)
 
 
 def to_png(pixels: np.ndarray) -> bytes:
@@ -64,7 +64,15 @@ def to_png(pixels: np.ndarray) -> bytes:
     if pixels.ndim == 3:
         way = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         pixels = cv2.cvtColor(pixels, way)
-    return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1])
+    return _file(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+
+def _file(suffix: str, pixels: np.ndarray, options: list[int]) -> bytes:
+    """An image file; OpenCV says only by a flag that it could not write one."""
+    written, data = cv2.imencode(suffix, pixels, options)
+    if not written:
+        raise ValueError(f"an image of {pixels.shape} cannot be written as {suffix}")
+    return bytes(data)
 
 
 def from_png(data: bytes) -> np.ndarray:

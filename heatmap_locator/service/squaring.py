@@ -2,12 +2,16 @@
 
 import numpy as np
 
+from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
 from heatmap_locator.service import records
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.storage import GoneError, Record, Storage
 
 Corners = list[list[float]]
+
+MAX_SIDE = 65_500
+"""Pixels of a side that a JPEG, as which pictures are kept, can have in OpenCV."""
 """Four [x, y] in the original's pixels, clockwise from the top left."""
 
 
@@ -38,10 +42,12 @@ def squared(
     """What corners change in a puzzle's record, and its new files.
 
     Raises:
-        InputError: corners, pieces or grid make no sense for the picture.
+        InputError: corners, pieces or grid make no sense for the picture, or it is too long.
     """
     picture = square_up(original, corners)
     height, width = picture.shape[:2]
+    if max(height, width) > MAX_SIDE:
+        raise InputError(f"{name}: a side is over {MAX_SIDE} pixels; shrink or crop the image")
     asked, grid = record["asked"], None
     if asked["grid"] is not None:
         grid = Grid.parse(asked["grid"])

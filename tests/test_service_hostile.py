@@ -358,6 +358,16 @@ def test_a_name_does_not_decide_the_kind(decoders: Decoders) -> None:
         decoders.decode(zip_file(), "picture", "picture.png")
 
 
+def test_a_puzzle_that_would_take_all_memory(make_client: Callable[..., TestClient]) -> None:
+    client = make_client(max_pieces=11)
+    for fields in ({"grid": "3x4"}, {"pieces": "12"}):
+        answer = client.post("/v1/puzzles", files={"picture": ("a.jpg", WHOLE)}, data=fields)
+        assert_problem(answer, 422, "a.jpg: 12 pieces are over this server's limit of 11")
+    assert client.get("/v1/puzzles").json() == {"puzzles": []}
+    answer = client.post("/v1/puzzles", files={"picture": WHOLE}, data={"grid": "1x11"})
+    assert answer.status_code == 201
+
+
 def test_a_picture_too_long_for_a_jpeg(client: TestClient) -> None:
     long = encoded(np.zeros((10, 65_501, 3), np.uint8))
     answer = client.post("/v1/puzzles", files={"picture": ("a.png", long)}, data={"grid": "1x9"})

@@ -195,7 +195,8 @@ class Service:
                 "original": {"width": original.shape[1], "height": original.shape[0]},
                 "media_type": kind.media_type,
             }
-            changes, files = squaring.squared(record, original, found, 0, name)
+            limit = self.settings.max_pieces
+            changes, files = squaring.squared(record, original, found, 0, name, limit)
             record.update(changes)
             record["files"]["original"] = f"original.{kind.suffix}"
             return record, {f"original.{kind.suffix}": data, **files}
@@ -223,9 +224,8 @@ class Service:
 
         def prepare() -> tuple[Record, dict[str, bytes]]:
             original = self._original(record)
-            return squaring.squared(
-                record, original, corners, record["version"] + 1, record["name"]
-            )
+            version, limit = record["version"] + 1, self.settings.max_pieces
+            return squaring.squared(record, original, corners, version, record["name"], limit)
 
         with self.room(1):
             async with self.decoded:

@@ -52,6 +52,7 @@ class Settings:
     max_upload_mb: float = _setting(25.0, _positive, "MB", "largest file of an upload")
     queue: int = _setting(64, whole(1, 10_000), "N", "photos in work or waiting before 503")
     batch: int = _setting(8, whole(1, 256), "N", "pieces searched together on the device")
+    max_pieces: int = _setting(10_000, whole(1, 50_000), "N", "largest puzzle; 10000 take 3 GB")
     cache: int = _setting(8, whole(1, 1000), "N", "encoded puzzles kept in memory")
     token: str | None = _setting(None, str, "TOKEN", "bearer token that all of /v1 then asks for")
     cors: tuple[str, ...] = _setting((), _origins, "ORIGINS", "origins allowed, by comma; or *")

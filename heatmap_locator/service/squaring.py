@@ -38,11 +38,12 @@ def squared(
     corners: Corners | None,
     version: int,
     name: str,
+    max_pieces: int,
 ) -> tuple[Record, dict[str, bytes]]:
     """What corners change in a puzzle's record, and its new files.
 
     Raises:
-        InputError: corners, pieces or grid make no sense for the picture, or it is too long.
+        InputError: corners, pieces or grid make no sense for the picture, or are over a limit.
     """
     picture = square_up(original, corners)
     height, width = picture.shape[:2]
@@ -55,6 +56,11 @@ def squared(
         grid = Grid.from_pieces(asked["pieces"], width, height)
     if grid is not None:
         grid.check(width, height, name)
+        if grid.pieces > max_pieces:
+            raise InputError(
+                f"{name}: {grid.pieces} pieces are over this server's limit of {max_pieces}; give "
+                "a part of the puzzle"
+            )
     files = {
         f"picture-{version}.jpg": records.to_jpeg(picture),
         f"thumbnail-{version}.jpg": records.to_jpeg(picture, records.THUMBNAIL),

@@ -135,7 +135,8 @@ class _Body:
             except TimeoutError:
                 pass
         self._done = True
-        raise _too_large(self._limit)
+        # What surrounds the files is not the sender's to count.
+        raise _too_large(max(self._limit - _SLACK, _SLACK))
 
 
 class _Parser(MultiPartParser):

@@ -187,7 +187,7 @@ def test_uploads_over_the_limit(make_client: Callable[..., TestClient]) -> None:
     assert body["type"] == "urn:heatmap-locator:too-large"
     # Under what a body of several files may have, over what one file may.
     assert_problem(send_photos(client, puzzle, large), 413)
-    assert_problem(send_photos(client, puzzle, *([bytes(90_000)] * 11)), 413, "0.86")
+    assert_problem(send_photos(client, puzzle, *([bytes(90_000)] * 11)), 413, "0.8 MB")
     huge = {"corners": [[0.0, 0.0]] * 100_000}
     assert_problem(client.put(f"/v1/puzzles/{puzzle}/corners", json=huge), 413)
     assert send_photos(client, puzzle, encoded(small_piece(0, 0))).status_code == 200

@@ -8,7 +8,7 @@ import numpy as np
 from heatmap_locator.cutout import cut_out_on_fill
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline_net import OutlineNet, find_piece, likelihood
-from heatmap_locator.segment import follow_edge, outline_by_colour
+from heatmap_locator.segment import outline_by_colour
 from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
@@ -18,7 +18,7 @@ CONTOUR_INSET = 0.25
 _AGREE = 0.8
 # Mean of the mask inside the outline that the network gives to pieces; motifs in crops of a picture
 # mostly have less.
-_SURE = 0.9
+_SURE = 0.94
 # Likelihood from which an outline that colour alone shows is a piece: pieces have more than 0.8,
 # motifs mostly less than 0.5.
 _LIKELY = 0.3
@@ -47,9 +47,8 @@ def find_outlines(
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
     fill of one colour is; in a photo, a network finds the piece (``heatmap_locator.outline_net``),
-    and its edge is moved to where colours part.  A photo in which nothing has a piece's shape is
-    all piece; one in which the network is not sure of what it sees, as in crops of a picture with
-    motifs, may be either.
+    or else colour.  A photo in which nothing has a piece's shape is all piece; one in which the
+    network is not sure of what it sees, as in crops of a picture with motifs, may be either.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -91,15 +90,14 @@ def outline_on_background(rgb: np.ndarray, net: OutlineNet | None = None) -> Out
     if seen is not None and not is_piece_shaped(seen):
         seen = None
     if seen is not None and float(seen[seen > 0.5].mean()) > _SURE:
-        # The network knows what the piece is, colours where exactly it ends.
-        return Outline(follow_edge(rgb, seen), True)
+        return Outline(seen, True)
     parted = outline_by_colour(rgb)
     if parted is not None and is_piece_shaped(parted):
         # One too small in the photo for the network, or half seen, it knows from near by.
         agreed = seen is not None and overlap(seen > 0.5, parted > 0.5) > _AGREE
         if agreed or likelihood(rgb, parted, net) > _LIKELY:
             return Outline(parted, True)
-    return None if seen is None else Outline(follow_edge(rgb, seen), False)
+    return None if seen is None else Outline(seen, False)
 
 
 def body_size(mask: np.ndarray) -> float:

@@ -4,21 +4,17 @@ import cv2
 import numpy as np
 
 from heatmap_locator.background import border, find_background
-from heatmap_locator.shape import disc, fill_holes, overlap
+from heatmap_locator.shape import disc, fill_holes
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
 # A piece smaller than this part of the photo's longer side is looked at again, enlarged.
 _SMALL_PIECE = 0.45
-# Parts of the piece's side: how wide a shadow can be, how far out of a guess the piece may reach,
-# and how far in it is piece for sure; of a guess by colour, and of one by other means.
+# Parts of the piece's side: how wide a shadow can be, how far out of the first guess the piece
+# may reach, and how far in it is piece for sure.
 _SHADOW = 0.12
-_REACH = 0.05, 0.17
-_NEAR_REACH = 0.06, 0.08
-# How much around a guess is looked at, in the same parts.
-_AROUND = 0.25
-# Intersection over union with a guess below which its edge was not followed but lost.
-_LEAST_OVERLAP = 0.7
+_MARGIN = 0.05
+_CORE = 0.17
 # What a loose piece's photo can look like: part of the edge that the piece covers, and part of
 # the rest that differs from the background by more than so much in Lab.
 _MAX_TOUCH = 0.2
@@ -71,44 +67,10 @@ def segment(rgb: np.ndarray) -> np.ndarray | None:
     found = _pick(scene.apart() | _enclosed(_slope(lab), distance, scene.spread))
     if found is None:
         return None
-    body = _cut(smooth, found, _shadow(found, lab, scene.nearest), *_REACH)
+    body = _cut(smooth, found, _shadow(found, lab, scene.nearest))
     if not _plausible(body, distance):
         return None
     return cv2.GaussianBlur(body.astype(np.float32), (0, 0), 1.0)
-
-
-def follow_edge(rgb: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Moves the edge of a guess at the piece to where the colours around it part.
-
-    Args:
-        rgb: (H, W, 3) uint8 RGB.
-        guess: (H, W) float, 0..1, more than 0.5 somewhere.
-
-    Returns:
-        (H, W) float32, 0..1; the guess again where colours lead too far away from it.
-    """
-    x, y, w, h = cv2.boundingRect((guess > 0.5).astype(np.uint8))
-    pad = round(_AROUND * float(np.sqrt((guess > 0.5).sum()))) + 2
-    window = np.s_[max(y - pad, 0) : y + h + pad, max(x - pad, 0) : x + w + pad]
-    height, width = rgb[window].shape[:2]
-    scale = min(1.0, WORK_SIDE / max(height, width))
-    size = (max(round(width * scale), 8), max(round(height * scale), 8))
-    small = cv2.resize(rgb[window], size, interpolation=cv2.INTER_AREA)
-    smooth = cv2.medianBlur(small, 3)
-    inside = (cv2.resize(guess[window], size, interpolation=cv2.INTER_AREA) > 0.5).astype(np.uint8)
-    if not inside.any():
-        return guess
-    scene = find_background(smooth)
-    shadow = np.zeros(inside.shape, bool)
-    if scene is not None:
-        shadow = _shadow(inside, scene.lab, scene.nearest)
-    body = _cut(smooth, inside, shadow, *_NEAR_REACH)
-    if overlap(body, inside) < _LEAST_OVERLAP:
-        return guess
-    mask = np.zeros(guess.shape, np.float32)
-    soft = cv2.GaussianBlur(body.astype(np.float32), (0, 0), 1.0)
-    mask[window] = cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
-    return mask
 
 
 def _pick(mask: np.ndarray) -> np.ndarray | None:
@@ -170,9 +132,7 @@ def _shadow(mask: np.ndarray, lab: np.ndarray, background: np.ndarray) -> np.nda
     return like & (mask > 0) & (cv2.erode(mask, disc(_SHADOW * side)) == 0)
 
 
-def _cut(
-    rgb: np.ndarray, mask: np.ndarray, shadow: np.ndarray, margin: float, core: float
-) -> np.ndarray:
+def _cut(rgb: np.ndarray, mask: np.ndarray, shadow: np.ndarray) -> np.ndarray:
     """Moves the edge of the first guess to where the photo's colours part (GrabCut).
 
     Rother, Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated graph
@@ -182,18 +142,16 @@ def _cut(
         rgb: (H, W, 3) uint8, smoothed.
         mask: (H, W) uint8 0/1, the first guess.
         shadow: (H, W) bool, parts of it that may be shadow.
-        margin, core: how far out of it the piece may reach, and how far in it is piece for sure,
-            in sides of the piece.
 
     Returns:
         (H, W) uint8 0/1; the first guess again if the cut loses most of it.
     """
     side = float(np.sqrt(mask.sum()))
     labels = np.full(mask.shape, cv2.GC_BGD, np.uint8)
-    labels[cv2.dilate(mask, disc(margin * side)) > 0] = cv2.GC_PR_BGD
+    labels[cv2.dilate(mask, disc(_MARGIN * side)) > 0] = cv2.GC_PR_BGD
     labels[mask > 0] = cv2.GC_PR_FGD
     labels[shadow] = cv2.GC_PR_BGD
-    labels[cv2.erode(mask, disc(core * side)) > 0] = cv2.GC_FGD
+    labels[cv2.erode(mask, disc(_CORE * side)) > 0] = cv2.GC_FGD
     if not (labels == cv2.GC_BGD).any() or not (labels == cv2.GC_FGD).any():
         return mask
     # OpenCV starts the colour models from its own random numbers; the same photo must always

@@ -250,7 +250,13 @@ class Puzzle:
 
     @property
     def _together(self) -> int:
-        """Pieces whose volumes fit into ``VOLUME_BYTES`` at once; 1 at least."""
+        """Pieces that go through the network at once; 1 at least.
+
+        On a GPU as many as have volumes that fit into ``VOLUME_BYTES``.  A CPU gains nothing by
+        more than one, whose answer is then the same to the last digit as on its own.
+        """
+        if self.locator.device.type == "cpu":
+            return 1
         pixels = max(level.field.halved[0].numel() for level in self._levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self.locator.model.config.rotations))
 

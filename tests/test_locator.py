@@ -249,6 +249,14 @@ def test_the_score_is_calibrated(locator: Locator, picture: np.ndarray) -> None:
     np.testing.assert_allclose(odds[0] / odds[1], 12, rtol=1e-6)
 
 
+def test_on_a_cpu_several_pieces_are_answered_to_the_digit_as_one_by_one(
+    puzzle: Puzzle, picture: np.ndarray
+) -> None:
+    photos = [cell(picture, row, 1).copy() for row in range(3)]
+    found = [s.placements for s in puzzle.search_many(photos, 3) if not isinstance(s, InputError)]
+    assert found == [puzzle.locate(photo, 3) for photo in photos]
+
+
 def test_several_pieces_at_once_are_answered_as_one_by_one(
     puzzle: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,8 +264,8 @@ def test_several_pieces_at_once_are_answered_as_one_by_one(
     nothing = np.full((40, 40, 4), 0, np.uint8)
     asked = [photos[0], nothing, *photos[1:]]
     alone = [puzzle.search(photo, 3) for photo in photos]
-    for memory in (1, 2**40):  # one by one, all together
-        monkeypatch.setattr("heatmap_locator.puzzle.VOLUME_BYTES", memory)
+    for together in (1, 2, 3):  # on a GPU more than one at once
+        monkeypatch.setattr(Puzzle, "_together", together)
         found = puzzle.search_many(asked, 3)
         assert isinstance(found[1], InputError)
         searches = [f for f in found if not isinstance(f, InputError)]

@@ -60,22 +60,17 @@ def _sets(args: argparse.Namespace) -> Iterator[tuple[str, "Iterator[Case]"]]:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from heatmap_locator.outline import outline_on_background
     from heatmap_locator.outline_net import find_piece, load_outline_net
     from heatmap_locator.report import Progress
     from heatmap_locator.segment import outline_by_colour
 
-    from .outlines import judge, summary
+    from .outlines import judge, summary, sure_outline
 
     torch.set_num_threads(1)
     net = load_outline_net(args.weights)
 
-    def shipped(rgb: np.ndarray) -> np.ndarray | None:
-        found = outline_on_background(rgb, net)
-        return found.mask if found is not None and found.sure else None
-
     methods: dict[str, Callable[[np.ndarray], np.ndarray | None]] = {
-        "shipped": shipped,
+        "shipped": lambda rgb: sure_outline(rgb, net),
         "network": lambda rgb: find_piece(rgb, net),
         "colour": outline_by_colour,
     }

@@ -12,7 +12,8 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.images import read_piece
-from heatmap_locator.outline import body_size, find_outline
+from heatmap_locator.outline import body_size, find_outline, outline_on_background
+from heatmap_locator.outline_net import OutlineNet
 from heatmap_locator.shape import is_piece_shaped
 from heatmap_train.photos import PhotoSettings, draw_photo
 from heatmap_train.pictures import PictureSource
@@ -128,6 +129,12 @@ def lay_on_photo(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray) -> np
     laid = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     mask[y : y + size[1], x : x + size[0]] = laid / np.float32(255)
     return mask
+
+
+def sure_outline(rgb: np.ndarray, net: OutlineNet) -> np.ndarray | None:
+    """(H, W) mask of the piece that the library is sure of in (H, W, 3) uint8, or None."""
+    found = outline_on_background(rgb, net)
+    return found.mask if found is not None and found.sure else None
 
 
 def real_cases(folder: Path) -> Iterator[Case]:

@@ -69,9 +69,9 @@ def rotate_piece(
         # One tall image per photo avoids copying the photo once per rotation.
         grid = grid.view(n, k * side, side, 2)
     turned = F.grid_sample(both, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    turned = F.avg_pool2d(
-        turned.view(n, 4, k, side, side).transpose(1, 2).flatten(0, 1), oversample
-    ).view(n, k, 4, CANVAS, CANVAS)
+    turned = turned.view(n, 4, k, side, side).transpose(1, 2)
+    if oversample > 1:
+        turned = F.avg_pool2d(turned.flatten(0, 1), oversample).view(n, k, 4, CANVAS, CANVAS)
     masks = turned[:, :, 3:]
     return turned[:, :, :3] + mean[:, None], masks
 

@@ -93,7 +93,7 @@ def decode(
     scores = None
     if favour is not None and candidates:
         scores = np.array([c.logit for c in candidates]) + favour(candidates)
-    return suppress(candidates, MINIMUM_DISTANCE, scores)[:top]
+    return suppress(candidates, MINIMUM_DISTANCE, scores, top)
 
 
 def decode_pixels(
@@ -134,6 +134,7 @@ def suppress(
     candidates: list[Candidate],
     distance: float | list[float],
     scores: np.ndarray | None = None,
+    most: int | None = None,
 ) -> list[Candidate]:
     """Keep the best of those nearer to each other than ``distance``; best first.
 
@@ -141,6 +142,7 @@ def suppress(
         candidates: in any order.
         distance: a list holds it for each level; the larger of two candidates' counts.
         scores: (N,) what the best have most of, in place of their logits.
+        most: kept at most.
     """
     own = np.array([c.logit for c in candidates]) if scores is None else scores
     order = [candidates[i] for i in np.argsort(-own, kind="stable")]
@@ -151,6 +153,8 @@ def suppress(
         apart = np.hypot(*(places[kept] - places[i]).T)
         if (apart >= np.maximum(reach[i], reach[kept])).all():
             kept.append(i)
+        if len(kept) == most:
+            break
     return [order[i] for i in kept]
 
 

@@ -192,7 +192,7 @@ class Puzzle:
         # Half a cell of the size that a candidate was found under, in units of the first level.
         first = self._levels[0].to_picture[0, 0]
         reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
-        kept = suppress(found, reach)[: max(top, CANDIDATES)]
+        kept = suppress(found, reach, most=max(top, CANDIDATES))
         verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
         gains = [
             after.logit - before.logit for (after, _), before in zip(verified, kept, strict=True)

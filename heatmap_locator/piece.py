@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.bank import OVERSAMPLE, rotate_piece
+from heatmap_locator.body import Body, find_body
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.images import ImageSource, read_piece
-from heatmap_locator.lattice import Body, find_body
 from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline import Outline, body_size, find_outlines, outline_points
+from heatmap_locator.outline import Outline, find_outlines, outline_points
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""
@@ -95,11 +95,11 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
         raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
-    side = body_size(mask)
+    body = find_body(mask)
     height, width = mask.shape
     left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
-    factor = OVERSAMPLE * CELL / side
+    factor = OVERSAMPLE * CELL / body.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     photo = cv2.resize(rgb[top:bottom, left:right], size, interpolation=way)
@@ -117,7 +117,7 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
         photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
         weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
         reference=torch.tensor([reference]),
-        body=find_body(mask),
+        body=body,
         contour=outline_points(mask),
         to_resized=to_resized,
         assumed=not outline.sure,

@@ -8,8 +8,9 @@ import pytest
 import torch
 from conftest import draw_texture
 
+from heatmap_locator.body import body_size
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.outline import body_size, find_outline
+from heatmap_locator.outline import find_outline
 from heatmap_locator.outline_net import (
     OutlineConfig,
     OutlineNet,

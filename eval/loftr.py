@@ -10,9 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from heatmap_locator.body import body_size
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
 
 from .matches import REPROJECTION, place_by_matches

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from heatmap_locator.body import body_size
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
 
 from .methods import hull, placement

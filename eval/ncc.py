@@ -8,9 +8,9 @@ in Padfield, "Masked Object Registration in the Fourier Domain", 2012).
 import cv2
 import numpy as np
 
-from heatmap_locator.body import body_size
 from heatmap_locator.geometry import compose, similarity, to_cv2
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
 
 from .methods import Prepared, hull, outline_of, placement

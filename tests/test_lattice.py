@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.lattice import cell_evidence, turn_evidence
+from heatmap_locator.search.lattice import cell_evidence, turn_evidence
 
 
 def test_the_middle_of_every_cell_is_likely_and_its_corner_is_not() -> None:

@@ -6,7 +6,7 @@ import pytest
 from drawn_pieces import draw_shape
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import find_outline
+from heatmap_locator.outline.find import find_outline
 
 _BACKGROUNDS = {
     "black": (28, 28, 30),

@@ -8,10 +8,10 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_locator.body import body_size
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.outline import find_outline
-from heatmap_locator.outline_net import (
+from heatmap_locator.outline.body import body_size
+from heatmap_locator.outline.find import find_outline
+from heatmap_locator.outline.network import (
     OutlineConfig,
     OutlineNet,
     find_piece,

@@ -58,7 +58,7 @@ def find_body(mask: np.ndarray) -> Body:
     """Measures the body of a piece.
 
     Args:
-        mask: (H, W) float, 0..1, as ``outline.find_outline`` returns.
+        mask: (H, W) float, 0..1, as ``find.find_outline`` returns.
 
     Returns:
         of a mask that is empty or no piece, what comes nearest.
@@ -82,7 +82,7 @@ def body_size(mask: np.ndarray) -> float:
     """Side in pixels, > 0, of the square of the area that a piece would have uncut.
 
     Args:
-        mask: (H, W) float, 0..1, as ``outline.find_outline`` returns.
+        mask: (H, W) float, 0..1, as ``find.find_outline`` returns.
     """
     return find_body(mask).side
 

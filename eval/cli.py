@@ -12,7 +12,7 @@ from types import ModuleType
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
 
-from . import calibrate, collapse, ladder, measure, outline
+from .commands import calibrate, collapse, ladder, measure, outline
 from .options import PROG, Parser
 
 COMMANDS: dict[str, tuple[ModuleType, str]] = {

@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from heatmap_eval.methods import Method, hull
-from heatmap_eval.ncc import Ncc
-from heatmap_eval.sift import Sift, SiftThenNcc
+from heatmap_eval.methods.ncc import Ncc
+from heatmap_eval.methods.places import hull
+from heatmap_eval.methods.protocol import Method
+from heatmap_eval.methods.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
 from heatmap_locator.grid import Grid
 from heatmap_locator.template import match_template
-from heatmap_train.procedural import draw_picture
+from heatmap_train.draw.procedural import draw_picture
 
 GRID = Grid(4, 6)
 

@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.calibration import answers, assess, choose, fit, probabilities
+from heatmap_eval.answers.calibration import answers, assess, choose, fit, probabilities
+from heatmap_eval.answers.metrics import Answer, Record
+from heatmap_eval.answers.reliability import (
+    calibration_error,
+    coverage_at,
+    precision_at,
+    reliability,
+)
 from heatmap_eval.cli import main
-from heatmap_eval.metrics import Answer, Record
-from heatmap_eval.reliability import calibration_error, coverage_at, precision_at, reliability
 from heatmap_locator.calibration import MOST_MARGIN, Calibration
 from heatmap_locator.weights import load_model
-from heatmap_train.pictures import in_validation
-from heatmap_train.procedural import draw_picture
+from heatmap_train.draw.pictures import in_validation
+from heatmap_train.draw.procedural import draw_picture
 
 
 def test_reliability_by_hand() -> None:

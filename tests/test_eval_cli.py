@@ -13,7 +13,7 @@ from heatmap_eval.cli import main
 from heatmap_eval.options import METHODS
 from heatmap_locator.model import HeatmapLocator, ModelConfig
 from heatmap_locator.weights import save_model
-from heatmap_train.procedural import draw_picture
+from heatmap_train.draw.procedural import draw_picture
 
 OUTPUT_ROWS = "method  group"
 

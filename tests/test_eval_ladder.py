@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import heatmap_eval.rungs
+import heatmap_eval.protocols.rungs
+from heatmap_eval.answers.metrics import Answer, Record
 from heatmap_eval.cli import main
-from heatmap_eval.contact_sheet import upright, worst_misses
-from heatmap_eval.metrics import Answer, Record
-from heatmap_eval.page import command_line
-from heatmap_eval.rungs import FULL, QUICK, Plan, Size
-from heatmap_train.procedural import draw_picture
+from heatmap_eval.protocols.rungs import FULL, QUICK, Plan, Size
+from heatmap_eval.report.contact_sheet import upright, worst_misses
+from heatmap_eval.report.page import command_line
+from heatmap_train.draw.procedural import draw_picture
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """corpus/bench with a picture, real/mine with two pieces; and a quick plan quicker yet."""
     plan = Plan(Size(1, 1), Size(1, 2), {6: Size(1, 1), 12: Size(2, 2)}, 2)
-    monkeypatch.setattr(heatmap_eval.rungs, "QUICK", plan)
+    monkeypatch.setattr(heatmap_eval.protocols.rungs, "QUICK", plan)
     bench, mine = tmp_path / "corpus" / "bench", tmp_path / "real" / "mine"
     bench.mkdir(parents=True)
     mine.mkdir(parents=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heatmap_eval import metrics
-from heatmap_eval.metrics import Answer, Record, summarize
-from heatmap_eval.records import NAME, Predictions
-from heatmap_eval.report import summaries, table
+from heatmap_eval.answers import metrics
+from heatmap_eval.answers.metrics import Answer, Record, summarize
+from heatmap_eval.answers.records import NAME, Predictions
+from heatmap_eval.report.table import summaries, table
 from heatmap_locator.errors import InputError
 
 

@@ -12,9 +12,9 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_eval.cli import main
-from heatmap_eval.outlines import judge, lay_on_photo, summary
+from heatmap_eval.protocols.outlines import judge, lay_on_photo, summary
 from heatmap_locator.shape import disc
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 
 def _piece(side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
                 assert f"{package}/{path.relative_to(ROOT / folder).as_posix()}" in names
     for package in ("heatmap_locator", "heatmap_train", "heatmap_eval"):
         assert f"{package}/py.typed" in names
-    assert "heatmap_train/recipes/base.toml" in names
+    assert "heatmap_train/locator/recipes/base.toml" in names
 
 
 def test_the_wheel_ships_the_weights(wheel: Path) -> None:

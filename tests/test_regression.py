@@ -10,20 +10,20 @@ import torch
 
 from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.weights import load_model
-from heatmap_train.base import collapse_gauge
-from heatmap_train.box_losses import TERMS, BoxLossSettings, box_loss, corners
 from heatmap_train.config import (
     RegressionRecipe,
     load_recipe,
     recipe_from_dict,
     recipe_names,
 )
-from heatmap_train.data import CapturedBatches
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.scenes import Scenes
 from heatmap_train.loop import make_module, train
-from heatmap_train.pictures import PictureSource
-from heatmap_train.regression import RegressionModule, paired_iou, true_boxes
-from heatmap_train.regressor import Regressor, _correlate
-from heatmap_train.scenes import Scenes
+from heatmap_train.regressor.losses import TERMS, BoxLossSettings, box_loss, corners
+from heatmap_train.regressor.module import RegressionModule, paired_iou, true_boxes
+from heatmap_train.regressor.network import Regressor, _correlate
+from heatmap_train.shared.batches import CapturedBatches
+from heatmap_train.shared.module import collapse_gauge
 
 FAMILY = {
     "giou", "ciou", "ciou_smoothl1", "ciou_ramped", "l1", "l1_no_sigmoid", "center_size",

@@ -17,8 +17,8 @@ from heatmap_locator.errors import InputError
 from heatmap_train import loop
 from heatmap_train.cli import main
 from heatmap_train.config import Recipe, load_recipe
-from heatmap_train.module import TrainingModule, masked_centroid
-from heatmap_train.pictures import PictureSource, in_validation
+from heatmap_train.draw.pictures import PictureSource, in_validation
+from heatmap_train.locator.module import TrainingModule, masked_centroid
 
 
 def tiny(steps: int = 6, **run: int) -> Recipe:

@@ -12,9 +12,15 @@ from heatmap_locator.outline import body_size
 from heatmap_locator.outline_net import load_outline_net, save_outline_net
 from heatmap_train.cli import main
 from heatmap_train.config import OutlineRecipe, load_recipe, recipe_from_dict
-from heatmap_train.outline import OutlineModule, PhotoBatch, PhotoBatches, outline_loss, overlap
-from heatmap_train.photos import PhotoSettings, draw_photo
-from heatmap_train.pictures import PictureSource
+from heatmap_train.draw.photos import PhotoSettings, draw_photo
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.outline.module import (
+    OutlineModule,
+    PhotoBatch,
+    PhotoBatches,
+    outline_loss,
+    overlap,
+)
 
 _TINY = """
 pool = 12

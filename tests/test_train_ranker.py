@@ -15,9 +15,9 @@ from heatmap_locator.template import match_template
 from heatmap_locator.weights import load_model, save_model
 from heatmap_train.cli import main
 from heatmap_train.config import RankerRecipe, load_recipe, ranker_from_dict, recipe_names
-from heatmap_train.pictures import PictureSource
-from heatmap_train.puzzles import PuzzleSettings, make_puzzle, paste, widened
-from heatmap_train.ranker import Example, first_right, fit
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.puzzles import PuzzleSettings, make_puzzle, paste, widened
+from heatmap_train.ranker.fit import Example, first_right, fit
 
 SMALL = """
 [ranker]

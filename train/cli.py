@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
     try:
         from .config import RankerRecipe, load_recipe
         from .loop import train
-        from .ranker import train_ranker
+        from .ranker.fit import train_ranker
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.model import ModelConfig
 from heatmap_locator.outline_net import OutlineConfig
 
-from .box_losses import TERMS, BoxLossSettings
-from .photos import PhotoSettings
-from .puzzles import PuzzleSettings
-from .regressor import ARCHITECTURES, RegressorConfig
-from .scenes import SceneSettings
+from .draw.photos import PhotoSettings
+from .draw.puzzles import PuzzleSettings
+from .draw.scenes import SceneSettings
+from .regressor.losses import TERMS, BoxLossSettings
+from .regressor.network import ARCHITECTURES, RegressorConfig
 
 
 @dataclass(frozen=True)
@@ -274,23 +275,38 @@ def _check_regression(recipe: RegressionRecipe, source: str) -> None:
         raise InputError(f"{source}: regressor.piece_size must be a multiple of 32")
 
 
+_ROOMS = {"": ("locator", "outline", "ranker"), "regression": ("regressor",)}
+"""Where the recipes of a family lie: the direct regressors', and all others, which need no name."""
+
+
+def _shipped() -> dict[str, Traversable]:
+    """The recipes that come with the package, by name."""
+    found = {}
+    for family, rooms in _ROOMS.items():
+        for room in rooms:
+            for file in resources.files(f"heatmap_train.{room}").joinpath("recipes").iterdir():
+                if file.name.endswith(".toml"):
+                    stem = file.name.removesuffix(".toml")
+                    found[f"{family}/{stem}" if family else stem] = file
+    return dict(sorted(found.items()))
+
+
 def recipe_names(family: str = "") -> list[str]:
-    """The recipes that come with the package: the locator's, or those of a family."""
-    folder = resources.files("heatmap_train.recipes").joinpath(family)
-    prefix = f"{family}/" if family else ""
-    return sorted(prefix + p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    """The recipes that come with the package: those of a family, or those of none."""
+    return [name for name in _shipped() if name.rpartition("/")[0] == family]
 
 
 def load_recipe(name: str) -> LoopRecipe | RankerRecipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     path = Path(name)
-    shipped = recipe_names() + recipe_names("regression")
+    shipped = _shipped()
     if path.suffix != ".toml" and name in shipped:
-        data = (resources.files("heatmap_train.recipes") / f"{name}.toml").read_bytes()
+        data = shipped[name].read_bytes()
     elif path.is_file():
         data = path.read_bytes()
     else:
-        raise InputError(f"{name}: no such recipe; give a .toml file or {shipped}")
+        known = recipe_names() + recipe_names("regression")
+        raise InputError(f"{name}: no such recipe; give a .toml file or {known}")
     try:
         values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -16,13 +16,13 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.precision import supports_bfloat16
 from heatmap_locator.weights import load_model
 
-from .base import RecipeModule
 from .config import BaseRecipe, LoopRecipe, OutlineRecipe, Recipe, RegressionRecipe
-from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
-from .module import TrainingModule
-from .outline import OutlineModule, PhotoBatches
-from .pictures import PictureSource
-from .regression import RegressionModule
+from .draw.pictures import PictureSource
+from .locator.module import TrainingModule
+from .outline.module import OutlineModule, PhotoBatches
+from .regressor.module import RegressionModule
+from .shared.batches import CapturedBatches, SceneBatches, train_loader, validation_loader
+from .shared.module import RecipeModule
 
 SAVE_EVERY = 100
 """Steps between writes of last.ckpt."""

@@ -1,0 +1,59 @@
+"""Results as rows, for people and as JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..answers.metrics import Record, groups, summarize
+
+_SHARES = ("iou50", "top1", "top5", "rotation4", "rotation15", "both")
+_HEADINGS = (
+    "method", "group", "n", "IoU", "IoU>.5", "top-1", "top-5", "rot 4", "rot 15", "both",
+    "95%", "centre", "angle", "spread", "s/piece",
+)  # fmt: skip
+
+LEGEND = """\
+IoU: mean overlap of the first box with the truth, and share of pieces from 0.5.  top-1, top-5:
+centre within half a cell.  rot 4: nearest quarter turn right; rot 15: within 15 degrees.  both:
+top-1 and rot 15, with its bootstrap interval by picture.  centre: median error in sides of a
+cell.  angle: median error in degrees of pieces placed right.  spread: of predicted centres over
+the true ones.  s/piece: median, without the picture's preparation."""
+
+
+def summaries(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """A row of metrics per method and group, JSON-ready."""
+    rows = []
+    for method in dict.fromkeys(r.method for r in records):
+        own = [r for r in records if r.method == method]
+        for group, members in groups(own):
+            rows.append({"method": method, "group": group, **summarize(members)})
+    return rows
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows in columns; shares in per cent."""
+    lines = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADINGS))]
+    shown = []
+    for line in lines:
+        names = [text.ljust(width) for text, width in zip(line[:2], widths[:2], strict=True)]
+        values = [text.rjust(width) for text, width in zip(line[2:], widths[2:], strict=True)]
+        shown.append("  ".join(names + values).rstrip())
+    return "\n".join(shown)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    low, high = row["both_interval"]
+    return (
+        row["method"],
+        row["group"],
+        str(row["n"]),
+        f"{row['iou']:.3f}",
+        *(f"{100 * row[key]:.1f}" for key in _SHARES),
+        f"{100 * low:.0f}-{100 * high:.0f}",
+        *(
+            "-" if row[key] is None else f"{row[key]:.{digits}f}"
+            for key, digits in (
+                ("center_error", 3), ("angle_error", 1), ("collapse", 2), ("seconds", 2)
+            )
+        ),
+    )  # fmt: skip

@@ -11,6 +11,18 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"heatmap_train": ROOT / "train", "heatmap_eval": ROOT / "eval"}
 
 MAY_IMPORT: dict[str, dict[str, set[str]]] = {
+    "heatmap_train": {
+        "settings": set(),
+        "draw": {"settings"},
+        "shared": {"settings", "draw"},
+        "locator": {"settings", "draw", "shared"},
+        "outline": {"settings", "draw", "shared"},
+        "regressor": {"settings", "draw", "shared"},
+        "ranker": {"settings", "draw"},
+        "recipes": {"settings", "shared", "locator", "outline", "regressor", "ranker"},
+        "loop": {"draw", "shared", "locator", "outline", "regressor", "recipes"},
+        "cli": {"recipes", "loop", "ranker"},
+    },
     "heatmap_eval": {
         "options": set(),
         "methods": set(),

@@ -113,7 +113,7 @@ def test_installed_modules_come_from_the_wheel(installed: Path, away: dict[str, 
 
 
 def test_installed_recipes_load(away: dict[str, object]) -> None:
-    code = "from heatmap_train.config import load_recipe; print(load_recipe('base').run.batch)"
+    code = "from heatmap_train.recipes import load_recipe; print(load_recipe('base').run.batch)"
     done = run("-c", code, **away)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 1

@@ -16,9 +16,10 @@ from heatmap_locator import Locator
 from heatmap_locator.errors import InputError
 from heatmap_train import loop
 from heatmap_train.cli import main
-from heatmap_train.config import Recipe, load_recipe
 from heatmap_train.draw.pictures import PictureSource, in_validation
 from heatmap_train.locator.module import TrainingModule, masked_centroid
+from heatmap_train.locator.recipe import Recipe
+from heatmap_train.recipes import load_recipe
 
 
 def tiny(steps: int = 6, **run: int) -> Recipe:

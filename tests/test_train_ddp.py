@@ -13,9 +13,9 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_train import loop
-from heatmap_train.config import load_recipe
 from heatmap_train.draw.pictures import in_validation
 from heatmap_train.draw.scenes import Scenes
+from heatmap_train.recipes import load_recipe
 from heatmap_train.shared.batches import CapturedBatches, FromStep
 
 STEPS = 4

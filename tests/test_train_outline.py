@@ -11,16 +11,13 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.outline import body_size
 from heatmap_locator.outline_net import load_outline_net, save_outline_net
 from heatmap_train.cli import main
-from heatmap_train.config import OutlineRecipe, load_recipe, recipe_from_dict
 from heatmap_train.draw.photos import PhotoSettings, draw_photo
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.outline.module import (
-    OutlineModule,
-    PhotoBatch,
-    PhotoBatches,
-    outline_loss,
-    overlap,
-)
+from heatmap_train.outline.batches import PhotoBatch, PhotoBatches
+from heatmap_train.outline.losses import outline_loss, overlap
+from heatmap_train.outline.module import OutlineModule
+from heatmap_train.outline.recipe import OutlineRecipe
+from heatmap_train.recipes import load_recipe, loop_recipe
 
 _TINY = """
 pool = 12
@@ -178,4 +175,4 @@ def test_a_run_starts_from_weights(tmp_path: Path, capsys: pytest.CaptureFixture
 )
 def test_recipes_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe_from_dict({"outline": {}, **values})
+        loop_recipe({"outline": {}, **values})

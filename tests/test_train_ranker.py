@@ -14,10 +14,12 @@ from heatmap_locator.ranker import FEATURES
 from heatmap_locator.template import match_template
 from heatmap_locator.weights import load_model, save_model
 from heatmap_train.cli import main
-from heatmap_train.config import RankerRecipe, load_recipe, ranker_from_dict, recipe_names
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.puzzles import PuzzleSettings, make_puzzle, paste, widened
 from heatmap_train.ranker.fit import Example, first_right, fit
+from heatmap_train.ranker.recipe import RankerRecipe
+from heatmap_train.recipes import load_recipe, recipe_names
+from heatmap_train.settings import build
 
 SMALL = """
 [ranker]
@@ -191,11 +193,11 @@ def test_weights_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str
 )
 def test_recipes_that_make_no_sense(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ranker_from_dict(values, "mine.toml")
+        build(RankerRecipe, values, "mine.toml")
 
 
 def test_the_shipped_recipe() -> None:
     assert "ranker" in recipe_names()
     recipe = load_recipe("ranker")
     assert isinstance(recipe, RankerRecipe)
-    assert ranker_from_dict(recipe.to_dict()) == recipe
+    assert build(RankerRecipe, recipe.to_dict(), "recipe") == recipe

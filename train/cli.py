@@ -71,9 +71,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.nodes > 1 and "NODE_RANK" not in os.environ:
         raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
     try:
-        from .config import RankerRecipe, load_recipe
         from .loop import train
         from .ranker.fit import train_ranker
+        from .ranker.recipe import RankerRecipe
+        from .recipes import load_recipe
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"

@@ -16,13 +16,18 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.precision import supports_bfloat16
 from heatmap_locator.weights import load_model
 
-from .config import BaseRecipe, LoopRecipe, OutlineRecipe, Recipe, RegressionRecipe
 from .draw.pictures import PictureSource
 from .locator.module import TrainingModule
-from .outline.module import OutlineModule, PhotoBatches
+from .locator.recipe import Recipe
+from .outline.batches import PhotoBatches
+from .outline.module import OutlineModule
+from .outline.recipe import OutlineRecipe
+from .recipes import recipe_of
 from .regressor.module import RegressionModule
+from .regressor.recipe import RegressionRecipe
 from .shared.batches import CapturedBatches, SceneBatches, train_loader, validation_loader
 from .shared.module import RecipeModule
+from .shared.recipe import LoopRecipe, SceneRecipe
 
 SAVE_EVERY = 100
 """Steps between writes of last.ckpt."""
@@ -72,7 +77,7 @@ def make_batches(
     """The batches that the recipe trains on; scenes captured unless the device does that."""
     if isinstance(recipe, OutlineRecipe):
         return PhotoBatches(source, recipe, stream)
-    assert isinstance(recipe, BaseRecipe)
+    assert isinstance(recipe, SceneRecipe)
     return (SceneBatches if on_device else CapturedBatches)(source, recipe, stream)
 
 
@@ -114,7 +119,7 @@ def train(
     if resume:
         try:
             checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-            start, trained_by = int(checkpoint["global_step"]), RecipeModule.recipe_of(checkpoint)
+            start, trained_by = int(checkpoint["global_step"]), recipe_of(checkpoint)
         except Exception as error:  # torch raises almost anything on a damaged file
             raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
         if trained_by != recipe:
@@ -227,7 +232,7 @@ def _csv(out: Path, start: int) -> CSVLogger:
 def export(checkpoint: Path, weights: Path) -> None:
     """Turn a checkpoint into a weights file with its recipe and validation figure inside."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe = RecipeModule.recipe_of(state)
+    recipe = recipe_of(state)
     module = make_module(recipe)
     module.load_state_dict(state["state_dict"])
     extra = {"step": int(state["global_step"]), "recipe": recipe.to_dict()}

@@ -23,7 +23,7 @@ from heatmap_locator.options import whole
 from ..options import PROG, add_device_argument, add_seed_argument, check_folders, listed
 
 if TYPE_CHECKING:
-    from heatmap_train.config import BaseRecipe
+    from heatmap_train.shared.recipe import SceneRecipe
 
 VERSION = 1
 """Of the protocol: members scored under another are not shown beside these."""
@@ -67,9 +67,9 @@ def check(args: argparse.Namespace) -> None:
             setattr(args, name, value)
 
 
-def budgeted(recipe: "BaseRecipe", args: argparse.Namespace) -> "BaseRecipe":
+def budgeted(recipe: "SceneRecipe", args: argparse.Namespace) -> "SceneRecipe":
     """The recipe at the common budget; what it counts in steps shrinks in proportion."""
-    from heatmap_train.config import RegressionRecipe
+    from heatmap_train.regressor.recipe import RegressionRecipe
 
     share = args.steps / recipe.optim.steps
     batches = math.ceil(args.held_back / args.batch)
@@ -94,13 +94,13 @@ def budgeted(recipe: "BaseRecipe", args: argparse.Namespace) -> "BaseRecipe":
     )
 
 
-def members(args: argparse.Namespace) -> "dict[str, BaseRecipe]":
+def members(args: argparse.Namespace) -> "dict[str, SceneRecipe]":
     """Recipes by name, ours first.
 
     Raises:
         InputError: ``--only`` names one that there is not.
     """
-    from heatmap_train.config import load_recipe, recipe_names
+    from heatmap_train.recipes import load_recipe, recipe_names
 
     family = {name.split("/")[1]: name for name in recipe_names("regression")}
     known = {OURS: "collapse", **family}
@@ -153,13 +153,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(header: dict[str, Any], recipe: "BaseRecipe") -> dict[str, Any]:
+def _settings(header: dict[str, Any], recipe: "SceneRecipe") -> dict[str, Any]:
     # Through JSON, as it is read back: tuples become lists.
     settings: dict[str, Any] = json.loads(json.dumps({**header, "recipe": recipe.to_dict()}))
     return settings
 
 
-def _finished(folder: Path, header: dict[str, Any], recipe: "BaseRecipe") -> dict[str, Any] | None:
+def _finished(folder: Path, header: dict[str, Any], recipe: "SceneRecipe") -> dict[str, Any] | None:
     """The row of a member that is finished.
 
     Raises:
@@ -197,7 +197,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _train(
-    name: str, recipe: "BaseRecipe", header: dict[str, Any], args: argparse.Namespace
+    name: str, recipe: "SceneRecipe", header: dict[str, Any], args: argparse.Namespace
 ) -> dict[str, Any]:
     """Train a member, or go on with it; score its last step and write its row."""
     import torch

@@ -8,15 +8,19 @@ meets in use.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass as settings_dataclass
 
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.shape import disc
 
+from ..settings import SETTINGS, Count, Share, rising
 from .capture import capture_pictures
 from .cutter import cut_grid
 from .pictures import PictureSource
@@ -26,7 +30,11 @@ _MARGIN = 0.15
 """Of a cell's side, left around a piece's box in its photo."""
 
 
-@dataclass(frozen=True)
+# Smaller cells show nothing to go by.
+CellRange = Annotated[tuple[float, float], AfterValidator(rising(8))]
+
+
+@settings_dataclass(frozen=True, config=SETTINGS)
 class PuzzleSettings:
     """How puzzles are drawn.
 
@@ -35,7 +43,7 @@ class PuzzleSettings:
         picture_cell: fewest and most picture pixels of a cell's side.
         photo_cell: fewest and most photo pixels of it.
         pieces: pieces taken of each puzzle.
-        mildest: strength of the mildest capture, from 0 to 1.
+        mildest: strength of the mildest capture.
         harsh_share: share of puzzles captured at full strength.
         outline_error: most that an outline is found too wide or too narrow by on every side, in
             sides of a cell.
@@ -43,14 +51,14 @@ class PuzzleSettings:
             of its width or height: boxes and shops crop.
     """
 
-    collage: int = 3
-    picture_cell: tuple[float, float] = (20.0, 48.0)
-    photo_cell: tuple[float, float] = (64.0, 160.0)
-    pieces: int = 6
-    mildest: float = 0.0
-    harsh_share: float = 0.2
-    outline_error: float = 0.0
-    crop_error: float = 0.0
+    collage: Count = 3
+    picture_cell: CellRange = (20.0, 48.0)
+    photo_cell: CellRange = (64.0, 160.0)
+    pieces: Count = 6
+    mildest: Share = 0.0
+    harsh_share: Share = 0.2
+    outline_error: Annotated[float, Field(ge=0, le=0.1)] = 0.0
+    crop_error: Annotated[float, Field(ge=0, le=0.05)] = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,19 @@
 """Geometry of a training sample: crop a picture, cut it, turn pieces, keep what is true of them."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
 from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.geometry import CELL, Array, bounds, clockwise
 
+from ..settings import SETTINGS, Count, NotNegative, Share
 from .cutter import Cut, cut_grid, rasterize
 
 PHOTO = 144
@@ -41,29 +45,32 @@ class Scenes:
     exact: Tensor
 
 
-@dataclass(frozen=True)
+SceneSize = Annotated[int, Field(ge=96, multiple_of=8)]
+
+
+@settings_dataclass(frozen=True, config=SETTINGS)
 class SceneSettings:
     """How scenes are drawn.
 
     Attributes:
-        size: side of the square picture, working pixels, a multiple of 4.
+        size: side of the square picture, working pixels.
         pieces: pieces taken from each picture.
         exact_share: share of pictures in the exact form.
         seams_share: share of pictures that show the cut, as a photo of the assembled puzzle does.
         scale_error: deviation of the log of the error in a piece's estimated size.
         aspect_error: deviation of the log of the photo's aspect.
         perspective: displacement of the photo's corners, in shares of its side.
-        mildest: strength of the mildest capture, from 0 to 1; 1 captures all at full strength.
+        mildest: strength of the mildest capture; 1 captures all at full strength.
     """
 
-    size: int = 288
-    pieces: int = 8
-    exact_share: float = 0.1
-    seams_share: float = 0.2
-    scale_error: float = 0.05
-    aspect_error: float = 0.015
-    perspective: float = 0.015
-    mildest: float = 1.0
+    size: SceneSize = 288
+    pieces: Count = 8
+    exact_share: Share = 0.1
+    seams_share: Share = 0.2
+    scale_error: NotNegative = 0.05
+    aspect_error: NotNegative = 0.015
+    perspective: NotNegative = 0.015
+    mildest: Share = 1.0
 
 
 def _crop(source: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Array]:

@@ -56,6 +56,17 @@ def noise(rng: Rng, height: int, width: int, cells: float, stretch: float = 1.0)
     return cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian; wide ones on a smaller copy."""
+    if sigma < 0.25:
+        return image
+    if sigma < 5:
+        return cv2.GaussianBlur(image, (0, 0), sigma)
+    h, w = image.shape[:2]
+    small = cv2.resize(image, (max(w // 4, 1), max(h // 4, 1)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), (w, h))
+
+
 def fractal(rng: Rng, height: int, width: int, cells: float, decay: float = 0.6) -> np.ndarray:
     """(H, W) octaves of noise from ``cells`` across to grains of 2 pixels, about unit deviation."""
     total, weight, power = np.zeros((height, width), np.float32), 1.0, 0.0

@@ -13,11 +13,11 @@ from heatmap_locator.head import HeadMaps
 from heatmap_locator.model import EncodedImages, HeatmapLocator
 from heatmap_locator.weights import save_model
 
-from ..config import Recipe
 from ..draw.scenes import Scenes
 from ..shared.batches import SceneBatches
 from ..shared.module import RecipeModule, collapse_gauge
 from .losses import center_losses, volume_cross_entropy, volume_target
+from .recipe import Recipe
 
 NEAR_STEPS = 1.5
 """A best rotation within so many steps of the bank counts as the true one."""

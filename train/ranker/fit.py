@@ -27,9 +27,9 @@ from heatmap_locator.ranker import FEATURES
 from heatmap_locator.report import Progress
 from heatmap_locator.weights import load_model, save_model
 
-from ..config import RankerRecipe
 from ..draw.pictures import PictureSource
 from ..draw.puzzles import PhotographedPuzzle, make_puzzle
+from .recipe import RankerRecipe
 
 EXAMPLES = "examples.npz"
 _FEWEST = 50

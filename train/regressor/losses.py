@@ -3,16 +3,17 @@
 Boxes are ``(N, 4)`` (cx, cy, w, h) in shares of the picture's width and height.
 """
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torchvision.ops import (
     complete_box_iou_loss,
     distance_box_iou_loss,
     generalized_box_iou_loss,
 )
+
+from ..settings import SETTINGS, Count, NotNegative
 
 IOU_LOSSES = {
     "giou": generalized_box_iou_loss,
@@ -24,7 +25,7 @@ SMALLEST = 1e-4
 """Width and height that a predicted box is held to: with none CIoU's aspect ratio is NaN."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class BoxLossSettings:
     """Weights of the terms; those of weight 0 are not computed.
 
@@ -37,17 +38,17 @@ class BoxLossSettings:
         epoch: steps that count as one.
     """
 
-    giou: float = 0.0
-    diou: float = 0.0
-    ciou: float = 0.0
-    l1: float = 0.0
-    smooth_l1: float = 0.0
-    center_l1: float = 0.0
-    center_mse: float = 0.0
-    size_l1: float = 0.0
-    variance: float = 0.0
-    ciou_ramp_epochs: float = 0.0
-    epoch: int = 200
+    giou: NotNegative = 0.0
+    diou: NotNegative = 0.0
+    ciou: NotNegative = 0.0
+    l1: NotNegative = 0.0
+    smooth_l1: NotNegative = 0.0
+    center_l1: NotNegative = 0.0
+    center_mse: NotNegative = 0.0
+    size_l1: NotNegative = 0.0
+    variance: NotNegative = 0.0
+    ciou_ramp_epochs: NotNegative = 0.0
+    epoch: Count = 200
 
     def weights(self, step: int) -> dict[str, float]:
         """The terms with a weight above 0, and their weights at ``step``."""
@@ -57,9 +58,7 @@ class BoxLossSettings:
         return weights
 
 
-TERMS = (
-    "giou", "diou", "ciou", "l1", "smooth_l1", "center_l1", "center_mse", "size_l1", "variance",
-)  # fmt: skip
+TERMS = (*IOU_LOSSES, "l1", "smooth_l1", "center_l1", "center_mse", "size_l1", "variance")
 
 
 def corners(boxes: Tensor) -> Tensor:

@@ -11,12 +11,12 @@ from torchvision.ops import box_iou
 
 from heatmap_locator.files import write_atomically
 
-from ..config import RegressionRecipe
 from ..draw.scenes import Scenes
 from ..shared.batches import SceneBatches
 from ..shared.module import RecipeModule, collapse_gauge
 from .losses import box_loss, corners
 from .network import Regressor
+from .recipe import RegressionRecipe
 
 FORMAT = "heatmap-locator-regressor/1"
 

@@ -5,16 +5,18 @@ ResNet-18 (He et al., 2016) with group instead of batch normalisation: pictures 
 other statistics, and a shared encoder would mix them in its running means.
 """
 
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torchvision.models import resnet18
 from torchvision.ops import FeaturePyramidNetwork
 
-ARCHITECTURES = ("pooled", "correlation")
+from ..settings import SETTINGS, Count
 
 MEAN_CENTER = 0.5
 MEAN_SIDE = 38.0
@@ -27,7 +29,7 @@ POOLED = 8
 MAP_CHANNELS = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=SETTINGS)
 class RegressorConfig:
     """The shape of a regressor.
 
@@ -42,10 +44,12 @@ class RegressorConfig:
         bias_at_mean: whether the last layer's bias starts at the mean box.
     """
 
-    architecture: str = "pooled"
-    piece_size: int = 64
-    hidden: int = 256
-    channels: int = 192
+    architecture: Literal["pooled", "correlation"] = "pooled"
+    # The backbone's coarsest map has a pixel for 32 of them.
+    piece_size: Annotated[int, Field(ge=32, multiple_of=32)] = 64
+    hidden: Count = 256
+    # In groups of GROUPS.
+    channels: Annotated[int, Field(ge=32, multiple_of=32)] = 192
     sigmoid: bool = True
     separate_heads: bool = False
     bias_at_mean: bool = False
@@ -123,7 +127,7 @@ class Regressor(nn.Module):
     """Shared encoder, comparison, MLP.
 
     Args:
-        config: its shape; an architecture that is none of ARCHITECTURES is a ValueError.
+        config: its shape.
         picture_size: side of the pictures in pixels, which the mean box depends on.
     """
 
@@ -134,10 +138,8 @@ class Regressor(nn.Module):
         self.compare: Pooled | PyramidCorrelation
         if config.architecture == "pooled":
             self.compare = Pooled()
-        elif config.architecture == "correlation":
-            self.compare = PyramidCorrelation(config.channels)
         else:
-            raise ValueError(f"architecture must be one of {ARCHITECTURES}")
+            self.compare = PyramidCorrelation(config.channels)
         outputs = (2, 2) if config.separate_heads else (4,)
         self.heads = nn.ModuleList(
             nn.Sequential(

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ..config import BaseRecipe
 from ..draw.capture import capture_pictures, capture_pieces
 from ..draw.pictures import PictureSource
 from ..draw.scenes import Scenes, collate, make_scene
+from .recipe import SceneRecipe
 
 STREAMS = {"train": 0, "validation": 1}
 Batch = TypeVar("Batch")
@@ -21,7 +21,7 @@ Batch = TypeVar("Batch")
 class SceneBatches(Dataset[Scenes]):
     """Scenes before capture, indexed by step."""
 
-    def __init__(self, source: PictureSource, recipe: BaseRecipe, stream: str) -> None:
+    def __init__(self, source: PictureSource, recipe: SceneRecipe, stream: str) -> None:
         self.source, self.recipe, self.stream = source, recipe, STREAMS[stream]
 
     def __getitem__(self, step: int) -> Scenes:

@@ -10,9 +10,9 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
-from ..config import LoopRecipe, recipe_from_dict
 from ..draw.scenes import Scenes
 from .batches import SceneBatches
+from .recipe import LoopRecipe
 
 
 def collapse_gauge(found: Tensor, truth: Tensor) -> Tensor:
@@ -57,11 +57,6 @@ class RecipeModule(L.LightningModule, ABC):
         self.capture_on_device = capture_on_device
         self.overfit = overfit
         self._optim = recipe.optim
-
-    @classmethod
-    def recipe_of(cls, checkpoint: dict[str, Any]) -> LoopRecipe:
-        """The recipe a checkpoint was trained by."""
-        return recipe_from_dict(checkpoint["hyper_parameters"]["recipe"], "checkpoint")
 
     @abstractmethod
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:

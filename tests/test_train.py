@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -299,6 +300,14 @@ def test_gradients_are_clipped_part_by_part() -> None:
     for part in module.model.children():
         norm = torch.stack([p.grad.norm() for p in part.parameters() if p.grad is not None]).norm()
         assert norm.item() == pytest.approx(module.recipe.optim.clip, rel=1e-3)
+
+
+def test_a_module_takes_its_place_from_the_trainer() -> None:
+    module = TrainingModule(tiny())
+    assert module.place == (0, 1)
+    module.trainer = SimpleNamespace(global_rank=1, world_size=3)
+    module.setup("fit")
+    assert module.place == (1, 3)
 
 
 def test_masked_centroid() -> None:

@@ -33,6 +33,10 @@ class RecipeModule(L.LightningModule, ABC):
 
     A subclass assigns ``self.model``.
 
+    Attributes:
+        place: this process' rank among those that train together, and how many they are; alone
+            until a trainer has said otherwise.
+
     Args:
         recipe: travels inside the checkpoints.
         capture_on_device: batches that arrive before capture, to be captured here; ``None`` where
@@ -56,6 +60,7 @@ class RecipeModule(L.LightningModule, ABC):
         self.lr = recipe.optim.learning_rate
         self.capture_on_device = capture_on_device
         self.overfit = overfit
+        self.place = 0, 1
         self._optim = recipe.optim
 
     @abstractmethod
@@ -76,11 +81,8 @@ class RecipeModule(L.LightningModule, ABC):
         batches = self.capture_on_device
         return batches.photographed(batch, batches.generator(step * world + rank))
 
-    @property
-    def place(self) -> tuple[int, int]:
-        """This process' rank among those that train together, and how many they are."""
-        trainer = self._trainer  # the property of that name raises where there is none
-        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+    def setup(self, stage: str) -> None:
+        self.place = self.trainer.global_rank, self.trainer.world_size
 
     def captured_validation(self, batch: Scenes, batch_idx: int) -> Scenes:
         """The validation batch as photographed, the same each time."""

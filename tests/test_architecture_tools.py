@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, dict[str, set[str]]] = {
         "locator": {"settings", "draw", "shared"},
         "outline": {"settings", "draw", "shared"},
         "regressor": {"settings", "draw", "shared"},
-        "ranker": {"settings", "draw"},
+        "ranker": {"settings", "draw", "shared"},
         "recipes": {"settings", "shared", "locator", "outline", "regressor", "ranker"},
         "loop": {"draw", "shared", "locator", "outline", "regressor", "recipes"},
         "cli": {"recipes", "loop", "ranker"},

@@ -97,9 +97,12 @@ def test_piece_at_an_angle_and_another_size(picture: np.ndarray, method: Method)
 def test_sift_knows_when_it_does_not_know(picture: np.ndarray) -> None:
     flat = np.full((100, 100, 4), 255, np.uint8)
     assert Sift().prepare(picture, GRID).locate(flat, 1) == []
-    assert Sift().prepare(np.full((400, 600, 3), 9, np.uint8), GRID).locate(
-        _exact(picture, 0, 0, 0), 1
-    ) == []  # fmt: skip
+    assert (
+        Sift()
+        .prepare(np.full((400, 600, 3), 9, np.uint8), GRID)
+        .locate(_exact(picture, 0, 0, 0), 1)
+        == []
+    )
 
 
 def test_hull() -> None:

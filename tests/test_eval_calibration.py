@@ -91,9 +91,19 @@ def _record(logits: list[float], right: bool, picture: str) -> Record:
     box = (0.0, 0.0, 10.0, 10.0) if right else (50.0, 50.0, 60.0, 60.0)
     found = tuple(Answer(box, 0.0, 1 / (1 + math.exp(-x))) for x in logits)
     return Record(
-        "ours", "p", "set", picture, 100, None, (0.0, 0.0, 10.0, 10.0), 0.0, (10.0, 10.0),
-        (100.0, 100.0), found, 1.0,
-    )  # fmt: skip
+        "ours",
+        "p",
+        "set",
+        picture,
+        100,
+        None,
+        (0.0, 0.0, 10.0, 10.0),
+        0.0,
+        (10.0, 10.0),
+        (100.0, 100.0),
+        found,
+        1.0,
+    )
 
 
 def test_features_come_from_the_scores() -> None:

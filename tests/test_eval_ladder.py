@@ -28,8 +28,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     picture = draw_picture(180, 120, np.random.default_rng(0))
     Image.fromarray(picture).save(bench / "one.png")
     Image.fromarray(picture).save(mine / "box.png")
-    rows: list[list[object]] = [["cutout", "photo", "puzzle", "x1", "y1", "x2", "y2",
-        "rotation", "rows", "cols"]]  # fmt: skip
+    rows: list[list[object]] = [
+        ["cutout", "photo", "puzzle", "x1", "y1", "x2", "y2", "rotation", "rows", "cols"]
+    ]
     for n in range(2):
         crop = picture[60:120, 60 * n : 60 * n + 60]
         cut = np.zeros((80, 80, 4), np.uint8)
@@ -119,8 +120,9 @@ def test_plans_hold_every_count_and_the_quick_one_less() -> None:
 def _record(score: float, right: bool, piece: str) -> Record:
     box = (0.0, 0.0, 10.0, 10.0)
     answer = Answer(box if right else (50.0, 50.0, 60.0, 60.0), 0.0, score)
-    return Record("ours", piece, "set", "p", 100, None, box, 0.0, (10.0, 10.0), (100.0, 100.0),
-        (answer,), 1.0)  # fmt: skip
+    return Record(
+        "ours", piece, "set", "p", 100, None, box, 0.0, (10.0, 10.0), (100.0, 100.0), (answer,), 1.0
+    )
 
 
 def test_worst_misses_are_the_surest_wrong_ones() -> None:

@@ -22,10 +22,21 @@ from heatmap_train.shared.batches import CapturedBatches
 from heatmap_train.shared.module import collapse_gauge
 
 FAMILY = {
-    "giou", "ciou", "ciou_smoothl1", "ciou_ramped", "l1", "l1_no_sigmoid", "center_size",
-    "mse_center", "bias_mean", "variance_penalty", "fpn_correlation", "lr_1e-3", "lr_2e-3",
+    "giou",
+    "ciou",
+    "ciou_smoothl1",
+    "ciou_ramped",
+    "l1",
+    "l1_no_sigmoid",
+    "center_size",
+    "mse_center",
+    "bias_mean",
+    "variance_penalty",
+    "fpn_correlation",
+    "lr_1e-3",
+    "lr_2e-3",
     "lr_1e-2",
-}  # fmt: skip
+}
 
 # Side 0.2, beside each other: a gap of 0.2 between them, so no overlap.  The enclosing box is
 # 0.6 x 0.2 (area 0.12, of which 0.08 is covered), its squared diagonal 0.4, the squared distance
@@ -266,9 +277,15 @@ def test_the_loop_trains_resumes_and_exports_a_regressor(tmp_path: Path) -> None
     def go(out: Path, **settings: object) -> None:
         torch.manual_seed(5)
         train(
-            small("variance_penalty"), pictures=None, out=out, workers=0, device="cpu",
-            precision="32-true", progress=False, **settings,
-        )  # type: ignore[arg-type]  # fmt: skip
+            small("variance_penalty"),
+            pictures=None,
+            out=out,
+            workers=0,
+            device="cpu",
+            precision="32-true",
+            progress=False,
+            **settings,
+        )  # type: ignore[arg-type]
 
     go(tmp_path / "whole")
     go(tmp_path / "parts", stop=1)

@@ -16,7 +16,8 @@ from heatmap_locator.weights import load_model, save_model
 from heatmap_train.cli import main
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.puzzles import PuzzleSettings, make_puzzle, paste, widened
-from heatmap_train.ranker.fit import Example, first_right, fit
+from heatmap_train.ranker.examples import Example
+from heatmap_train.ranker.fit import first_right, fit
 from heatmap_train.ranker.recipe import RankerRecipe
 from heatmap_train.recipes import load_recipe, recipe_names
 from heatmap_train.settings import build

@@ -6,20 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        raise InputError(f"{message} (see {self.prog} --help)")
+from heatmap_locator.options import Parser
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="heatmap-train",
         description="Train a model by a recipe. Without --pictures it draws its own.",
     )

@@ -161,8 +161,9 @@ def by_rotation(records: Sequence[Record], bins: int = 12) -> list[tuple[float, 
     right = np.array([both(r) for r in records], float)
     return [
         (b * width, int((index == b).sum()), float(right[index == b].mean()))
-        for b in range(bins) if (index == b).any()
-    ]  # fmt: skip
+        for b in range(bins)
+        if (index == b).any()
+    ]
 
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:

@@ -80,7 +80,7 @@ class Predictions:
             os.truncate(path, len(whole))
 
     def check_weights(self, method: str, weights: str | None) -> None:
-        """Refuses to mix answers of different weights.
+        """Refuse to mix answers of different weights.
 
         Raises:
             InputError: the file's records of ``method`` were made with others.
@@ -97,7 +97,7 @@ class Predictions:
         return {record.piece for record in self.records if record.method == method}
 
     def add(self, records: Iterable[Record]) -> None:
-        """Keeps records; on disk before the call returns."""
+        """Keep records; on disk before the call returns."""
         new = list(records)
         self.records += new
         if self.path is not None:

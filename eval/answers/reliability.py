@@ -37,10 +37,16 @@ def reliability(scores: Sequence[float], hits: Sequence[bool], bins: int = BINS)
     right = np.asarray(hits, bool)
     index = np.minimum((values * bins).astype(int), bins - 1)
     return [
-        Bin(b / bins, (b + 1) / bins, int((index == b).sum()), float(values[index == b].mean()),
-            float(right[index == b].mean()))
-        for b in range(bins) if (index == b).any()
-    ]  # fmt: skip
+        Bin(
+            b / bins,
+            (b + 1) / bins,
+            int((index == b).sum()),
+            float(values[index == b].mean()),
+            float(right[index == b].mean()),
+        )
+        for b in range(bins)
+        if (index == b).any()
+    ]
 
 
 def calibration_error(scores: Sequence[float], hits: Sequence[bool], bins: int = BINS) -> float:

@@ -14,9 +14,19 @@ from heatmap_locator.files import write_atomically
 from .gradients import SIDE, gradient_norms
 
 HEADINGS = (
-    "member", "picture", "parameters", "mean x, y", "std x, y", "truth std", "gauge", "r",
-    "IoU", "placed %", "loss", "min",
-)  # fmt: skip
+    "member",
+    "picture",
+    "parameters",
+    "mean x, y",
+    "std x, y",
+    "truth std",
+    "gauge",
+    "r",
+    "IoU",
+    "placed %",
+    "loss",
+    "min",
+)
 
 LEGEND = """\
 Centres in shares of the picture.  gauge: std of predicted centres over that of the true ones, 0
@@ -36,10 +46,19 @@ def cells(row: Mapping[str, Any]) -> list[str]:
         return "-" if row[key] is None else ", ".join(f"{v:.3f}" for v in row[key])
 
     return [
-        row["member"], f"{row['picture']}", f"{row['parameters'] / 1e6:.1f}M", pair("mean"),
-        pair("std"), pair("truth_std"), number("gauge", 2), number("correlation", 2),
-        number("iou", 3), number("placed", 1, 100), number("loss", 3), number("minutes", 1),
-    ]  # fmt: skip
+        row["member"],
+        f"{row['picture']}",
+        f"{row['parameters'] / 1e6:.1f}M",
+        pair("mean"),
+        pair("std"),
+        pair("truth_std"),
+        number("gauge", 2),
+        number("correlation", 2),
+        number("iou", 3),
+        number("placed", 1, 100),
+        number("loss", 3),
+        number("minutes", 1),
+    ]
 
 
 GRADIENT_HEADINGS = ("boxes", "GIoU", "DIoU", "CIoU", "centre: GIoU", "DIoU", "CIoU")

@@ -11,6 +11,7 @@ from heatmap_locator.options import whole
 
 from ..options import (
     add_device_argument,
+    add_json_argument,
     add_seed_argument,
     add_weights_argument,
     check_folders,
@@ -19,31 +20,56 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
+    from ..answers.metrics import Record
+    from ..methods.registry import Ours
     from ..protocols.tasks import PictureTask
 
 FEWEST = 50
 """Pieces; less tells nothing of probabilities."""
 
+PER_PICTURE = 2
+"""Many pictures tell more than many pieces of few."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--corpus-pictures", metavar="DIR", type=Path, help="the folder that was trained on: the "
-        "pictures held back from it are used; drawn without it")  # fmt: skip
+    add(
+        "--corpus-pictures",
+        metavar="DIR",
+        type=Path,
+        help="the folder that was trained on: the pictures held back from it are used; drawn "
+        "without it",
+    )
     add_weights_argument(parser)
-    add("--write", metavar="OUT", type=Path, required=True,
-        help="weights file to write, the same but for the calibration")  # fmt: skip
-    add("--pieces", metavar="N,...", type=listed(whole(2, 50_000)), default=[24, 150, 500, 1000],
-        help="pieces of the puzzles (default 24,150,500,1000)")  # fmt: skip
-    add("--per-count", metavar="N", type=whole(10, 10**6), default=200,
-        help="pieces asked of each count, half of them from photos (default 200)")  # fmt: skip
+    add(
+        "--write",
+        metavar="OUT",
+        type=Path,
+        required=True,
+        help="weights file to write, the same but for the calibration",
+    )
+    add(
+        "--pieces",
+        metavar="N,...",
+        type=listed(whole(2, 50_000)),
+        default=[24, 150, 500, 1000],
+        help="pieces of the puzzles (default 24,150,500,1000)",
+    )
+    add(
+        "--per-count",
+        metavar="N",
+        type=whole(10, 10**6),
+        default=200,
+        help="pieces asked of each count, half of them from photos (default 200)",
+    )
     add_seed_argument(parser)
     add_device_argument(parser)
     add("--out", metavar="DIR", type=Path, help="keeps predictions, which a later run goes on with")
-    add("--json", action="store_true", help="one JSON object instead of a table")
+    add_json_argument(parser, "a table")
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuses what can be told from the arguments alone."""
+    """Refuse what can be told from the arguments alone."""
     if args.corpus_pictures is not None:
         check_folders([args.corpus_pictures])
     check_weights(args)
@@ -57,41 +83,49 @@ def _tasks(args: argparse.Namespace, photos: bool) -> "Iterator[PictureTask]":
     from ..protocols.synthesis import captured_tasks
     from ..protocols.tasks import limited
 
-    # Two of each picture: many pictures tell more than many pieces of few.
     for count in args.pieces:
         groups = captured_tasks(
-            args.corpus_pictures, "validation", args.seed, count, 2, photos=photos
+            args.corpus_pictures, "validation", args.seed, count, PER_PICTURE, photos=photos
         )
         yield from limited(groups, args.per_count // 2)
 
 
-def run(args: argparse.Namespace) -> int:
-    from heatmap_locator.calibration import Calibration
+def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Record]":
+    """Answers of cut-outs and of photos, by the weights of that digest."""
     from heatmap_locator.report import Progress
-    from heatmap_locator.weights import load_model, save_model, shipped_weights
 
-    from ..answers.calibration import answers, assess, choose, rounded
     from ..answers.records import Predictions
     from ..answers.runner import run as ask
-    from ..methods.registry import Ours, digest
     from ..protocols.tasks import VERSION
 
-    source = Path(args.weights or shipped_weights())
-    model, extra = load_model(source)
-    method, name = Ours(args.weights, args.device), digest(source)
-    before, method.locator.calibration = method.locator.calibration, Calibration()
     progress, records = Progress(), []
     try:
         for photos in (False, True):
             folder = None if args.out is None else args.out / ("photos" if photos else "cutouts")
-            header = {"version": VERSION, "protocol": "calibration", "photos": photos,
-                "seed": args.seed, "per_picture": 2}  # fmt: skip
+            header = {"version": VERSION, "protocol": "calibration", "photos": photos}
+            header |= {"seed": args.seed, "per_picture": PER_PICTURE}
             predictions = Predictions(folder, header)
             predictions.check_weights("ours", name)
             ask(_tasks(args, photos), {"ours": method}, predictions, {"ours": name}, progress.say)
             records += predictions.records
     finally:
         progress.clear()
+    return records
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, fit, write the weights and print how the fit does."""
+    from heatmap_locator.calibration import Calibration
+    from heatmap_locator.weights import save_model, shipped_weights
+    from heatmap_train.shared.weights import stored_beside
+
+    from ..answers.calibration import answers, assess, choose, rounded
+    from ..methods.registry import Ours, digest
+
+    source = Path(args.weights or shipped_weights())
+    method = Ours(args.weights, args.device)
+    before, method.locator.calibration = method.locator.calibration, Calibration()
+    records = _records(args, method, digest(source))
     data = answers(records) if any(r.answers for r in records) else None
     if data is None or len(data.hits) < FEWEST or not 0 < data.hits.mean() < 1:
         count = 0 if data is None else len(data.hits)
@@ -99,20 +133,26 @@ def run(args: argparse.Namespace) -> int:
     rows = assess(data, before)
     chosen = choose(rows)
     calibration = rounded(chosen.calibration)
-    extra["calibration"] = calibration.to_extra()
-    save_model(model, args.write, extra)
-    shown = [
-        {"name": r.name, "log_loss": r.loss, "calibration_error": r.error,
-         "calibration": r.calibration.to_extra()}
-        for r in rows
-    ]  # fmt: skip
+    extra = {**stored_beside(source), "calibration": calibration.to_extra()}
+    save_model(method.locator.model, args.write, extra)
     if args.json:
-        result = {"pieces": len(data.hits), "right": float(data.hits.mean()), "rows": shown,
-            "chosen": chosen.name, "written": str(args.write)}  # fmt: skip
+        shown = [
+            {
+                "name": row.name,
+                "log_loss": row.loss,
+                "calibration_error": row.error,
+                "calibration": row.calibration.to_extra(),
+            }
+            for row in rows
+        ]
+        result = {"pieces": len(data.hits), "right": float(data.hits.mean()), "rows": shown}
+        result |= {"chosen": chosen.name, "written": str(args.write)}
         print(json.dumps(result, indent=2))
         return 0
-    print(f"{len(data.hits)} pieces, {100 * data.hits.mean():.1f}% right; "
-          "held-out pictures, 5-fold, but for the first row")  # fmt: skip
+    print(
+        f"{len(data.hits)} pieces, {100 * data.hits.mean():.1f}% right; "
+        "held-out pictures, 5-fold, but for the first row"
+    )
     print(f"{'calibration':24}{'log loss':>10}{'ECE':>8}")
     for row in rows:
         mark = "  chosen" if row is chosen else ""

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
 
-from ..options import PROG, add_device_argument, add_seed_argument, check_folders, listed
+from ..options import (
+    PROG,
+    add_device_argument,
+    add_json_argument,
+    add_seed_argument,
+    check_folders,
+    listed,
+)
 
 if TYPE_CHECKING:
     from heatmap_train.shared.recipe import SceneRecipe
@@ -38,26 +45,48 @@ QUICK = {"steps": 20, "batch": 2, "held_back": 8}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--out", metavar="DIR", type=Path, required=True, help="results.json, collapse.md, "
-        "gauge.png; members that are finished there are not trained again")  # fmt: skip
+    add(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="results.json, collapse.md, gauge.png; members that are finished there are not "
+        "trained again",
+    )
     add("--pictures", metavar="DIR", type=Path, help="folder of pictures; drawn without it")
-    add("--only", metavar="NAME,...", type=listed(str), help="of ours and the recipes in "
-        "regression/ (default all)")  # fmt: skip
-    add("--steps", metavar="N", type=whole(2, 10**7), help="steps of each member (default 120: "
-        "25 to 35 minutes for all on two cores)")  # fmt: skip
-    add("--batch", metavar="N", type=whole(1, 1024), help="pictures a step, 8 pieces of each "
-        "(default 4)")  # fmt: skip
-    add("--held-back", metavar="N", type=whole(2, 10**6), help="pictures that the table is "
-        "measured on (default 48)")  # fmt: skip
+    add(
+        "--only",
+        metavar="NAME,...",
+        type=listed(str),
+        help="of ours and the recipes in regression/ (default all)",
+    )
+    add(
+        "--steps",
+        metavar="N",
+        type=whole(2, 10**7),
+        help="steps of each member (default 120: 25 to 35 minutes for all on two cores)",
+    )
+    add(
+        "--batch",
+        metavar="N",
+        type=whole(1, 1024),
+        help="pictures a step, 8 pieces of each (default 4)",
+    )
+    add(
+        "--held-back",
+        metavar="N",
+        type=whole(2, 10**6),
+        help="pictures that the table is measured on (default 48)",
+    )
     add("--quick", action="store_true", help="a look at it: 20 steps of 2 pictures, 8 held back")
     add_seed_argument(parser)
     add("--workers", metavar="N", type=whole(0, 256), default=1, help="loader processes")
     add_device_argument(parser)
-    add("--json", action="store_true", help="one JSON object instead of the tables")
+    add_json_argument(parser, "the tables")
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuses what can be told from the arguments alone."""
+    """Refuse what can be told from the arguments alone."""
     if args.pictures is not None:
         check_folders([args.pictures])
     if args.out.exists() and not args.out.is_dir():

@@ -14,6 +14,7 @@ from heatmap_locator.errors import InputError
 from ..options import (
     METHODS,
     PROG,
+    add_dataset_argument,
     add_method_arguments,
     add_seed_argument,
     check_datasets,
@@ -22,6 +23,7 @@ from ..options import (
     listed,
     usable_methods,
 )
+from .asking import ask_methods
 
 if TYPE_CHECKING:
     from ..answers.metrics import Record
@@ -38,17 +40,34 @@ def _rung_name(text: str) -> str:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--out", metavar="DIR", type=Path, required=True, help="predictions, results.json, "
-        "results.md and pictures; a later run goes on with them")  # fmt: skip
+    add(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="predictions, results.json, results.md and pictures; a later run goes on with them",
+    )
     add("--quick", action="store_true", help="a small sample of every rung, in minutes")
-    add("--corpus", metavar="DIR", type=Path, help="a folder with bench/, pictures to measure on; "
-        "drawn without it")  # fmt: skip
-    add("--real", metavar="DIR", type=Path, help="a folder of sets, each with its manifest.csv; "
-        "skipped without it")  # fmt: skip
-    add("--dataset", metavar="DIR", type=Path, action="append", default=[], help="a set of your "
-        "own, with its manifest.csv; may be repeated")  # fmt: skip
-    add("--rungs", metavar="NAME,...", type=listed(_rung_name), default=list(RUNGS),
-        help=f"of {', '.join(RUNGS)} (default all)")  # fmt: skip
+    add(
+        "--corpus",
+        metavar="DIR",
+        type=Path,
+        help="a folder with bench/, pictures to measure on; drawn without it",
+    )
+    add(
+        "--real",
+        metavar="DIR",
+        type=Path,
+        help="a folder of sets, each with its manifest.csv; skipped without it",
+    )
+    add_dataset_argument(parser, "a set of your own, with its manifest.csv")
+    add(
+        "--rungs",
+        metavar="NAME,...",
+        type=listed(_rung_name),
+        default=list(RUNGS),
+        help=f"of {', '.join(RUNGS)} (default all)",
+    )
     add_method_arguments(parser, list(METHODS))
     add_seed_argument(parser)
     add("--write-results", metavar="PATH", type=Path, help="write results.md there as well")
@@ -56,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuses what can be told from the arguments alone."""
+    """Refuse what can be told from the arguments alone."""
     given = [folder for folder in (args.corpus, args.real, *args.dataset) if folder is not None]
     check_folders(given)
     if args.corpus is not None and not (args.corpus / "bench").is_dir():
@@ -84,8 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from heatmap_locator.report import Progress
 
     from ..answers.records import Predictions
-    from ..answers.runner import run as ask
-    from ..methods.registry import chosen_device, make_methods
+    from ..methods.registry import chosen_device
     from ..protocols import rungs as plans
     from ..protocols.tasks import VERSION
     from ..report.page import command_line, machine, page
@@ -106,13 +124,8 @@ def run(args: argparse.Namespace) -> int:
     predictions = {rung.name: Predictions(args.out / rung.name, rung.header) for rung in rungs}
     progress = Progress()
     try:
-        progress.say("loading")
-        methods, weights = make_methods(names, args.weights, args.loftr_weights, args.device)
-        for rung in rungs:
-            for name, digest in weights.items():
-                predictions[rung.name].check_weights(name, digest)
-        for rung in rungs:
-            ask(rung.tasks(None), methods, predictions[rung.name], weights, progress.say)
+        asked = [(rung.tasks(None), predictions[rung.name]) for rung in rungs]
+        weights = ask_methods(names, args, asked, progress.say)
         for rung in rungs:
             progress.say(f"drawing {rung.name}")
             _draw(rung, predictions[rung.name].records, args.out)
@@ -158,8 +171,9 @@ def _draw(rung: "Rung", records: "Sequence[Record]", out: Path) -> None:
     precision_by_coverage(records, rung.name, folder / "coverage.png")
     ours = [r for r in records if r.method == "ours"]
     if ours:
-        reliability_diagram(ours, f"{rung.name}: is the score a probability?",
-            folder / "reliability.png")  # fmt: skip
+        reliability_diagram(
+            ours, f"{rung.name}: is the score a probability?", folder / "reliability.png"
+        )
     misses = worst_misses(ours)
     if misses:
         title = f"{rung.name}, ours: the surest wrong answers"

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.options import whole
 
-from ..options import add_seed_argument, check_datasets, check_folders
+from ..options import (
+    add_dataset_argument,
+    add_json_argument,
+    add_seed_argument,
+    check_datasets,
+    check_folders,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,21 +27,33 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--pictures", metavar="DIR", type=Path, help="the folder that was trained on: photos are "
-        "drawn of the pictures held back from it; without it, of drawn pictures")  # fmt: skip
-    add("--count", metavar="N", type=whole(0, 10**6), default=400,
-        help="photos drawn (default 400)")  # fmt: skip
-    add("--size", metavar="N", type=whole(96, 4000), default=480,
-        help="their side in pixels (default 480)")  # fmt: skip
-    add("--dataset", metavar="DIR", type=Path, action="append", default=[], help="a set with its "
-        "manifest.csv, whose cut-outs are the truth of its photos; may be repeated")  # fmt: skip
+    add(
+        "--pictures",
+        metavar="DIR",
+        type=Path,
+        help="the folder that was trained on: photos are drawn of the pictures held back from it; "
+        "without it, of drawn pictures",
+    )
+    add(
+        "--count", metavar="N", type=whole(0, 10**6), default=400, help="photos drawn (default 400)"
+    )
+    add(
+        "--size",
+        metavar="N",
+        type=whole(96, 4000),
+        default=480,
+        help="their side in pixels (default 480)",
+    )
+    add_dataset_argument(
+        parser, "a set with its manifest.csv, whose cut-outs are the truth of its photos"
+    )
     add("--weights", metavar="PATH", type=Path, help="an outline network other than the packaged")
     add_seed_argument(parser)
-    add("--json", action="store_true", help="one JSON object instead of a table")
+    add_json_argument(parser, "a table")
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuses what can be told from the arguments alone."""
+    """Refuse what can be told from the arguments alone."""
     check_folders([*([args.pictures] if args.pictures else []), *args.dataset])
     check_datasets(args.dataset)
     if args.weights is not None and not args.weights.is_file():

@@ -13,7 +13,7 @@ from .protocol import Method, Prepared
 
 
 def digest(path: Path) -> str:
-    """Tells weights files apart: the first 12 digits of the file's SHA-256."""
+    """What tells weights files apart: the first 12 digits of the file's SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 

@@ -55,7 +55,7 @@ def judge(
     counts: np.ndarray,
     side: float,
 ) -> Judged:
-    """Asks for the outline of a photo; the rest are the parts of a ``Case``."""
+    """Ask for the outline of a photo; the rest are the parts of a ``Case``."""
     start = time.perf_counter()
     mask = find(rgb)
     seconds = time.perf_counter() - start

@@ -54,7 +54,7 @@ class PictureTask:
     pieces: list[PieceTask]
 
     def piece_id(self, piece: PieceTask) -> str:
-        """Tells the piece from all others of a run."""
+        """What tells the piece from all others of a run."""
         return f"{self.dataset}/{self.count}/{self.name}/{piece.name}"
 
 

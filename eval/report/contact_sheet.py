@@ -94,9 +94,12 @@ def upright(image: np.ndarray, rotation: float) -> np.ndarray:
         alpha = image[..., 3:].astype(np.float32) / 255
         rgb = (rgb * alpha + _GREY * (1 - alpha)).astype(np.uint8)
     shown: np.ndarray = cv2.warpAffine(
-        np.ascontiguousarray(rgb), to_cv2(matrix), (_SIDE, _SIDE), flags=cv2.INTER_AREA,
+        np.ascontiguousarray(rgb),
+        to_cv2(matrix),
+        (_SIDE, _SIDE),
+        flags=cv2.INTER_AREA,
         borderValue=(_GREY, _GREY, _GREY),
-    )  # fmt: skip
+    )
     return shown
 
 

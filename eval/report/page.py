@@ -98,8 +98,14 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         low, high = row["both_interval"]
         both, *rest = (_number(row[key], factor, digits) for _, key, factor, digits in _COLUMNS)
-        cells = [_NAMES.get(row["method"], row["method"]), row["group"], str(row["n"]), both,
-            f"{100 * low:.0f}-{100 * high:.0f}", *rest]  # fmt: skip
+        cells = [
+            _NAMES.get(row["method"], row["method"]),
+            row["group"],
+            str(row["n"]),
+            both,
+            f"{100 * low:.0f}-{100 * high:.0f}",
+            *rest,
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -123,8 +129,12 @@ def score_table(rows: Sequence[dict[str, Any]]) -> str:
         precision = [_number(row["precision_at"][str(c)], 100, 1) for c in COVERAGES]
         # Only ours claims to be a probability.
         error = _number(row["calibration_error"], 1, 3) if row["method"] == "ours" else "-"
-        cells = [_NAMES.get(row["method"], row["method"]), *precision,
-            _number(row["coverage_at_99"], 100, 1), error]  # fmt: skip
+        cells = [
+            _NAMES.get(row["method"], row["method"]),
+            *precision,
+            _number(row["coverage_at_99"], 100, 1),
+            error,
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -41,12 +41,25 @@ def lines(
         # Methods that do equally well lie on one another: ours on top, the others wider below.
         width = 1.6 if name == "ours" else 1.6 + 1.2 * (len(series) - index)
         order = 3.0 if name == "ours" else 2.0
-        axes.plot(xs, ys, "o-", color=colour, label=name, linewidth=width, markersize=width + 3,
-            zorder=order)  # fmt: skip
+        axes.plot(
+            xs,
+            ys,
+            "o-",
+            color=colour,
+            label=name,
+            linewidth=width,
+            markersize=width + 3,
+            zorder=order,
+        )
         bars = [p for p in points if len(p) == 4]
         if bars:
-            axes.vlines([p[0] for p in bars], [p[2] for p in bars], [p[3] for p in bars],
-                color=colour, alpha=0.35)  # fmt: skip
+            axes.vlines(
+                [p[0] for p in bars],
+                [p[2] for p in bars],
+                [p[3] for p in bars],
+                color=colour,
+                alpha=0.35,
+            )
     if log_x:
         axes.set_xscale("log")
     axes.set(title=title, xlabel=x_label, ylabel=y_label)
@@ -99,8 +112,13 @@ def reliability_diagram(records: Sequence[Record], title: str, path: Path) -> No
     figure, axes = lines({"ours": points}, title, "score", "share right")
     axes.plot([0, 1], [0, 1], "k--", linewidth=0.8, label="calibrated")
     for b in bins:
-        axes.annotate(str(b.n), (b.confidence, b.share), textcoords="offset points", xytext=(4, -9),
-            fontsize=7)  # fmt: skip
+        axes.annotate(
+            str(b.n),
+            (b.confidence, b.share),
+            textcoords="offset points",
+            xytext=(4, -9),
+            fontsize=7,
+        )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.legend(fontsize=8)
     save(figure, path)

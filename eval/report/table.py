@@ -5,11 +5,23 @@ from typing import Any
 
 from ..answers.metrics import Record, groups, summarize
 
-_SHARES = ("iou50", "top1", "top5", "rotation4", "rotation15", "both")
-_HEADINGS = (
-    "method", "group", "n", "IoU", "IoU>.5", "top-1", "top-5", "rot 4", "rot 15", "both",
-    "95%", "centre", "angle", "spread", "s/piece",
-)  # fmt: skip
+_SHARES = {
+    "IoU>.5": "iou50",
+    "top-1": "top1",
+    "top-5": "top5",
+    "rot 4": "rotation4",
+    "rot 15": "rotation15",
+    "both": "both",
+}
+_NUMBERS = {
+    "centre": ("center_error", 3),
+    "angle": ("angle_error", 1),
+    "spread": ("collapse", 2),
+    "s/piece": ("seconds", 2),
+}
+"""Key and digits by heading."""
+
+_HEADINGS = ("method", "group", "n", "IoU", *_SHARES, "95%", *_NUMBERS)
 
 LEGEND = """\
 IoU: mean overlap of the first box with the truth, and share of pieces from 0.5.  top-1, top-5:
@@ -48,12 +60,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["group"],
         str(row["n"]),
         f"{row['iou']:.3f}",
-        *(f"{100 * row[key]:.1f}" for key in _SHARES),
+        *(f"{100 * row[key]:.1f}" for key in _SHARES.values()),
         f"{100 * low:.0f}-{100 * high:.0f}",
         *(
             "-" if row[key] is None else f"{row[key]:.{digits}f}"
-            for key, digits in (
-                ("center_error", 3), ("angle_error", 1), ("collapse", 2), ("seconds", 2)
-            )
+            for key, digits in _NUMBERS.values()
         ),
-    )  # fmt: skip
+    )

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .tables import Rng, blur, noise
+from .noise import Rng, blur, noise
 
 
 def light(rng: Rng, image: np.ndarray) -> np.ndarray:

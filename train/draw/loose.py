@@ -6,7 +6,7 @@ import numpy as np
 from heatmap_locator.geometry import Array, clockwise, to_cv2
 
 from .cutter import cut_grid
-from .tables import Rng, blur, colour, noise
+from .noise import Rng, blur, colour, noise
 
 _CELL = 100.0
 _CARDBOARD = np.array([(0.62, 0.6, 0.57), (0.55, 0.45, 0.35), (0.85, 0.83, 0.8), (0.35, 0.4, 0.5)])

@@ -17,8 +17,9 @@ from ..settings import SETTINGS, Share, rising
 from .camera import light, photograph
 from .cutter import rasterize
 from .loose import coverage, lie_down, loose_outline, printed_part, surfaced
+from .noise import Rng
 from .pictures import PictureSource
-from .tables import Rng, draw_hand, draw_table
+from .tables import draw_hand, draw_table
 
 
 @settings_dataclass(frozen=True, config=SETTINGS)

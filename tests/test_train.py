@@ -258,12 +258,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(
 
 def test_training_starts_from_given_weights(finished: Path) -> None:
     module = TrainingModule(tiny())
-    loop.start_from(module, str(finished / "weights.safetensors"))
+    module.start_from(str(finished / "weights.safetensors"))
     best = checkpoint(finished / "best.ckpt")["state_dict"]
     assert_same(dict(module.state_dict()), dict(best), "state_dict")
     other = dataclasses.replace(tiny(), model=load_recipe("tiny").model)
     with pytest.raises(InputError, match="not the recipe's"):
-        loop.start_from(TrainingModule(other), str(finished / "weights.safetensors"))
+        TrainingModule(other).start_from(str(finished / "weights.safetensors"))
 
 
 def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> None:
@@ -272,13 +272,13 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
     model = dataclasses.replace(tiny().model, encoder="resnet34")
     large = TrainingModule(dataclasses.replace(tiny(), model=model))
     assert len(large.state_dict()) > len(small.state_dict())
-    loop.start_from(large, str(tmp_path / "small.safetensors"))
+    large.start_from(str(tmp_path / "small.safetensors"))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(large.model.encoder(images), small.model.encoder(images))
     large.write_weights(tmp_path / "large.safetensors", {})
     with pytest.raises(InputError, match="not the recipe's"):
-        loop.start_from(small, str(tmp_path / "large.safetensors"))
+        small.start_from(str(tmp_path / "large.safetensors"))
 
 
 def test_one_batch_is_learnt(pictures: Path, tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+_LEAST = {"steps": 1, "stop": 1, "workers": 0, "devices": 1, "nodes": 1}
+"""Smallest value of a flag."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(build_parser().parse_args(argv))
@@ -53,15 +57,10 @@ def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is not a folder; name another for --out")
-    for flag, value in (("--steps", args.steps), ("--stop", args.stop)):
-        if value is not None and value < 1:
-            raise InputError(f"{flag} must be at least 1")
-    if args.workers < 0:
-        raise InputError("--workers must be at least 0")
-    if args.devices < 1:
-        raise InputError("--devices must be at least 1")
-    if args.nodes < 1:
-        raise InputError("--nodes must be at least 1")
+    for name, least in _LEAST.items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name} must be at least {least}")
     if args.nodes > 1 and "NODE_RANK" not in os.environ:
         raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
     try:

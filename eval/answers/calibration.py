@@ -12,6 +12,7 @@ from .metrics import Record, both
 from .reliability import calibration_error
 
 FOLDS = 5
+"""Parts that the pictures are dealt into; each is judged by a fit of the others."""
 
 RIDGE = 1e-3
 """Keeps the weights of perfectly told classes finite; of features in standard deviations."""

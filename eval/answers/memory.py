@@ -10,6 +10,7 @@ from types import TracebackType
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _INTERVAL = 0.02
+"""Seconds between samples."""
 
 
 class PeakMemory:

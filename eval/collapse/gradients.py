@@ -11,6 +11,8 @@ SIDE = 0.03
 """Side of both boxes in shares of the picture, a piece of a puzzle of about 1,000."""
 
 DISTANCES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
+"""Of the centres in shares of the picture: from boxes that nearly touch to the far corner."""
+
 RANDOM_PAIRS = 4096
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from heatmap_locator.files import write_atomically
 
+from ..report.columns import in_columns, in_markdown
 from .gradients import SIDE, gradient_norms
 
 HEADINGS = (
@@ -68,23 +69,6 @@ def gradient_cells(row: Mapping[str, Any]) -> list[str]:
     names = ("giou", "diou", "ciou")
     keys = [*names, *(f"{name}_center" for name in names)]
     return [row["pairs"], *(f"{row[key]:.3f}" for key in keys)]
-
-
-def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, *rows]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if i else text.ljust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def draw_gauges(curves: Mapping[str, Sequence[tuple[int, float]]], path: Path) -> None:
@@ -148,9 +132,9 @@ def write(out: Path, result: dict[str, Any], as_json: bool) -> None:
         "anywhere at random:"
     )
     page = (
-        f"# Collapse\n\n{markdown(HEADINGS, table)}\n\n{LEGEND}\n\n{notes(result)}\n\n"
+        f"# Collapse\n\n{in_markdown(HEADINGS, table)}\n\n{LEGEND}\n\n{notes(result)}\n\n"
         f"![Collapse gauge over training](gauge.png)\n\n{heading}\n\n"
-        f"{markdown(GRADIENT_HEADINGS, slopes)}\n"
+        f"{in_markdown(GRADIENT_HEADINGS, slopes)}\n"
     )
     draw_gauges({row["member"]: row["curve"] for row in result["members"]}, out / "gauge.png")
     write_atomically(out / "collapse.md", page.encode())
@@ -158,5 +142,5 @@ def write(out: Path, result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(text)
         return
-    print(f"{text_table(HEADINGS, table)}\n\n{LEGEND}\n\n{notes(result)}\n")
-    print(f"{heading}\n{text_table(GRADIENT_HEADINGS, slopes)}")
+    print(f"{in_columns(HEADINGS, table)}\n\n{LEGEND}\n\n{notes(result)}\n")
+    print(f"{heading}\n{in_columns(GRADIENT_HEADINGS, slopes)}")

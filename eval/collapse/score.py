@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,6 +15,8 @@ from heatmap_train.locator.module import masked_centroid
 from heatmap_train.regressor.module import RegressionModule, paired_iou, true_boxes
 from heatmap_train.shared.batches import CapturedBatches
 from heatmap_train.shared.module import RecipeModule, collapse_gauge
+
+from ..methods.places import hull
 
 
 def located_boxes(model: HeatmapLocator, batch: Scenes) -> Tensor:
@@ -38,19 +39,12 @@ def located_boxes(model: HeatmapLocator, batch: Scenes) -> Tensor:
             maps = model.head(*model.correlate_bank(picture, pieces))
             place = decode(maps, rotations, gain, 1)[0]
             # The outline set upright about its reference point, and stretched by the size map.
-            points = _outline(mask[0].cpu().numpy()) - reference.cpu().numpy()
+            points = hull(mask[0].cpu().numpy()).astype(np.float32) - reference.cpu().numpy()
             points = points @ clockwise(-place.rotation).T / OVERSAMPLE * np.exp(place.log_size)
             x1, y1, x2, y2 = bounds(points + np.array([place.x, place.y]))
             corner, far = np.array([x1, y1]) / size, np.array([x2, y2]) / size
             found.append(np.concatenate([(corner + far) / 2, far - corner]))
     return torch.tensor(np.array(found), dtype=torch.float32)
-
-
-def _outline(mask: np.ndarray) -> np.ndarray:
-    """``(N, 2)`` corners of the hull of a mask's pixels."""
-    ys, xs = np.nonzero(mask > 0.5)
-    corners = [np.column_stack([xs + dx, ys + dy]) for dx in (0, 1) for dy in (0, 1)]
-    return cv2.convexHull(np.concatenate(corners).astype(np.float32))[:, 0]
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ MOST_PIXELS = 500_000
 """Of the picture; its cells become smaller than CELL where there are many."""
 
 _MULTIPLE = 8
+"""Sides of images are multiples of it: LoFTR matches at an eighth of the resolution."""
 
 
 class Loftr:

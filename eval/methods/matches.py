@@ -11,6 +11,8 @@ from heatmap_locator.placement import Placement
 from .places import hull, placement
 
 FEWEST_INLIERS = 4
+"""Two points fix a similarity; of two more it is hardly chance that they agree."""
+
 REPROJECTION = 3.0
 """Pixels of the picture that the two ends of a match may disagree by."""
 

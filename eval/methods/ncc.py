@@ -21,6 +21,7 @@ CELL = 24
 
 TURNS = 36
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
+"""Rotations, as many as the library's bank has, and sizes relative to what the outline implies."""
 
 FLAT = 0.3
 """Spread, in levels of 255, below which a window tells nothing but rounding."""

@@ -25,7 +25,9 @@ Case = tuple[np.ndarray, np.ndarray, np.ndarray, float]
 
 # A cut-out is laid on its photo where they correlate at least so.
 _SAME = 0.85
+# Of a cut-out in its photo, 2.5% apart.
 _SCALES = np.geomspace(0.5, 2.0, 57)
+# Pixels of the longer side at which the scale is looked for first.
 _COARSE = 120
 
 

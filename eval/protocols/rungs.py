@@ -1,6 +1,6 @@
 """The ladder's rungs: which protocols, of how many pieces, and what is known of them."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -81,87 +81,79 @@ def make_rungs(
         pictures: a folder of them; ``None`` draws some.
         datasets: folders with a ``manifest.csv``; none leaves out the rungs of real pieces.
     """
-
-    def header(protocol: str, photos: bool, **rest: Any) -> dict[str, Any]:
-        return {"version": VERSION, "protocol": protocol, "photos": photos, **rest}
-
-    def sized(size: Size) -> dict[str, Any]:
-        return {"seed": seed, "per_picture": size.per_picture}
-
-    def exact(only: Container[str] | None) -> Iterator[PictureTask]:
-        tasks = exact_tasks(pictures, seed, plan.exact.per_picture, only)
-        return tasks if only is not None else limited(tasks, plan.exact.limit)
-
-    def tiny(only: Container[str] | None) -> Iterator[PictureTask]:
-        tasks = tiny_tasks(pictures, seed, plan.tiny.per_picture, only)
-        return tasks if only is not None else limited(tasks, plan.tiny.limit)
-
-    def captured(photos: bool) -> Callable[[Container[str] | None], Iterator[PictureTask]]:
-        def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
-            for count, size in plan.captured.items():
-                own = captured_tasks(
-                    pictures, "all", seed, count, size.per_picture, photos, only=only
-                )
-                yield from own if only is not None else limited(own, size.limit)
-
-        return tasks
-
-    def real(photos: bool) -> Callable[[Container[str] | None], Iterator[PictureTask]]:
-        def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
-            groups = (limited(real_tasks(folder, photos), plan.real) for folder in datasets)
-            return chain.from_iterable(groups)
-
-        return tasks
-
-    by_count = {str(count): size.per_picture for count, size in plan.captured.items()}
-    rungs = [
-        Rung(
-            "exact",
-            "A 3000 x 2000 picture, 38 x 25 rectangles cut from the same file, quarter turns.",
-            "The setting in which heads that regress a box collapse to one constant box.",
-            header("exact", False, **sized(plan.exact)),
-            exact,
-        ),
-        Rung(
-            "tiny",
-            "256 x 256 pictures, 4 x 4 interlocking pieces of the same file on black, no alpha, "
-            "each in four quarter turns.",
-            "Published by claust/pussel on 76,800 pieces of other pictures: SIFT else NCC 82.2% "
-            "both right, best network 78.5%, masked NCC 76.9%, SIFT 43.6%.",
-            header("tiny", False, **sized(plan.tiny)),
-            tiny,
-        ),
-        Rung(
-            "captured",
-            "Interlocking pieces at any angle, picture and piece captured independently, cut out.",
-            "",
-            header("captured", False, seed=seed, per_picture=by_count),
-            captured(False),
-        ),
-        Rung(
-            "captured-photos",
-            "The same pieces on a background, without their outline.",
-            "",
-            header("captured", True, seed=seed, per_picture=by_count),
-            captured(True),
-        ),
-    ]
+    rungs = [_exact(plan.exact, seed, pictures), _tiny(plan.tiny, seed, pictures)]
+    rungs += [_captured(plan.captured, seed, pictures, photos) for photos in (False, True)]
     if datasets:
-        rungs += [
-            Rung(
-                "real",
-                "Photos and scans of real pieces, cut out.",
-                "Masked NCC in another program (36 turns, 5 scales): 77% on scans_2944, 100% on "
-                "phone_24, 90% on webcam_49; SIFT 1%, 89%, 43%.",
-                header("real", False),
-                real(False),
-            ),
-            Rung(
-                "real-photos",
-                "The same sets from the photos alone: the outline is found.",
-                "",
-                header("real", True),
-                real(True),
-            ),
-        ]
+        rungs += [_real(plan.real, datasets, photos) for photos in (False, True)]
     return rungs
+
+
+def _header(protocol: str, photos: bool = False, **rest: Any) -> dict[str, Any]:
+    return {"version": VERSION, "protocol": protocol, "photos": photos, **rest}
+
+
+def _exact(size: Size, seed: int, pictures: Path | None) -> Rung:
+    def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
+        found = exact_tasks(pictures, seed, size.per_picture, only)
+        return found if only is not None else limited(found, size.limit)
+
+    return Rung(
+        "exact",
+        "A 3000 x 2000 picture, 38 x 25 rectangles cut from the same file, quarter turns.",
+        "The setting in which heads that regress a box collapse to one constant box.",
+        _header("exact", seed=seed, per_picture=size.per_picture),
+        tasks,
+    )
+
+
+def _tiny(size: Size, seed: int, pictures: Path | None) -> Rung:
+    def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
+        found = tiny_tasks(pictures, seed, size.per_picture, only)
+        return found if only is not None else limited(found, size.limit)
+
+    return Rung(
+        "tiny",
+        "256 x 256 pictures, 4 x 4 interlocking pieces of the same file on black, no alpha, "
+        "each in four quarter turns.",
+        "Published by claust/pussel on 76,800 pieces of other pictures: SIFT else NCC 82.2% "
+        "both right, best network 78.5%, masked NCC 76.9%, SIFT 43.6%.",
+        _header("tiny", seed=seed, per_picture=size.per_picture),
+        tasks,
+    )
+
+
+def _captured(sizes: Mapping[int, Size], seed: int, pictures: Path | None, photos: bool) -> Rung:
+    def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
+        for count, size in sizes.items():
+            found = captured_tasks(pictures, "all", seed, count, size.per_picture, photos, only)
+            yield from found if only is not None else limited(found, size.limit)
+
+    cut_out = "Interlocking pieces at any angle, picture and piece captured independently, cut out."
+    by_count = {str(count): size.per_picture for count, size in sizes.items()}
+    return Rung(
+        "captured-photos" if photos else "captured",
+        "The same pieces on a background, without their outline." if photos else cut_out,
+        "",
+        _header("captured", photos, seed=seed, per_picture=by_count),
+        tasks,
+    )
+
+
+def _real(limit: int | None, datasets: Sequence[Path], photos: bool) -> Rung:
+    def tasks(only: Container[str] | None) -> Iterator[PictureTask]:
+        groups = (limited(real_tasks(folder, photos), limit) for folder in datasets)
+        return chain.from_iterable(groups)
+
+    known = (
+        "Masked NCC in another program (36 turns, 5 scales): 77% on scans_2944, 100% on "
+        "phone_24, 90% on webcam_49; SIFT 1%, 89%, 43%."
+    )
+    return Rung(
+        "real-photos" if photos else "real",
+        "The same sets from the photos alone: the outline is found."
+        if photos
+        else "Photos and scans of real pieces, cut out.",
+        "" if photos else known,
+        _header("real", photos),
+        tasks,
+    )

@@ -38,6 +38,7 @@ TEXTURE_LIMITS = (4.0, 12.0)
 
 _CUT_MARGIN = 0.15
 _PHOTO_MARGIN = (0.35, 0.8)
+"""Sides of a cell left around a piece: cut out, and least and most on a background."""
 
 
 def texture_spread(rgb: np.ndarray, mask: np.ndarray, cell: float) -> float:
@@ -82,13 +83,23 @@ def dataset_name(folder: Path | None) -> str:
     return "procedural" if folder is None else folder.resolve().name
 
 
-def _three_by_two(picture: np.ndarray) -> np.ndarray:
-    """The middle of a picture at EXACT_SIZE."""
+def _wanted(
+    source: PictureSource, folder: Path | None, only: Container[str] | None
+) -> Iterator[tuple[int, str]]:
+    """Numbers and names of the pictures of a source, those of the names given or all."""
+    for index, name in enumerate(_names(source, folder)):
+        if only is None or name in only:
+            yield index, name
+
+
+def _middle(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture, (H, W, 3) uint8, at ``size`` (width, height)."""
     height, width = picture.shape[:2]
-    w, h = min(width, round(height * 1.5)), min(height, round(width / 1.5))
+    aspect = size[0] / size[1]
+    w, h = min(width, round(height * aspect)), min(height, round(width / aspect))
     left, top = (width - w) // 2, (height - h) // 2
     crop = Image.fromarray(picture[top : top + h, left : left + w])
-    return np.asarray(crop.resize(EXACT_SIZE, Image.Resampling.LANCZOS))
+    return np.asarray(crop.resize(size, Image.Resampling.LANCZOS))
 
 
 def exact_tasks(
@@ -104,14 +115,12 @@ def exact_tasks(
     """
     source = PictureSource(folder, "all")
     (width, height), grid = EXACT_SIZE, EXACT_GRID
-    for index, name in enumerate(_names(source, folder)):
-        if only is not None and name not in only:
-            continue
+    for index, name in _wanted(source, folder, only):
         rng = np.random.default_rng([seed, index])
         if folder is None:
             picture = draw_picture(width, height, rng)
         else:
-            picture = _three_by_two(source[index])
+            picture = _middle(source[index], EXACT_SIZE)
         pieces = []
         for cell in rng.permutation(grid.pieces)[:per_picture]:
             row, col = divmod(int(cell), grid.cols)
@@ -125,15 +134,6 @@ def exact_tasks(
             box = (float(x1), float(y1), float(x2), float(y2))
             pieces.append(PieceTask(f"{row},{col}", image, box, 90.0 * quarters, texture))
         yield PictureTask(dataset_name(folder), name, picture, grid, grid.pieces, pieces)
-
-
-def _square(picture: np.ndarray) -> np.ndarray:
-    """The middle of a picture at TINY_SIDE."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    crop = Image.fromarray(picture[top : top + side, left : left + side])
-    return np.asarray(crop.resize((TINY_SIDE, TINY_SIDE), Image.Resampling.LANCZOS))
 
 
 def tiny_tasks(
@@ -153,11 +153,13 @@ def tiny_tasks(
     """
     source = PictureSource(folder, "all")
     side, grid, pad = TINY_SIDE, TINY_GRID, TINY_PADDING
-    for index, name in enumerate(_names(source, folder)):
-        if only is not None and name not in only:
-            continue
+    for index, name in _wanted(source, folder, only):
         rng = np.random.default_rng([seed, index])
-        picture = draw_picture(side, side, rng) if folder is None else _square(source[index])
+        picture = (
+            draw_picture(side, side, rng)
+            if folder is None
+            else _middle(source[index], (side, side))
+        )
         cut = cut_grid(grid.rows, grid.cols, side, side, rng)
         padded = np.pad(picture, ((pad, pad), (pad, pad), (0, 0)))
         pieces = []
@@ -201,9 +203,7 @@ def captured_tasks(
         only: names of the pictures wanted; ``None`` is all.
     """
     source = PictureSource(folder, split)
-    for index, name in enumerate(_names(source, folder)):
-        if only is not None and name not in only:
-            continue
+    for index, name in _wanted(source, folder, only):
         rng = np.random.default_rng([seed, index, count])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         image = source[index]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..answers.metrics import COVERAGES
 from ..protocols.rungs import Rung
+from .columns import in_markdown
 
 _COLUMNS: tuple[tuple[str, str, float, int], ...] = (
     # heading, key, factor, digits
@@ -94,7 +95,7 @@ def command_line(prog: str, argv: Sequence[str]) -> str:
 def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows of ``table.summaries``."""
     headings = ["method", "group", "n", "both", "95%", *(c[0] for c in _COLUMNS[1:])]
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    table = []
     for row in rows:
         low, high = row["both_interval"]
         both, *rest = (_number(row[key], factor, digits) for _, key, factor, digits in _COLUMNS)
@@ -106,8 +107,8 @@ def markdown_table(rows: Sequence[dict[str, Any]]) -> str:
             f"{100 * low:.0f}-{100 * high:.0f}",
             *rest,
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        table.append(cells)
+    return in_markdown(headings, table)
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:
@@ -122,7 +123,7 @@ def score_table(rows: Sequence[dict[str, Any]]) -> str:
         "answered at 99%",
         "ECE",
     ]
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    table = []
     for row in rows:
         if row["group"] != "all":
             continue
@@ -135,8 +136,8 @@ def score_table(rows: Sequence[dict[str, Any]]) -> str:
             _number(row["coverage_at_99"], 100, 1),
             error,
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        table.append(cells)
+    return in_markdown(headings, table)
 
 
 def page(

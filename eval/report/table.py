@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..answers.metrics import Record, groups, summarize
+from .columns import in_columns
 
 _SHARES = {
     "IoU>.5": "iou50",
@@ -43,14 +44,7 @@ def summaries(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows in columns; shares in per cent."""
-    lines = [_HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADINGS))]
-    shown = []
-    for line in lines:
-        names = [text.ljust(width) for text, width in zip(line[:2], widths[:2], strict=True)]
-        values = [text.rjust(width) for text, width in zip(line[2:], widths[2:], strict=True)]
-        shown.append("  ".join(names + values).rstrip())
-    return "\n".join(shown)
+    return in_columns(_HEADINGS, [_cells(row) for row in rows], names=2)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,9 @@ from .cutter import cut_grid
 from .noise import Rng, blur, colour, noise
 
 _CELL = 100.0
+"""Side of a cell in the units that outlines are cut in, before they are brought to area 1."""
+
+# RGB, 0..1, of the walls of a piece.
 _CARDBOARD = np.array([(0.62, 0.6, 0.57), (0.55, 0.45, 0.35), (0.85, 0.83, 0.8), (0.35, 0.4, 0.5)])
 
 

@@ -140,8 +140,8 @@ def make_scene(
     if not exact and rng.random() < settings.seams_share:
         picture = _draw_seams(picture, cut, origin, rng)
 
-    photos, masks, homographies, rotations, sizes, boxes = [], [], [], [], [], []
     chosen = rng.choice(rows * cols, settings.pieces, replace=rows * cols < settings.pieces)
+    pieces = []
     for index in chosen:
         outline = cut.outline(int(index // cols), int(index % cols)) + origin
         box = bounds(outline)
@@ -154,37 +154,41 @@ def make_scene(
         else:
             rotation = float(rng.uniform(0, 360))
             forward = _photo_homography(center, rotation, settings, rng)
-        from_source = forward @ to_working
-        photo = cv2.warpPerspective(
-            crop,
-            _centre_convention(from_source),
-            (PHOTO, PHOTO),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        in_photo = apply_homography(forward, outline)
-        upright = in_photo @ clockwise(-rotation).T / OVERSAMPLE
-        nominal = bounds(upright)
-        photos.append(photo)
-        masks.append(rasterize(in_photo.astype(np.float32), (PHOTO, PHOTO)))
-        homographies.append(np.linalg.inv(forward))
-        rotations.append(rotation)
-        sizes.append(
-            [
-                np.log((box[2] - box[0]) / (nominal[2] - nominal[0])),
-                np.log((box[3] - box[1]) / (nominal[3] - nominal[1])),
-            ]
-        )
-        boxes.append(box)
+        pieces.append(_piece(crop, to_working, outline, rotation, forward))
+    fields = {key: np.stack([piece[key] for piece in pieces]) for key in pieces[0]}
+    return {"pictures": picture.transpose(2, 0, 1), **fields, "exact": np.array(exact)}
+
+
+def _piece(
+    crop: np.ndarray, to_working: Array, outline: Array, rotation: float, forward: Array
+) -> dict[str, np.ndarray]:
+    """A piece as the fields of ``Scenes`` without the axes of batch and pieces.
+
+    Args:
+        crop: (H, W, 3) uint8, what its picture was made of.
+        to_working: 3x3, pixels of the crop to those of the picture.
+        outline: (N, 2) in the picture.
+        rotation: degrees.
+        forward: 3x3, pixels of the picture to those of the photo.
+    """
+    photo = cv2.warpPerspective(
+        crop,
+        _centre_convention(forward @ to_working),
+        (PHOTO, PHOTO),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    in_photo = apply_homography(forward, outline)
+    x1, y1, x2, y2 = bounds(outline)
+    left, top, right, bottom = bounds(in_photo @ clockwise(-rotation).T / OVERSAMPLE)
+    mask = rasterize(in_photo.astype(np.float32), (PHOTO, PHOTO))
     return {
-        "pictures": picture.transpose(2, 0, 1),
-        "photos": np.stack(photos).transpose(0, 3, 1, 2),
-        "masks": np.stack(masks)[:, None],
-        "homographies": np.stack(homographies),
-        "rotation": np.array(rotations),
-        "log_size": np.array(sizes),
-        "box": np.array(boxes),
-        "exact": np.array(exact),
+        "photos": photo.transpose(2, 0, 1),
+        "masks": mask[None],
+        "homographies": np.linalg.inv(forward),
+        "rotation": np.array(rotation),
+        "log_size": np.log([(x2 - x1) / (right - left), (y2 - y1) / (bottom - top)]),
+        "box": np.array([x1, y1, x2, y2]),
     }
 
 

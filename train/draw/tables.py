@@ -12,6 +12,7 @@ from .noise import Rng, colour, fractal, noise
 
 Table = Callable[[Rng, int, int, np.ndarray], np.ndarray]
 
+# RGB, 0..1, from light to dark.
 _SKINS = np.array(
     [
         (0.95, 0.78, 0.69),
@@ -22,6 +23,7 @@ _SKINS = np.array(
     ],
     np.float32,
 )
+# RGB, 0..1.
 _WOODS = np.array(
     [
         (0.86, 0.72, 0.53),

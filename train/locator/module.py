@@ -1,5 +1,6 @@
 """The training step: what a batch is asked, what it is scored by, what is logged."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from heatmap_locator.bank import bank_angles, rotate_piece
+from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import CELL, RIGHT_ANGLE, STRIDE
 from heatmap_locator.head import HeadMaps
 from heatmap_locator.model import EncodedImages, HeatmapLocator
-from heatmap_locator.weights import save_model
+from heatmap_locator.weights import load_model, save_model
 
 from ..draw.scenes import Scenes
 from ..shared.batches import SceneBatches
@@ -24,7 +26,8 @@ NEAR_STEPS = 1.5
 
 
 HEAD_WEIGHTS = {"heat": 0.1, "rank": 1.0, "size": 0.5, "offset": 0.5, "rotation": 0.5}
-"""The focal loss of a few pictures spikes by a factor of 50; at full weight it drowns the rest."""
+"""The focal loss of a few pictures spikes by a factor of 50; at full weight it drowns the rest
+(train/LOG.md, 2026-11-23: the head, at 576 pixels and with parabolas and the ranking loss)."""
 
 
 def masked_centroid(masks: Tensor) -> Tensor:
@@ -68,6 +71,40 @@ class TrainingModule(RecipeModule):
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         save_model(self.model, path, extra)
+
+    def start_from(self, weights: str) -> None:
+        """Take over the parameters of a weights file.
+
+        The file's model may have another encoder with the same layers and fewer blocks (resnet18
+        for resnet34): the blocks it lacks start as the identity, so that the larger model begins
+        where the smaller one stands (Chen et al., "Net2Net", 2016).  Where the recipe trains the
+        head alone, the head starts afresh and only the encoder and the weights of the two
+        correlations are taken.
+
+        Raises:
+            WeightsError: the file cannot be read.
+            InputError: it is of another shape than the recipe's model.
+        """
+        model, _ = load_model(weights)
+        state, own = model.state_dict(), self.model.state_dict()
+        # A residual block whose last norm is zero adds nothing to what passes it.
+        added = {
+            k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
+        }
+        if (
+            replace(model.config, encoder=self.recipe.model.encoder) != self.recipe.model
+            or any(k not in own or own[k].shape != v.shape for k, v in state.items())
+            or not all(k.startswith("encoder.backbone.layer1.") for k in added)
+        ):
+            raise InputError(
+                f"{weights}: its model is not the recipe's; change the recipe's [model]"
+            )
+        if not self.recipe.run.train_encoder:
+            fresh = {
+                k: v for k, v in own.items() if k.startswith("head.") and k != "head.log_weights"
+            }
+            state.update(fresh)
+        self.model.load_state_dict({**state, **added})
 
     # ------------------------------------------------------------------ training
 

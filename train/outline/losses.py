@@ -9,19 +9,25 @@ from .batches import PhotoBatch
 _NEAR = 9
 """Side in pixels of the square that an edge is near in."""
 
+_EDGE = 3
+"""How much more than elsewhere a pixel on the true edge weighs."""
+
+_SMOOTHING = 50
+"""Pixels added to both parts of Dice's quotient (Milletari et al., "V-Net", 2016, have none):
+photos without a piece must not ask for more than the entropy does."""
+
 
 def outline_loss(logits: Tensor, batch: PhotoBatch) -> tuple[Tensor, Tensor]:
     """Cross-entropy, four times dearer near the true edge, and the Dice loss of each photo."""
     masks, counts = batch.masks, batch.counts
     near = F.avg_pool2d(masks, _NEAR, 1, _NEAR // 2)
-    weights = counts * (1 + 3 * (4 * near * (1 - near)))
+    weights = counts * (1 + _EDGE * (4 * near * (1 - near)))
     entropy = F.binary_cross_entropy_with_logits(logits, masks, reduction="none")
     entropy = (weights * entropy).sum() / weights.sum().clamp_min(1)
     seen = logits.sigmoid() * counts
     both = (seen * masks * counts).sum((1, 2, 3))
     either = seen.sum((1, 2, 3)) + (masks * counts).sum((1, 2, 3))
-    # The constant keeps photos without a piece from asking for more than the entropy does.
-    dice = 1 - (2 * both + 50) / (either + 50)
+    dice = 1 - (2 * both + _SMOOTHING) / (either + _SMOOTHING)
     return entropy, dice.mean()
 
 

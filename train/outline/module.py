@@ -34,12 +34,6 @@ class OutlineModule(RecipeModule):
         self._found: list[tuple[Tensor, list[float]]] = []
 
     def start_from(self, weights: str) -> None:
-        """Take over the parameters of a weights file.
-
-        Raises:
-            WeightsError: the file cannot be read.
-            InputError: it is of another shape than the recipe's network.
-        """
         net = load_outline_net(weights)
         if dataclasses.replace(net.config, size=self.model.config.size) != self.model.config:
             raise InputError(f"{weights}: its network is not the recipe's; change its [outline]")
@@ -47,12 +41,6 @@ class OutlineModule(RecipeModule):
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         save_outline_net(self.model, path, extra)
-
-    def transfer_batch_to_device(  # type: ignore[override]
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> PhotoBatch:
-        names = [f.name for f in dataclasses.fields(PhotoBatch)]
-        return PhotoBatch(**{name: getattr(batch, name).to(device) for name in names})
 
     def training_step(self, batch: PhotoBatch, batch_idx: int) -> Tensor:
         entropy, dice = outline_loss(self.model(batch.images), batch)

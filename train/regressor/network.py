@@ -23,10 +23,13 @@ MEAN_SIDE = 38.0
 """Mean side of a training box in pixels of the picture, tabs included (cells of 32)."""
 
 GROUPS = 32
+"""Of channels that are normalised together (Wu and He, "Group Normalization", 2018)."""
+
 POOLED = 8
 """Cells on a side that a correlation map is averaged to."""
 
 MAP_CHANNELS = 16
+"""Of a level's correlation maps before they are averaged."""
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -15,6 +15,8 @@ from ..draw.scenes import Scenes, collate, make_scene
 from .recipe import SceneRecipe
 
 STREAMS = {"train": 0, "validation": 1}
+"""Part of the seed: what is trained on and what is held back never meet."""
+
 Batch = TypeVar("Batch")
 
 

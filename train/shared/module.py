@@ -10,6 +10,8 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from heatmap_locator.errors import InputError
+
 from ..draw.scenes import Scenes
 from .batches import SceneBatches
 from .recipe import LoopRecipe
@@ -67,10 +69,20 @@ class RecipeModule(L.LightningModule, ABC):
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         """Write the model as one safetensors file with ``extra`` inside."""
 
+    def start_from(self, weights: str) -> None:
+        """Take over the parameters of a weights file.
+
+        Raises:
+            WeightsError: the file cannot be read.
+            InputError: it is of another shape than the recipe's model, or none is to be given.
+        """
+        raise InputError("--init: this recipe starts from scratch; leave it out")
+
     def transfer_batch_to_device(
-        self, batch: Scenes, device: torch.device, dataloader_idx: int
-    ) -> Scenes:
-        return Scenes(**{f.name: getattr(batch, f.name).to(device) for f in fields(Scenes)})
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """The batch, a dataclass of tensors, on the device."""
+        return type(batch)(**{f.name: getattr(batch, f.name).to(device) for f in fields(batch)})
 
     def captured(self, batch: Scenes, batch_idx: int) -> Scenes:
         """The training batch as photographed."""

@@ -302,6 +302,44 @@ def test_gradients_are_clipped_part_by_part() -> None:
         assert norm.item() == pytest.approx(module.recipe.optim.clip, rel=1e-3)
 
 
+def decay_by_name(module: TrainingModule) -> dict[str, float]:
+    """Weight decay of every parameter of the model, by name, as its optimizer has it."""
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    return {name: decay[id(p)] for name, p in module.model.named_parameters()}
+
+
+def test_only_convolutions_and_matrices_decay() -> None:
+    module = TrainingModule(tiny())
+    decay = decay_by_name(module)
+    wanted = module.recipe.optim.weight_decay
+    assert wanted > 0
+    assert decay["head.log_weights"] == decay["head.readout"] == 0
+    norms = {
+        f"{name}.{part}"
+        for name, layer in module.model.named_modules()
+        if isinstance(layer, torch.nn.modules.batchnorm._NormBase | torch.nn.GroupNorm)
+        for part in ("weight", "bias")
+    }
+    assert len(norms & decay.keys()) > 20
+    for name, parameter in module.model.named_parameters():
+        left_out = name in norms or name.endswith("bias") or parameter.dim() <= 1
+        assert decay[name] == (0 if left_out else wanted), name
+    assert wanted in decay.values()
+
+
+def test_a_checkpoint_of_the_optimizer_before_is_told(
+    cut_short: Path, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(cut_short, out)
+    state = torch.load(out / "last.ckpt", weights_only=True)
+    state["optimizer_states"][0]["param_groups"].pop()
+    torch.save(state, out / "last.ckpt")
+    with pytest.raises(InputError, match="is of an earlier version; name another --out"):
+        run(tiny(), pictures, out, resume=True)
+
+
 def test_a_module_takes_its_place_from_the_trainer() -> None:
     module = TrainingModule(tiny())
     assert module.place == (0, 1)

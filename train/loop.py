@@ -31,6 +31,9 @@ from .shared.recipe import LoopRecipe, SceneRecipe
 SAVE_EVERY = 100
 """Steps between writes of last.ckpt."""
 
+PARAMETER_GROUPS = 2
+"""Of the optimizer: those that decay and those that do not; it once had one."""
+
 
 class Throughput(Callback):
     """Samples (pieces) per second, in the progress bar and the logs."""
@@ -168,10 +171,13 @@ def _step_reached(last: Path, recipe: LoopRecipe) -> int:
     try:
         checkpoint = torch.load(last, map_location="cpu", weights_only=True)
         step, trained_by = int(checkpoint["global_step"]), recipe_of(checkpoint)
+        groups = len(checkpoint["optimizer_states"][0]["param_groups"])
     except Exception as error:  # torch raises almost anything on a damaged file
         raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
     if trained_by != recipe:
         raise InputError(f"{last}: was trained by another recipe; name another --out folder")
+    if groups != PARAMETER_GROUPS:
+        raise InputError(f"{last}: is of an earlier version; name another --out folder")
     return step
 
 

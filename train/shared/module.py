@@ -30,6 +30,23 @@ def collapse_gauge(found: Tensor, truth: Tensor) -> Tensor:
     return (found.std(0) / truth.std(0).clamp_min(1e-6)).mean()
 
 
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: convolutions and matrices, which decay, and all others, which do not.
+
+    Gains and biases of norms, biases of layers, and the head's own ``log_weights`` and
+    ``readout`` are of one dimension or none.  There zero is no neutral value, so that decay would
+    be a wrong prior instead of a mild one (Loshchilov and Hutter, "Decoupled Weight Decay
+    Regularization", 2019, decay everything; leaving these out is usual since He et al., "Bag of
+    Tricks for Image Classification", 2019).
+    """
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    return [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
 class RecipeModule(L.LightningModule, ABC):
     """A model trained by a recipe; everything random in it follows from the seed and the step.
 
@@ -120,9 +137,8 @@ class RecipeModule(L.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         settings = self._optim
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.lr, weight_decay=settings.weight_decay, fused=True
-        )
+        groups = parameter_groups(self.model, settings.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, fused=True)
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(1, settings.warmup))

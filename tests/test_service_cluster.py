@@ -27,8 +27,9 @@ from heatmap_locator.service.settings import Settings
 # Processes take long to start on a busy machine.
 os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")
 os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
-ray = pytest.importorskip("ray")
-serve = pytest.importorskip("ray.serve")
+NEEDS = "needs Ray: make test-all, or pip install --editable '.[cluster]'"
+ray = pytest.importorskip("ray", reason=NEEDS)
+serve = pytest.importorskip("ray.serve", reason=NEEDS)
 
 
 @pytest.fixture(scope="module")

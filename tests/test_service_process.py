@@ -146,7 +146,9 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     return true()
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at open files")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="looks at open files in /proc: on Linux"
+)
 
 
 def test_a_client_that_sends_no_head_is_hung_up_on(server: Server) -> None:

@@ -30,6 +30,7 @@ os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
 NEEDS = "needs Ray: make test-all, or pip install --editable '.[cluster]'"
 ray = pytest.importorskip("ray", reason=NEEDS)
 serve = pytest.importorskip("ray.serve", reason=NEEDS)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -303,6 +303,7 @@ def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weight
     assert "s3cret" not in output
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_all_it_acknowledged(
     tmp_path: Path, plain_weights: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_ranks_take_turns() -> None:
     assert first(FromStep(0, repeat=0, rank=1, world=2)) == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_the_doubled_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

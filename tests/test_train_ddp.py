@@ -154,7 +154,7 @@ def test_two_processes_are_one_with_the_doubled_batch(
         timeout=280,
         cwd=tmp_path,
         env={
-            **{**os.environ, "OMP_NUM_THREADS": "1", "SEEN": str(tmp_path / "seen by two")},
+            **{**os.environ, "SEEN": str(tmp_path / "seen by two")},
             "PYTHONPATH": str(Path(__file__).parent),
         },
     )

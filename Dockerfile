@@ -15,7 +15,7 @@ ENV PATH=/opt/venv/bin:$PATH
 # torch first: it is most of the image and changes least.
 COPY constraints.txt ./
 RUN index=https://download.pytorch.org/whl/$([ "$DEVICE" = cuda ] && echo cu128 || echo cpu) \
-    && pip install --index-url "$index" --constraint constraints.txt torch torchvision
+    && pip install --index-url "$index" --constraint constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY heatmap_locator heatmap_locator
 COPY train train

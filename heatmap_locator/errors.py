@@ -15,3 +15,7 @@ class NoPieceError(InputError):
 
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
+
+
+class MissingPackageError(HeatmapLocatorError, ImportError):
+    """An optional package that this use needs is not installed; the message says how."""

@@ -249,6 +249,6 @@ def backbone(name: str, inputs: int, depth: int) -> nn.Module:
         return resnet(name, inputs, depth)
     if name == MOBILENET and depth <= 3:
         return Nested(MobileNetV3(inputs, depth))
-    from heatmap_locator.zoo import zoo_encoder
+    from heatmap_locator.model.zoo import zoo_encoder
 
     return zoo_encoder(name, inputs, depth)

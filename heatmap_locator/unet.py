@@ -90,6 +90,6 @@ def unet(name: str, inputs: int, channels: Sequence[int], classes: int) -> nn.Mo
     """
     if name in RESNET_BLOCKS or name == MOBILENET:
         return UNet(backbone(name, inputs, len(channels)), channels, classes, ChannelNorm)
-    from heatmap_locator.zoo import zoo_unet
+    from heatmap_locator.model.zoo import zoo_unet
 
     return zoo_unet(name, inputs, channels, classes)

@@ -243,7 +243,7 @@ class Puzzle:
         resized = cv2.resize(self.picture, (width, height), interpolation=way)
         working = _tensor(resized, self.locator.device)
         with autocast(self.locator.device):
-            encoded = self.locator.model.encode_picture(working)
+            encoded = self.locator.model.encode_picture(working).kept()
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
         field = Field(working[0], encoded.pixels[0].float(), self.grid)
         return _Level(field, encoded, back)

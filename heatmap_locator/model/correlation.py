@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.filters import maximum_filter
-from heatmap_locator.overlap_save import (
+from heatmap_locator.model.filters import maximum_filter
+from heatmap_locator.model.overlap_save import (
     OverlapSave,
     PictureTiles,
     Tiling,

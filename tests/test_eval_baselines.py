@@ -10,7 +10,7 @@ from heatmap_eval.methods.protocol import Method
 from heatmap_eval.methods.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
 from heatmap_locator.grid import Grid
-from heatmap_locator.template import match_template
+from heatmap_locator.search.template import match_template
 from heatmap_train.draw.procedural import draw_picture
 
 GRID = Grid(4, 6)

@@ -18,8 +18,8 @@ from heatmap_eval.answers.reliability import (
     reliability,
 )
 from heatmap_eval.cli import main
-from heatmap_locator.calibration import MOST_MARGIN, Calibration
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.calibration import MOST_MARGIN, Calibration
+from heatmap_locator.model.files import load_model
 from heatmap_train.draw.pictures import in_validation
 from heatmap_train.draw.procedural import draw_picture
 

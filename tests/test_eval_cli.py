@@ -12,9 +12,9 @@ from PIL import Image
 
 from heatmap_eval.cli import COMMANDS, main
 from heatmap_eval.options import METHODS
-from heatmap_locator.model import HeatmapLocator, ModelConfig
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.options import Parser
-from heatmap_locator.weights import save_model
 from heatmap_train.draw.procedural import draw_picture
 
 OUTPUT_ROWS = "method  group"

@@ -12,8 +12,8 @@ from heatmap_eval.collapse import score as collapse_score
 from heatmap_eval.collapse.gradients import gradient_norms
 from heatmap_eval.collapse.score import located_boxes, spread
 from heatmap_eval.commands import collapse
-from heatmap_locator.model import HeatmapLocator
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.files import load_model
+from heatmap_locator.model.network import HeatmapLocator
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.recipes import load_recipe, recipe_names
 from heatmap_train.regressor.module import paired_iou, true_boxes

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError, WeightsError
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.files import load_model
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.scenes import Scenes
 from heatmap_train.loop import make_module, train

@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.geometry import CELL, angle_difference, bounds, clockwise
+from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_train.draw.cutter import rasterize
 from heatmap_train.draw.scenes import (
     PHOTO,

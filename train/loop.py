@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.precision import supports_bfloat16
+from heatmap_locator.model.precision import supports_bfloat16
 
 from .draw.pictures import PictureSource
 from .locator.module import TrainingModule

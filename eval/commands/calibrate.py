@@ -92,7 +92,7 @@ def _tasks(args: argparse.Namespace, photos: bool) -> "Iterator[PictureTask]":
 
 def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Record]":
     """Answers of cut-outs and of photos, by the weights of that digest."""
-    from heatmap_locator.report import Progress
+    from heatmap_locator.command.report import Progress
 
     from ..answers.records import Predictions
     from ..answers.runner import run as ask
@@ -115,8 +115,8 @@ def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Recor
 
 def run(args: argparse.Namespace) -> int:
     """Ask, fit, write the weights and print how the fit does."""
-    from heatmap_locator.calibration import Calibration
-    from heatmap_locator.weights import save_model, shipped_weights
+    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.model.files import save_model, shipped_weights
     from heatmap_train.shared.weights import stored_beside
 
     from ..answers.calibration import answers, assess, choose, rounded

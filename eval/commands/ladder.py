@@ -99,8 +99,8 @@ def _datasets(args: argparse.Namespace) -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from heatmap_locator.command.report import Progress
     from heatmap_locator.files import write_atomically
-    from heatmap_locator.report import Progress
 
     from ..answers.records import Predictions
     from ..methods.registry import chosen_device

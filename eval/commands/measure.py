@@ -71,8 +71,8 @@ class Measure(ABC):
 
     def run(self, args: argparse.Namespace) -> int:
         """Ask what is missing, and print and write the table."""
+        from heatmap_locator.command.report import Progress
         from heatmap_locator.files import write_atomically
-        from heatmap_locator.report import Progress
 
         from ..answers.records import Predictions
         from ..protocols.tasks import VERSION, limited

@@ -5,7 +5,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array, bounds, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline import find_outline
+from heatmap_locator.outline.find import find_outline
 from heatmap_locator.placement import Placement
 
 

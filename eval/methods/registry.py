@@ -51,7 +51,7 @@ def make_methods(
     Raises:
         WeightsError: weights that cannot be used.
     """
-    from heatmap_locator.weights import shipped_weights
+    from heatmap_locator.model.files import shipped_weights
 
     from .ncc import Ncc
     from .shared import Shared

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as settings_dataclass
 
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
-from heatmap_locator.shape import disc
+from heatmap_locator.outline.shape import disc
 
 from ..settings import SETTINGS, Count, Share, rising
 from .capture import capture_pictures

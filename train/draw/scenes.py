@@ -10,8 +10,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.geometry import CELL, Array, bounds, clockwise
+from heatmap_locator.model.bank import OVERSAMPLE
 
 from ..settings import SETTINGS, Count, NotNegative, Share
 from .cutter import Cut, cut_grid, rasterize

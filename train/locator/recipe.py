@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from heatmap_locator.model import ModelConfig
+from heatmap_locator.model.network import ModelConfig
 
 from ..settings import SETTINGS, Count, NotNegative, Whole
 from ..shared.recipe import LoopSettings, SceneRecipe

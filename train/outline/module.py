@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size
-from heatmap_locator.outline_net import OutlineNet, load_outline_net, save_outline_net
+from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.network import OutlineNet, load_outline_net, save_outline_net
 
 from ..shared.module import RecipeModule
 from .batches import PhotoBatch

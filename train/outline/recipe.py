@@ -5,7 +5,7 @@ from dataclasses import field
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from heatmap_locator.outline_net import OutlineConfig
+from heatmap_locator.outline.network import OutlineConfig
 
 from ..draw.photos import PhotoSettings
 from ..settings import SETTINGS, Count

@@ -17,7 +17,7 @@ from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.locator import Locator
-from heatmap_locator.ranker import FEATURES
+from heatmap_locator.model.ranker import FEATURES
 
 from ..draw.pictures import PictureSource
 from ..draw.puzzles import PhotographedPuzzle, make_puzzle

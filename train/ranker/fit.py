@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heatmap_locator.command.report import Progress
 from heatmap_locator.errors import InputError
 from heatmap_locator.locator import Locator
-from heatmap_locator.ranker import FEATURES
-from heatmap_locator.report import Progress
-from heatmap_locator.weights import save_model
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.ranker import FEATURES
 
 from ..draw.pictures import PictureSource
 from ..shared.weights import stored_beside

@@ -55,9 +55,6 @@ ALLOWED: dict[str, set[str]] = {
 """Rooms that a room may import, besides itself."""
 
 UNMENDED: set[frozenset[str]] = {
-    frozenset(
-        f"heatmap_eval.{name}" for name in ("loftr", "matches", "methods", "ncc", "shared", "sift")
-    ),
     frozenset(f"heatmap_locator.service.{name}" for name in ("locating", "service")),
 }
 """Circles that are known.  One that is mended has to be taken out of here."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from heatmap_locator.command.report import display_name
-from heatmap_locator.errors import NoPieceError
+from heatmap_locator.errors import NoPieceError, display_name
 from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.find import (

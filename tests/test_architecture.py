@@ -104,6 +104,8 @@ def room_of(module: str) -> str:
         return package
     if not path:
         return "face"
+    if path == ["__main__"]:
+        return "command"
     if path[0] in ROOMS or (len(path) == 1 and path[0] in ("locator", "puzzle")):
         return path[0]
     if len(path) == 1 and path[0] in GROUND:

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import MOBILENET, MobileNetV3, ResNet, backbone
+from heatmap_locator.model.backbones import MOBILENET, MobileNetV3, ResNet, backbone
 from heatmap_locator.model.encoder import Encoder
 from heatmap_locator.model.files import load_model
 from heatmap_locator.model.head import CHANNELS, CONTEXT, CenterHead
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.unet import UNet, unet
 from heatmap_locator.outline.network import OutlineConfig, OutlineNet
-from heatmap_locator.unet import UNet, unet
 
 needs_smp = pytest.mark.skipif(
     importlib.util.find_spec("segmentation_models_pytorch") is None,

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import backbone
 from heatmap_locator.command.cli import main
 from heatmap_locator.errors import InputError, MissingPackageError, WeightsError
+from heatmap_locator.model.backbones import backbone
 from heatmap_locator.model.files import load_model, save_model
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
-from heatmap_locator.unet import unet
+from heatmap_locator.model.unet import unet
 
 needs_smp = pytest.mark.skipif(
     importlib.util.find_spec("segmentation_models_pytorch") is None,

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import backbone
 from heatmap_locator.geometry import CELL
+from heatmap_locator.model.backbones import backbone
 from heatmap_locator.model.filters import blur, gaussian_kernel
 
 CONTRAST_SIGMA = CELL / 5

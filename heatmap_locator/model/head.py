@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.unet import unet
+from heatmap_locator.model.unet import unet
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""

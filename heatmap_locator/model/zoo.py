@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import ChannelNorm
 from heatmap_locator.errors import InputError, MissingPackageError
+from heatmap_locator.model.norm import ChannelNorm
 
 # A side that every halving of five divides; more than one pixel is left for any norm.
 _PROBE = 64

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import RESNET_BLOCKS, BasicBlock, Nested, ResNet
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
+from heatmap_locator.model.backbones import RESNET_BLOCKS, BasicBlock, Nested, ResNet
 from heatmap_locator.model.files import read_weights
 from heatmap_locator.model.precision import autocast
+from heatmap_locator.model.unet import UNet
 from heatmap_locator.outline.shape import fill_holes
-from heatmap_locator.unet import UNet
 
 FORMAT = "heatmap-outline/1"
 SHIPPED = "outline.safetensors"

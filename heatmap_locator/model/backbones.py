@@ -12,23 +12,14 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heatmap_locator.model.norm import ChannelNorm
+
 Norm = Callable[[int], nn.Module]
 
 RESNET_STEM = 64
 RESNET_CHANNELS = (64, 128, 256, 512)
 RESNET_BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 MOBILENET = "timm-mobilenetv3_small_minimal_100"
-
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel of ``(N, C, H, W)``.
-
-    Batch statistics would tie a picture's features to the pieces encoded beside it, and a piece's
-    to its fill; this normalises every place by itself, the same in training and afterwards.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def draw_weights(module: nn.Module) -> None:

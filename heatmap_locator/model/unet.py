@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import MOBILENET, RESNET_BLOCKS, ChannelNorm, Norm, backbone
+from heatmap_locator.model.backbones import MOBILENET, RESNET_BLOCKS, Norm, backbone
+from heatmap_locator.model.norm import ChannelNorm
 
 
 def _convolution(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from heatmap_eval import collapse, collapse_score
-from heatmap_eval.box_gradients import gradient_norms
 from heatmap_eval.cli import main
-from heatmap_eval.collapse_score import located_boxes, spread
+from heatmap_eval.collapse import score as collapse_score
+from heatmap_eval.collapse.gradients import gradient_norms
+from heatmap_eval.collapse.score import located_boxes, spread
+from heatmap_eval.commands import collapse
 from heatmap_locator.model.files import load_model
 from heatmap_locator.model.network import HeatmapLocator
-from heatmap_train.config import load_recipe, recipe_names
-from heatmap_train.data import SceneBatches
-from heatmap_train.pictures import PictureSource
-from heatmap_train.regression import paired_iou, true_boxes
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.recipes import load_recipe, recipe_names
+from heatmap_train.regressor.module import paired_iou, true_boxes
+from heatmap_train.shared.batches import SceneBatches
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

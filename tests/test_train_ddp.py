@@ -21,10 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from heatmap_train import loop
-from heatmap_train.config import load_recipe
-from heatmap_train.data import CapturedBatches, FromStep
-from heatmap_train.pictures import in_validation
-from heatmap_train.scenes import Scenes
+from heatmap_train.draw.pictures import in_validation
+from heatmap_train.draw.scenes import Scenes
+from heatmap_train.recipes import load_recipe
+from heatmap_train.shared.batches import CapturedBatches, FromStep
 
 STEPS = 4
 RECIPE = f"""

@@ -132,6 +132,7 @@ def test_the_larger_model_has_to_earn_it(by_margin: bool, name: str) -> None:
     assert choose(rows).name == name
 
 
+@pytest.mark.slow
 def test_calibrate_writes_weights_that_hold_it(
     plain_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,6 +125,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_files(done: Path) -> None:
     result = json.loads((done / "results.json").read_text())
     assert [row["member"] for row in result["members"]] == ["ours", "l1_no_sigmoid"]
@@ -143,6 +144,7 @@ def test_the_command_writes_its_files(done: Path) -> None:
     assert not list(done.glob("*/*.ckpt"))
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_trained_again(
     done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +161,7 @@ def test_what_is_finished_is_not_trained_again(
     assert (done / "results.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_member_cut_short_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:
@@ -199,6 +202,7 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (done / "results.json").read_text()
     assert main([*arguments(done), "--seed", "1"]) == 2

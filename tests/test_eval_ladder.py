@@ -45,6 +45,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 RUNGS = "tiny,captured,captured-photos,real,real-photos"
 
 
+@pytest.mark.slow
 def test_ladder_end_to_end_and_on(
     data: Path, plain_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

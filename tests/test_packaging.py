@@ -16,7 +16,7 @@ COMMANDS = ("heatmap-predict", "heatmap-serve", "heatmap-train", "heatmap-eval")
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("build", "setuptools", "pip")),
-    reason="needs build, setuptools and pip",
+    reason="needs build, setuptools and pip: make test, or pip install pip '.[dev]'",
 )
 
 

@@ -273,6 +273,7 @@ def test_a_table_keeps_the_defaults_of_the_family() -> None:
     assert (own.scenes.size, own.scenes.pieces) == (256, 3)
 
 
+@pytest.mark.slow
 def test_the_loop_trains_resumes_and_exports_a_regressor(tmp_path: Path) -> None:
     def go(out: Path, **settings: object) -> None:
         torch.manual_seed(5)

@@ -281,6 +281,7 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
         small.start_from(str(tmp_path / "large.safetensors"))
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny(steps=40, validate_every=40)
     recipe = dataclasses.replace(

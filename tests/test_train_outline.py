@@ -122,6 +122,7 @@ def test_the_loss_wants_the_mask_where_it_counts() -> None:
     assert overlap(right.sigmoid(), masks).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_run_learns_its_one_batch_and_writes_a_network(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = [_recipe(tmp_path, 60), "--out", str(out), "--workers", "0", "--overfit"]
@@ -133,6 +134,7 @@ def test_a_run_learns_its_one_batch_and_writes_a_network(tmp_path: Path) -> None
     assert float(rows[-1]["train/entropy"]) < 0.6 * float(rows[0]["train/entropy"])
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     recipe, states = _recipe(tmp_path, 6), []
     for name, stops in (("straight", [6]), ("resumed", [3, 6])):

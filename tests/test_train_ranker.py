@@ -128,6 +128,7 @@ def test_too_few_examples_are_refused() -> None:
         fit([one] * 49 + [alike] * 60, 0.0)
 
 
+@pytest.mark.slow
 def test_the_command_fits_keeps_its_examples_and_goes_on(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

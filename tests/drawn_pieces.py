@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.geometry import similarity
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 Rng = np.random.Generator
 

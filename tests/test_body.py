@@ -10,7 +10,7 @@ from drawn_pieces import DrawnPiece, draw_piece, draw_shape
 from heatmap_locator.geometry import similarity
 from heatmap_locator.outline.body import body_size, find_body
 from heatmap_locator.outline.shape import is_piece_shaped, open_body
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 CELL_SIDE = 90.0
 

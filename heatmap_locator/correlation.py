@@ -12,7 +12,6 @@ from heatmap_locator.overlap_save import (
     OverlapSave,
     PictureTiles,
     Tiling,
-    chunks,
     correlate_tiles,
     join,
     kernel_spectra,
@@ -160,25 +159,21 @@ def _in_tiles(
         noise, every, coarsen: as there.
     """
     tiling = picture.plan(kernels.shape[-1])
-    seen, scale = picture.channels(tiling), _tile_scale(picture, masks, count, noise, every, tiling)
+    scale = _tile_scale(picture, masks, count, noise, every, tiling)
+    scale = torch.cat([scale, scale[:1]])  # around the circle
     # First every so-manieth kernel, then the ones that follow them: those of one kind lie equally
     # far between two energies.
     ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
-    spectra = kernel_spectra(ordered, tiling)
     height, width = (n // 2 if coarsen else n for n in tiling.step)
-    found = scale.new_empty(every, len(scale), tiling.tiles, height, width)
-    for some in chunks(tiling.tiles, spectra[..., 0].numel()):
+    found = scale.new_empty(len(kernels) // every, every, tiling.tiles, height, width)
+    for some, ncc in correlate_tiles(picture, kernel_spectra(ordered, tiling), tiling):
         divisor = _between(scale[:, some])
-        following = divisor.roll(-1, 0)
-        ncc = correlate_tiles(spectra, seen[..., some], tiling).unflatten(0, (every, -1))
-        for turn, own in enumerate(ncc):
-            own *= torch.lerp(divisor, following, turn / every) if turn else divisor
-            found[turn, :, some] = (maximum_filter(own, 3, 2) if coarsen else own)[
-                ..., :height, :width
-            ]
+        for turn, own in enumerate(ncc.unflatten(0, (every, -1))):
+            own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)
+            own = maximum_filter(own, 3, 2) if coarsen else own
+            found[:, turn, some] = own[..., :height, :width]
     rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
-    joined = join(found.transpose(0, 1).flatten(0, 1), tiling.count)
-    return joined[:, :rows, :columns]
+    return join(found.flatten(0, 1), tiling.count)[:, :rows, :columns]
 
 
 def _tile_scale(

@@ -4,8 +4,9 @@ Stockham, "High-speed convolution and correlation" (1966), for many kernels and 
 at every frequency a tile's channels are multiplied by a matrix of kernels.  Tiles are transformed
 once a picture, kernels once a piece; gradients pass the same way, backwards.
 
-Spectra hold frequencies along their first two axes, and kernels, channels and tiles behind them,
-as products of matrices want them; positions lie along the last two.
+Spectra are transposed, ``(..., fw, fh)``: a transform runs three times as fast along memory as
+across it, and is not turned back for the product's sake.  Where there are many channels the
+frequencies come first, ``(fw, fh, ..., ...)``, as products of matrices want them.
 """
 
 from collections import OrderedDict
@@ -21,17 +22,20 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SIDES = [8, 12, 16, 20, 24, 30, 32, 36, 40, 48, 54, 60, 64, 72, 80, 90, 96, 100, 108, 120, 128]
-SIDES += [144, 160, 192, 256, 384, 512]
-"""Sides of a tile: even, products of small primes."""
+SIDES = {8: 5.0, 16: 3.9, 32: 3.3, 48: 4.5, 64: 3.3, 80: 4.3, 96: 4.2, 112: 4.3, 128: 3.8}
+SIDES |= {160: 4.5, 192: 4.5, 256: 6.0, 384: 9.0, 512: 9.0}
+"""Sides of a tile and what a frequency of theirs costs, in nanoseconds: transposed, transformed,
+transposed and transformed again, measured on one core of an AMD EPYC 9004 held to AVX2."""
 
-LARGEST = 128
-"""Side beyond which a tile is taken only for kernels that leave no choice: larger ones fall out
-of the cache."""
+FEW = 4
+"""Channels up to which products are added up one by one: matrices so thin multiply slowly."""
 
-CHUNK_BYTES = 2**23
-"""Products computed between two passes over memory: less, and the matrices of a frequency are too
-small to multiply well; more, and they fall out of the cache."""
+PRODUCT = 0.2
+"""Nanoseconds of a product of two complex numbers, in matrices."""
+
+CHUNK_BYTES = 2**20, 2**23
+"""Products between two passes over memory, of few channels and of many.  More fall out of the
+cache; matrices of less are too small to multiply well."""
 
 GEOMETRIES = 2
 """Kernel sizes for which a picture's transforms are kept."""
@@ -60,6 +64,11 @@ class Tiling:
         return self.count[0] * self.count[1]
 
     @property
+    def frequencies(self) -> int:
+        """Of a tile."""
+        return self.tile[0] * (self.tile[1] // 2 + 1)
+
+    @property
     def reach(self) -> tuple[int, int]:
         """(height, width) that all tiles together cover."""
         height, width = (
@@ -76,103 +85,36 @@ def padded_side(k: int) -> int:
 
 @lru_cache(maxsize=256)
 def plan(height: int, width: int, k: int, channels: int) -> Tiling:
-    """The cheapest tiles for many kernels of side k on ``(channels, height, width)``.
+    """The tiles that cost least, for many kernels of side k on ``(channels, height, width)``.
 
-    The cost is counted in samples of the transforms, per kernel: back from every tile's product;
-    the product itself, 0.15 a channel; a window's energies, of every third kernel at every second
-    position in all channels; and the kernel's own channels.
+    Counted is what a kernel costs: its product with every tile and the way back; a window's
+    energies, of every third kernel at every second position, of all channels; and the kernel's
+    own way there.
     """
     side = padded_side(k)
     size = (height + 1 - side % 2, width + 1 - side % 2)
-    choices = []
-    for positions in size:
-        fitting = [(t, (t - side) // 2 * 2) for t in SIDES if t >= side + 2]
-        fitting = [c for c in fitting if c[0] <= LARGEST] or fitting[:1]
-        if not fitting:
-            raise ValueError(f"kernels of side {k} are too large")
-        choices.append([(t, step, -(-positions // step)) for t, step in fitting])
+    fitting = [(tile, (tile - side) // 2 * 2) for tile in SIDES if tile >= side + 2]
+    if not fitting:
+        raise ValueError(f"kernels of side {k} are too large")
+    choices = [[(t, step, -(-positions // step)) for t, step in fitting] for positions in size]
 
     def cost(pair: tuple[tuple[int, int, int], ...]) -> float:
         (tall, _, down), (wide, _, across) = pair
-        own = 1 + 0.15 * channels + (channels + 1) / 12
-        return tall * wide * (down * across * own + channels)
+        back = (SIDES[tall] + SIDES[wide]) / 2
+        energy = (channels + 1) * (back + 4 * PRODUCT) / 12
+        own = back + channels * PRODUCT + energy
+        return tall * wide * (down * across * own + 2 * channels * side * PRODUCT)
 
     rows, columns = min(product(*choices), key=cost)
     tile, step, count = zip(rows, columns, strict=True)
     return Tiling(side, size, tile, step, count)
 
 
-def _cut(field: Tensor, tiling: Tiling) -> Tensor:
-    """``(C, H, W)`` to its tiles, ``(C, tiles, *tile)``."""
-    pad = tiling.kernel // 2
-    bottom, right = (
-        reach - n - pad for reach, n in zip(tiling.reach, field.shape[1:], strict=True)
-    )
-    padded = F.pad(field, (pad, right, pad, bottom))
-    down, across = tiling.step
-    cut = padded.unfold(1, tiling.tile[0], down).unfold(2, tiling.tile[1], across)
-    return cut.flatten(1, 2)
-
-
-def _forward(images: Tensor) -> Tensor:
-    """``(h, w, ...)`` frequencies of real ``(..., h, w)``."""
-    found = torch.fft.rfft2(images)
-    order = (found.ndim - 2, found.ndim - 1, *range(found.ndim - 2))
-    return found.permute(order).contiguous()
-
-
-def _inverse(spectra: Tensor, width: int) -> Tensor:
-    """Real ``(..., h, width)`` of ``(h, w, ...)`` frequencies."""
-    found = torch.fft.irfft(torch.fft.ifft(spectra, dim=0), n=width, dim=1)
-    return found.permute(*range(2, found.ndim), 0, 1)
-
-
-@lru_cache(maxsize=256)
-def _fourier(n: int, k: int, rows: int, dtype: torch.dtype) -> Tensor:
-    """``(rows, k)`` first rows and columns of the conjugate Fourier matrix of n samples."""
-    turns = torch.outer(torch.arange(rows), torch.arange(k)).remainder(n).double() / n
-    return torch.polar(torch.ones_like(turns), turns * (2 * torch.pi)).to(dtype)
-
-
-def _kernel_spectra(kernels: Tensor, tile: tuple[int, int]) -> Tensor:
-    """Conjugate transforms, as correlation multiplies by, of ``(..., k, k)`` kernels.
-
-    Returns:
-        ``(fh, fw, ...)``.  Products of matrices: kernels are small, a tile is mostly zeros.
-    """
-    k, (tall, wide) = kernels.shape[-1], tile
-    dtype = torch.complex64 if kernels.dtype == torch.float32 else torch.complex128
-    flat = kernels.flatten(0, -3).permute(1, 2, 0).to(dtype)
-    across = _fourier(wide, k, wide // 2 + 1, dtype) @ flat
-    found = _fourier(tall, k, tall, dtype) @ across.flatten(1)
-    return found.view(tall, wide // 2 + 1, *kernels.shape[:-2])
-
-
-def _multiply(left: Tensor, right: Tensor) -> Tensor:
-    """Matrix products at every frequency, ``(h, w, a, b)`` with ``(h, w, b, c)``."""
-    found = torch.bmm(left.flatten(0, 1), right.flatten(0, 1))
-    return found.unflatten(0, left.shape[:2])
-
-
-def _pad_kernels(kernels: Tensor, side: int) -> Tensor:
-    more = (side - kernels.shape[-1]) // 2
-    return F.pad(kernels, (more,) * 4) if more else kernels
-
-
-def _phases(images: Tensor) -> Tensor:
-    """``(N, h, w)`` to ``(4, N, h / 2, w / 2)``: every second position as an image.
-
-    Correlation at every second position is the sum of those of the four phases.
-    """
-    parts = [images[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    return torch.stack(parts)
-
-
 class PictureTiles:
     """A picture's tiles, transformed when first asked for and kept for later kernels.
 
-    Kept are the transforms for up to ``GEOMETRIES`` kernel sizes, each of about ``10 C + 1`` times
-    the bytes of one channel where ``energies`` are asked for as well.
+    Kept are the transforms for up to ``GEOMETRIES`` kernel sizes.  For a puzzle of 1,000 pieces
+    one takes 14 MB of pixels and 28 MB of 32 channels of features, in proportion to the pieces.
 
     Args:
         field: ``(C, H, W)`` floating point; it must not change.
@@ -189,12 +131,13 @@ class PictureTiles:
         return plan(height, width, k, channels)
 
     def channels(self, tiling: Tiling) -> Tensor:
-        """``(fh, fw, C, tiles)`` transforms."""
+        """Transforms ``(C, 1, tiles, fw, fh)``, of many channels ``(fw, fh, C, tiles)``."""
         return self._get(tiling, "channels")
 
     def energies(self, tiling: Tiling) -> Tensor:
-        """``(fh / 2, fw / 2, 4, tiles, C + 1)`` transforms of channels and, last, the sum of their
-        squares, of every second position."""
+        """Transforms ``(4, 1, tiles, C + 1, fw / 2, fh / 2)`` of channels and, last, the sum of
+        their squares, in four phases of which each holds every second position; of many channels
+        ``(fw / 2, fh / 2, 4, tiles, C + 1)``."""
         return self._get(tiling, "energies")
 
     @property
@@ -212,28 +155,52 @@ class PictureTiles:
         return found
 
     def _channels(self, tiling: Tiling) -> Tensor:
-        return _forward(_cut(self.field, tiling))
+        found = _forward(_cut(self.field, tiling))
+        return found[:, None] if len(found) <= FEW else _in_matrices(found)
 
     def _energies(self, tiling: Tiling) -> Tensor:
         both = torch.cat([self.field, self.field.square().sum(0, keepdim=True)])
-        return _forward(_phases(_cut(both, tiling).transpose(0, 1)))
+        found = _forward(_phases(_cut(both, tiling).transpose(0, 1)))
+        if len(self.field) <= FEW:
+            return found[:, None]
+        return _in_matrices(found.flatten(1, 2)).unflatten(3, found.shape[1:3])
 
 
 def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
-    """Conjugate transforms of ``(R, C, k, k)`` kernels, ``(fh, fw, R, C)``."""
-    return _kernel_spectra(_pad_kernels(kernels, tiling.kernel), tiling.tile)
+    """Conjugate transforms of ``(R, C, k, k)`` kernels, to be given to :func:`correlate_tiles`.
+
+    Returns:
+        ``(C, R, 1, fw, fh)``, of many channels ``(fw, fh, R, C)``.
+    """
+    own = _pad_kernels(kernels, tiling.kernel)
+    if kernels.shape[1] > FEW:
+        return _kernel_matrices(own, tiling.tile)
+    return _kernel_spectra(own.transpose(0, 1), tiling.tile)[:, :, None]
 
 
-def correlate_tiles(spectra: Tensor, seen: Tensor, tiling: Tiling) -> Tensor:
-    """Positions ``(R, tiles, down + 1, across + 1)`` of kernels in some tiles.
+def correlate_tiles(
+    picture: PictureTiles, spectra: Tensor, tiling: Tiling
+) -> Iterator[tuple[slice, Tensor]]:
+    """Correlate kernels with some tiles of a picture at a time.
 
     Args:
-        spectra: ``(fh, fw, R, C)`` of the kernels.
-        seen: ``(fh, fw, C, tiles)`` of the tiles.
+        picture: of C channels.
+        spectra: of R kernels.
         tiling: of both.
+
+    Yields:
+        which tiles, and ``(R, tiles, down + 1, across + 1)`` at their positions.
     """
-    down, across = tiling.step
-    return _inverse(_multiply(spectra, seen), tiling.tile[1])[..., : down + 1, : across + 1]
+    (down, across), wide = tiling.step, tiling.tile[1]
+    seen = picture.channels(tiling)
+    if len(picture.field) <= FEW:
+        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[1]):
+            found = _inverse(_add_products(spectra, seen[:, :, some]), wide, down + 1)
+            yield some, found[..., : across + 1]
+    else:
+        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[2], many=True):
+            found = _inverse(_out_of_matrices(_multiply(spectra, seen[..., some])), wide, down + 1)
+            yield some, found[..., : across + 1]
 
 
 def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling: Tiling) -> Tensor:
@@ -249,30 +216,26 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
         ``(R, tiles, down / 2 + 1, across / 2 + 1)`` at the even positions of every tile.
     """
     down, across = (n // 2 + 1 for n in tiling.step)
-    tall, wide = (n // 2 for n in tiling.tile)
+    half = tiling.tile[0] // 2, tiling.tile[1] // 2
     odd = tiling.kernel % 2
-    own = F.pad(_pad_kernels(masks, tiling.kernel), (0, odd, 0, odd))
-    spectra = _kernel_spectra(_phases(own).transpose(0, 1), (tall, wide))
+    own = _phases(F.pad(_pad_kernels(masks, tiling.kernel), (0, odd, 0, odd)))
+    both, many = len(picture.field) + 1, len(picture.field) > FEW
+    if many:
+        spectra = _kernel_matrices(own.transpose(0, 1), half)
+    else:
+        spectra = _kernel_spectra(own, half)[:, :, None, None]
     seen = picture.energies(tiling)
     energy = masks.new_empty(len(masks), tiling.tiles, down, across)
-    for some in chunks(tiling.tiles, spectra[..., 0].numel() * seen.shape[-1]):
-        found = _inverse(_multiply(spectra, seen[:, :, :, some].flatten(3)), wide)
-        found = found[..., :down, :across].unflatten(1, (-1, seen.shape[-1]))
+    for some in chunks(tiling.tiles, spectra.numel() // 4 * both, many):
+        if many:
+            found = _out_of_matrices(_multiply(spectra, seen[:, :, :, some].flatten(3)))
+            found = found.unflatten(1, (-1, both))
+        else:
+            found = _add_products(spectra, seen[:, :, some])
+        found = _inverse(found, half[1], down)[..., :across]
         mean = found[:, :, :-1].square().sum(2)
         torch.sub(found[:, :, -1], mean.div_(weight), out=energy[:, some])
     return energy
-
-
-def chunks(tiles: int, numbers: int) -> Iterator[slice]:
-    """All tiles in turn, so many at once that a product stays within ``CHUNK_BYTES``.
-
-    Args:
-        tiles: how many there are.
-        numbers: complex ones in a tile's product.
-    """
-    most = max(1, CHUNK_BYTES // (8 * numbers))
-    for start in range(0, tiles, most):
-        yield slice(start, min(start + most, tiles))
 
 
 def join(tiles: Tensor, count: tuple[int, int]) -> Tensor:
@@ -287,12 +250,14 @@ class OverlapSave(torch.autograd.Function):
     def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
         picture = PictureTiles(field)
         tiling = picture.plan(kernels.shape[-1])
-        spectra, seen = kernel_spectra(kernels, tiling), picture.channels(tiling)
+        spectra = kernel_spectra(kernels, tiling)
         (down, across), (height, width) = tiling.step, tiling.size
         found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some in chunks(tiling.tiles, spectra[..., 0].numel()):
-            own = correlate_tiles(spectra, seen[..., some], tiling)
+        for some, own in correlate_tiles(picture, spectra, tiling):
             found[:, some] = own[..., :down, :across]
+        seen = picture.channels(tiling)
+        if len(field) <= FEW:
+            spectra, seen = _in_matrices(spectra[:, :, 0].transpose(0, 1)), _in_matrices(seen[:, 0])
         ctx.save_for_backward(spectra, seen)
         ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]
         return join(found, tiling.count)[:, :height, :width]
@@ -312,10 +277,12 @@ class OverlapSave(torch.autograd.Function):
         to_kernels = torch.zeros_like(spectra)
         to_tiles = grad.new_empty(seen.shape[2], tiling.tiles, tall, wide)
         backwards = spectra.conj_physical().transpose(2, 3)
-        for some in chunks(tiling.tiles, spectra[..., 0].numel()):
-            own = _forward(padded[:, some])
+        for some in chunks(tiling.tiles, spectra[..., 0].numel(), many=True):
+            own = _in_matrices(_forward(padded[:, some]))
             if ctx.needs_input_grad[0]:
-                to_tiles[:, some] = _inverse(_multiply(backwards, own), wide)
+                to_tiles[:, some] = _inverse(
+                    _out_of_matrices(_multiply(backwards, own)), wide, tall
+                )
             if ctx.needs_input_grad[1]:
                 to_kernels += _multiply(own.conj_physical(), seen[..., some].transpose(2, 3))
         field = kernels = None
@@ -326,6 +293,111 @@ class OverlapSave(torch.autograd.Function):
             field = whole[:, pad : pad + height, pad : pad + width]
         if ctx.needs_input_grad[1]:
             more, side = (tiling.kernel - ctx.kernel) // 2, ctx.kernel
-            whole = _inverse(to_kernels, wide)
+            whole = _inverse(_out_of_matrices(to_kernels), wide, tall)
             kernels = whole[..., more : more + side, more : more + side]
         return field, kernels
+
+
+def chunks(tiles: int, numbers: int, many: bool = False) -> Iterator[slice]:
+    """All tiles in turn, so many at once that their product stays within ``CHUNK_BYTES``.
+
+    Args:
+        tiles: how many there are.
+        numbers: complex ones in a tile's product.
+        many: it is one of many channels.
+    """
+    most = max(1, CHUNK_BYTES[many] // (8 * numbers))
+    for start in range(0, tiles, most):
+        yield slice(start, min(start + most, tiles))
+
+
+def _cut(field: Tensor, tiling: Tiling) -> Tensor:
+    """``(C, H, W)`` to its tiles, ``(C, tiles, *tile)``."""
+    pad = tiling.kernel // 2
+    bottom, right = (
+        reach - n - pad for reach, n in zip(tiling.reach, field.shape[1:], strict=True)
+    )
+    padded = F.pad(field, (pad, right, pad, bottom))
+    down, across = tiling.step
+    cut = padded.unfold(1, tiling.tile[0], down).unfold(2, tiling.tile[1], across)
+    return cut.flatten(1, 2)
+
+
+def _phases(images: Tensor) -> Tensor:
+    """``(..., h, w)`` to ``(4, ..., h / 2, w / 2)``: every second position as an image.
+
+    Correlation at every second position is the sum of those of the four phases.
+    """
+    parts = [images[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(parts)
+
+
+def _pad_kernels(kernels: Tensor, side: int) -> Tensor:
+    more = (side - kernels.shape[-1]) // 2
+    return F.pad(kernels, (more,) * 4) if more else kernels
+
+
+def _forward(images: Tensor) -> Tensor:
+    """``(..., fw, fh)`` of real ``(..., h, w)``."""
+    return torch.fft.fft(torch.fft.rfft(images).transpose(-1, -2).contiguous())
+
+
+def _inverse(spectra: Tensor, width: int, rows: int) -> Tensor:
+    """The first rows of real ``(..., h, width)`` from ``(..., fw, fh)``."""
+    found = torch.fft.ifft(spectra)[..., :rows].transpose(-1, -2).contiguous()
+    return torch.fft.irfft(found, n=width)
+
+
+@lru_cache(maxsize=64)
+def _fourier(n: int, k: int, rows: int, dtype: torch.dtype) -> Tensor:
+    """``(rows, k)`` first rows and columns of the conjugate Fourier matrix of n samples."""
+    with torch.inference_mode(False):
+        turns = torch.outer(torch.arange(rows), torch.arange(k)).remainder(n).double() / n
+        return torch.polar(torch.ones_like(turns), turns * (2 * torch.pi)).to(dtype)
+
+
+def _complex(real: Tensor) -> torch.dtype:
+    return torch.complex128 if real.dtype == torch.float64 else torch.complex64
+
+
+def _kernel_spectra(kernels: Tensor, tile: tuple[int, int]) -> Tensor:
+    """Conjugate transforms ``(..., fw, fh)``, as correlation multiplies by, of ``(..., k, k)``.
+
+    Products of matrices: kernels are small and a tile is mostly zeros.
+    """
+    k, (tall, wide), dtype = kernels.shape[-1], tile, _complex(kernels)
+    across = _fourier(wide, k, wide // 2 + 1, dtype) @ kernels.transpose(-1, -2).to(dtype)
+    return across @ _fourier(tall, k, tall, dtype).T
+
+
+def _kernel_matrices(kernels: Tensor, tile: tuple[int, int]) -> Tensor:
+    """The same, ``(fw, fh, ...)``."""
+    k, (tall, wide), dtype = kernels.shape[-1], tile, _complex(kernels)
+    flat = kernels.flatten(0, -3).permute(2, 1, 0).to(dtype)
+    down = _fourier(tall, k, tall, dtype) @ flat
+    found = _fourier(wide, k, wide // 2 + 1, dtype) @ down.flatten(1)
+    return found.view(-1, tall, *kernels.shape[:-2])
+
+
+def _in_matrices(spectra: Tensor) -> Tensor:
+    """``(a, b, fw, fh)`` to ``(fw, fh, a, b)``."""
+    return spectra.permute(2, 3, 0, 1).contiguous()
+
+
+def _out_of_matrices(spectra: Tensor) -> Tensor:
+    """``(fw, fh, a, b)`` to ``(a, b, fw, fh)``."""
+    return spectra.permute(2, 3, 0, 1).contiguous()
+
+
+def _multiply(left: Tensor, right: Tensor) -> Tensor:
+    """Products of matrices at every frequency, ``(fw, fh, a, b)`` with ``(fw, fh, b, c)``."""
+    found = torch.bmm(left.flatten(0, 1), right.flatten(0, 1))
+    return found.unflatten(0, left.shape[:2])
+
+
+def _add_products(left: Tensor, right: Tensor) -> Tensor:
+    """Sum over the first axis of products."""
+    found = left[0] * right[0]
+    for one, other in zip(left[1:], right[1:], strict=True):
+        found.addcmul_(one, other)
+    return found

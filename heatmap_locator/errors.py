@@ -1,5 +1,7 @@
 """Errors a caller can act on.  Every message is one line that names the file and the fix."""
 
+import os
+
 
 class HeatmapLocatorError(Exception):
     """Base of every error this package raises on purpose."""
@@ -15,3 +17,8 @@ class NoPieceError(InputError):
 
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """The path as messages print it: one printable line whatever the file is called."""
+    return "".join(c if c.isprintable() else "?" for c in os.fspath(path))

@@ -103,13 +103,18 @@ def resident(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
 
 
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Server:
     """``heatmap-serve`` in a process of its own, for what needs real sockets and signals."""
 
     def __init__(self, data: Path, weights: Path, **settings: Any) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.data, self.log = data, data.parent / f"{data.name}.log"
         self.command = [sys.executable, "-m", "heatmap_locator.service.cli"]
         options = {"port": self.port, "data": data, "weights": weights, "device": "cpu", **settings}
@@ -119,14 +124,12 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         # A file: a pipe that nobody reads would stop a server that logs much.
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
                 cwd=self.data.parent,
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)

@@ -146,7 +146,9 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     return true()
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at open files")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="looks at open files in /proc: on Linux"
+)
 
 
 def test_a_client_that_sends_no_head_is_hung_up_on(server: Server) -> None:
@@ -301,6 +303,7 @@ def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weight
     assert "s3cret" not in output
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_all_it_acknowledged(
     tmp_path: Path, plain_weights: Path
 ) -> None:

@@ -11,12 +11,11 @@ from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import (
     OverlapSave,
     PictureTiles,
-    Tiling,
     correlate_tiles,
-    join,
     kernel_spectra,
     window_energies,
 )
+from heatmap_locator.model.tiling import Tiling, join
 
 
 def by_fft(device: torch.device) -> bool:
@@ -67,9 +66,10 @@ def masked_ncc(
         if by_fft(field.device) and not graph:
             pictures = [tiles] * len(field) if tiles else [PictureTiles(one) for one in field]
             pieces = zip(pictures, kernels, flat, count, strict=True)
-            return torch.stack([_in_tiles(*own, noise, energy_every, coarsen) for own in pieces])
+            each = [_in_tiles(*own, noise, energy_every, coarsen) for own in pieces]
+            return torch.stack(each) if len(each) > 1 else each[0][None]
     low = field.dtype
-    if torch.is_autocast_enabled(field.device.type):
+    if torch.is_autocast_enabled(field.device.type) and not by_fft(field.device):
         low = torch.get_autocast_dtype(field.device.type)
     numerator = correlate(field.to(low), kernels.to(low)).float()
     size = (numerator.shape[-2], numerator.shape[-1])

@@ -19,7 +19,7 @@ PRODUCT = 0.2
 FEW = 4
 """Channels up to which products are added up one by one: matrices so thin multiply slowly."""
 
-CHUNK_BYTES = 2**20, 2**23
+CHUNK_BYTES = 2**22, 2**23
 """Products between two passes over memory, of few channels and of many.  More fall out of the
 cache; matrices of less are too small to multiply well."""
 

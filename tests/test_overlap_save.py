@@ -20,7 +20,7 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     """Both what is planned and, for small pictures too, many tiles in as many chunks."""
     if request.param == "small tiles":
         monkeypatch.setattr(tiling, "SIDES", {20: 1.0, 24: 1.0, 32: 1.0})
-        monkeypatch.setattr(tiling, "CHUNK_BYTES", (1, 1))
+        monkeypatch.setattr(tiling, "CHUNK_BYTES", 1)
     plan.cache_clear()
     yield
     plan.cache_clear()

@@ -123,7 +123,7 @@ def correlate_tiles(
             found = inverse(add_products(spectra, seen[:, :, some]), wide, down + 1)
             yield some, found[..., : across + 1]
     else:
-        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[2], many=True):
+        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[2]):
             found = inverse(out_of_matrices(multiply(spectra, seen[..., some])), wide, down + 1)
             yield some, found[..., : across + 1]
 
@@ -151,7 +151,7 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
         spectra = conjugate_spectra(own, half)[:, :, None, None]
     seen = picture.energies(tiling)
     energy = masks.new_empty(len(masks), tiling.tiles, down, across)
-    for some in chunks(tiling.tiles, spectra.numel() // 4 * both, many):
+    for some in chunks(tiling.tiles, spectra.numel() // 4 * both):
         if many:
             found = out_of_matrices(multiply(spectra, seen[:, :, :, some].flatten(3)))
             found = found.unflatten(1, (-1, both))
@@ -197,7 +197,7 @@ class OverlapSave(torch.autograd.Function):
         to_kernels = torch.zeros_like(spectra)
         to_tiles = grad.new_empty(seen.shape[2], tiling.tiles, tall, wide)
         backwards = spectra.conj_physical().transpose(2, 3)
-        for some in chunks(tiling.tiles, spectra[..., 0].numel(), many=True):
+        for some in chunks(tiling.tiles, spectra[..., 0].numel()):
             own = in_matrices(forward(padded[:, some]))
             if ctx.needs_input_grad[0]:
                 to_tiles[:, some] = inverse(out_of_matrices(multiply(backwards, own)), wide, tall)

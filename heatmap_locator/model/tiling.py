@@ -19,9 +19,9 @@ PRODUCT = 0.2
 FEW = 4
 """Channels up to which products are added up one by one: matrices so thin multiply slowly."""
 
-CHUNK_BYTES = 2**22, 2**23
-"""Products between two passes over memory, of few channels and of many.  More fall out of the
-cache; matrices of less are too small to multiply well."""
+CHUNK_BYTES = 2**23
+"""Products between two passes over memory.  More fall out of the cache; of less, matrices are too
+small to multiply well, and threads meet too often."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,14 @@ def plan(height: int, width: int, k: int, channels: int) -> Tiling:
     return Tiling(side, size, tile, step, count)
 
 
-def chunks(tiles: int, numbers: int, many: bool = False) -> Iterator[slice]:
+def chunks(tiles: int, numbers: int) -> Iterator[slice]:
     """All tiles in turn, so many at once that their product stays within ``CHUNK_BYTES``.
 
     Args:
         tiles: how many there are.
         numbers: complex ones in a tile's product.
-        many: it is one of many channels.
     """
-    most = max(1, CHUNK_BYTES[many] // (8 * numbers))
+    most = max(1, CHUNK_BYTES // (8 * numbers))
     for start in range(0, tiles, most):
         yield slice(start, min(start + most, tiles))
 

@@ -11,17 +11,18 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError
-from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
+from heatmap_locator.geometry import CELL, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.calibration import Calibration
-from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.compare import Field, measure_shortlist, pose_piece, rank
 from heatmap_locator.search.decode import Candidate, heatmap, suppress
 from heatmap_locator.search.identical import CANDIDATES, GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.measure import measure_shortlist, rank
 from heatmap_locator.search.piece import (
     CONTOUR_INSET,
     PreparedPiece,
@@ -29,22 +30,14 @@ from heatmap_locator.search.piece import (
     prepare_piece,
     prepare_pieces,
 )
+from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
 from heatmap_locator.search.propose import name_places
 
 MAX_TOP = 100
 
-SEARCH_RATIO = 1.25
-"""Ratio of neighbouring cell sizes where it is not known."""
-
 VOLUME_BYTES = 2**28
 """Memory for one kind of correlation of the pieces that are searched together."""
-
-SEARCH_PIECES = (6, 2500)
-"""Fewest and most pieces of a puzzle considered where the number is not given."""
-
-MINIMUM_CELL = 10
-"""Picture pixels a cell's side has at least in that search: less shows no print."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +55,6 @@ class Search:
     heatmap: np.ndarray
     piece_rgb: np.ndarray
     piece_mask: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Level:
-    """The picture at one working size, as it is and encoded."""
-
-    field: Field
-    encoded: EncodedImages
-    to_picture: Array
 
 
 _Seen = tuple[list[Candidate], Tensor, np.ndarray]
@@ -95,11 +79,10 @@ class Puzzle:
     calibration: Calibration
     picture: np.ndarray
     grid: Grid | None
-    _levels: list[_Level] = field(default_factory=list, repr=False)
+    _levels: list[Level] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
-        for cell in self._cell_sides():
-            self._levels.append(self._encode(cell))
+        self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
 
     @property
     def width(self) -> int:
@@ -220,35 +203,8 @@ class Puzzle:
     @property
     def _places(self) -> float:
         """Cells of all the sizes that are tried: the number of pieces where it is known."""
-        return sum(self.width * self.height / side**2 for side in self._cell_sides())
-
-    def _cell_sides(self) -> list[float]:
-        """Side, in picture pixels, of the square of a cell's area: known, or all to try."""
-        area = float(self.width * self.height)
-        if self.grid is not None:
-            return [float(np.sqrt(area / self.grid.pieces))]
-        fewest, most = SEARCH_PIECES
-        sides = [float(np.sqrt(area / fewest))]
-        smallest = max(MINIMUM_CELL, float(np.sqrt(area / most)))
-        while sides[-1] / SEARCH_RATIO >= smallest:
-            sides.append(sides[-1] / SEARCH_RATIO)
-        return sides
-
-    @torch.inference_mode()
-    def _encode(self, cell: float) -> _Level:
-        """The picture at CELL pixels a cell, its sides rounded to whole strides."""
-        width, height = (
-            max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE)
-            for side in (self.width, self.height)
-        )
-        way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
-        resized = cv2.resize(self.picture, (width, height), interpolation=way)
-        working = _tensor(resized, self.device)
-        with autocast(self.device):
-            encoded = self.model.encode_picture(working)
-        back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
-        field = Field(working[0], encoded.pixels[0].float(), self.grid)
-        return _Level(field, encoded, back)
+        sides = cell_sides(self.width, self.height, self.grid)
+        return sum(self.width * self.height / side**2 for side in sides)
 
     @property
     def _together(self) -> int:
@@ -272,14 +228,14 @@ class Puzzle:
             banks = [piece.rotated(degrees) for piece in pieces]
             templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
             bank = model.encode_pieces(templates, masks).trimmed()
-            for index, level in enumerate(self._levels):
+            for level in self._levels:
                 feature, pixel = model.correlate_bank(level.encoded.repeated(len(pieces)), bank)
                 maps = model.head(feature, pixel)
                 for n, own in enumerate(seen):
                     one = maps.of(n)
                     own_pixel, field = pixel[n : n + 1], level.field
                     named = name_places(
-                        one, own_pixel, pieces[n], field.grid, field.size, gain, index
+                        one, own_pixel, pieces[n], field.grid, field.size, gain, level.index
                     )
                     own.append((named, feature[n], heatmap(one)))
         return seen
@@ -340,12 +296,6 @@ class Puzzle:
             cell=cell,
             matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
         )
-
-
-def _tensor(image: np.ndarray, device: torch.device) -> Tensor:
-    """(H, W, 3) uint8 as ``(1, 3, H, W)`` in 0..1."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-    return tensor.to(device).float() / 255
 
 
 def _sureness(answer: "Search | InputError") -> float:

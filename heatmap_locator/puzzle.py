@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError
-from heatmap_locator.geometry import CELL, Array, bounds, compose, transform
+from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.calibration import Calibration
@@ -19,17 +19,16 @@ from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.decode import Candidate, heatmap, suppress
+from heatmap_locator.search.decode import Candidate, best_apart, heatmap
 from heatmap_locator.search.identical import CANDIDATES, GAIN, SURELY, find_identical, verify
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.measure import measure_shortlist, rank
 from heatmap_locator.search.piece import (
-    CONTOUR_INSET,
     PreparedPiece,
-    photo_to_working,
     prepare_piece,
     prepare_pieces,
 )
+from heatmap_locator.search.place import lay_on_picture, placement_of
 from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
 from heatmap_locator.search.propose import name_places
@@ -172,27 +171,32 @@ class Puzzle:
         poses, ranker = pose_piece(prepared, self.device), self.model.ranker
         for level, (named, feature, own_heat) in zip(self._levels, seen, strict=True):
             heat = _highest(heat, own_heat)
-            ranked = rank(named, poses, level.field, feature, ranker)
-            found += [self._in_picture(c) for c in ranked]
-        # Half a cell of the size that a candidate was found under, in units of the first level.
-        first = self._levels[0].to_picture[0, 0]
-        reach = [CELL / 2 * level.to_picture[0, 0] / first for level in self._levels]
-        kept = suppress(found, reach, most=max(top, CANDIDATES))
-        verified = [verify(c, self._matrix(prepared, c), prepared, self.picture) for c in kept]
-        gains = [
-            after.logit - before.logit for (after, _), before in zip(verified, kept, strict=True)
+            found += rank(named, poses, level.field, feature, ranker)
+        matrices = [self._levels[c.level].to_picture for c in found]
+        places = [
+            transform(m, np.array([[c.x, c.y]]))[0] for m, c in zip(matrices, found, strict=True)
         ]
+        reach = np.array([self._levels[c.level].reach for c in found])
+        kept = best_apart(
+            np.reshape(places, (-1, 2)),
+            reach,
+            np.array([c.logit for c in found]),
+            max(top, CANDIDATES),
+        )
+        laid = [lay_on_picture(found[i], prepared, self._levels[found[i].level]) for i in kept]
+        verified = [verify(one, prepared, self.picture) for one in laid]
+        gains = [after.logit - before.logit for after, before in zip(verified, laid, strict=True)]
         if max(gains, default=0.0) < SURELY * GAIN:
-            best = max((c.logit for c in kept), default=0.0)
-            for candidate, matrix in find_identical(prepared, self.picture, self.grid):
-                verified.append((replace(candidate, logit=best + candidate.logit), matrix))
-        verified.sort(key=lambda pair: -pair[0].logit)
-        scores = self.calibration.scores([c.logit for c, _ in verified], self._places)
+            best = max((one.logit for one in laid), default=0.0)
+            for one in find_identical(prepared, self.picture, self.grid):
+                verified.append(replace(one, logit=best + one.logit))
+        verified.sort(key=lambda one: -one.logit)
+        scores = self.calibration.scores([one.logit for one in verified], self._places)
         placements: list[Placement] = []
-        for (candidate, matrix), score in zip(verified, scores, strict=True):
-            placement = self._placement(prepared, candidate, matrix, score)
+        for one, score in zip(verified, scores, strict=True):
+            placement = placement_of(one, prepared, (self.width, self.height), self.grid, score)
             # Two sizes of one place may only now turn out to be one.
-            distance = CELL / 2 * self._levels[candidate.level].to_picture[0, 0]
+            distance = self._levels[one.level].reach
             if all(math.dist(placement.center, p.center) >= distance for p in placements):
                 placements.append(placement)
             if len(placements) == top:
@@ -254,48 +258,12 @@ class Puzzle:
         poses, level = pose_piece(prepared, self.device), self._levels[0]
         ((named, feature, _),) = self._see([prepared])[0]
         kept, measured, _ = measure_shortlist(named, poses, level.field, feature)
-        places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]
+        size = self.width, self.height
+        places = [
+            placement_of(lay_on_picture(c, prepared, level), prepared, size, self.grid, 0.0)
+            for c in kept
+        ]
         return measured, places
-
-    def _in_picture(self, candidate: Candidate) -> Candidate:
-        """Comparable across levels: the reference point in units of the first level."""
-        ratio = self._to_first(candidate.level)
-        return replace(candidate, x=candidate.x * ratio[0], y=candidate.y * ratio[1])
-
-    def _to_first(self, index: int) -> Array:
-        """(x, y) factors from working pixels of a level to those of the first."""
-        own, first = (np.diag(self._levels[i].to_picture[:, :2]) for i in (index, 0))
-        return own / first
-
-    def _matrix(self, piece: PreparedPiece, candidate: Candidate) -> Array:
-        """2x3 map of photo pixels to picture pixels that a candidate stands for."""
-        to_picture = self._levels[candidate.level].to_picture
-        if candidate.pose is not None:
-            return compose(to_picture, np.reshape(candidate.pose, (2, 3)))
-        x, y = np.array([candidate.x, candidate.y]) / self._to_first(candidate.level)
-        upright = photo_to_working(piece, (x, y), candidate.rotation)
-        # The size map corrects the nominal outline about the reference point.
-        factor = np.exp(candidate.log_size)
-        stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
-        return compose(to_picture, compose(stretch, upright))
-
-    def _placement(
-        self, piece: PreparedPiece, candidate: Candidate, matrix: Array, score: float
-    ) -> Placement:
-        inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-        x1, y1, x2, y2 = bounds(transform(matrix, piece.contour))
-        center = (x1 + x2) / 2, (y1 + y2) / 2
-        cell = None
-        if self.grid is not None:
-            cell = self.grid.cell_at(*center, self.width, self.height)
-        return Placement(
-            box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
-            center=center,
-            rotation=candidate.rotation,
-            score=score,
-            cell=cell,
-            matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
-        )
 
 
 def _sureness(answer: "Search | InputError") -> float:

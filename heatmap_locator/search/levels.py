@@ -58,6 +58,12 @@ class Level:
     encoded: EncodedImages
     to_picture: Array
 
+    @property
+    def reach(self) -> float:
+        """Picture pixels within which two places are the same one seen twice: half a cell."""
+        # A hair less: neighbours on the feature grid, exactly so far apart, stay two.
+        return CELL / 2 * float(np.diag(self.to_picture[:, :2]).min()) * (1 - 1e-6)
+
 
 def cell_sides(width: int, height: int, grid: Grid | None) -> list[float]:
     """Side, in picture pixels, of the square of a cell's area: known, or all to try.

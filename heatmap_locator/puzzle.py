@@ -2,36 +2,28 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError
-from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
-from heatmap_locator.model.precision import autocast
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.decode import Candidate, best_apart, heatmap
-from heatmap_locator.search.identical import CANDIDATES, GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
+from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
-from heatmap_locator.search.measure import measure_shortlist, rank
-from heatmap_locator.search.piece import (
-    PreparedPiece,
-    prepare_piece,
-    prepare_pieces,
-)
-from heatmap_locator.search.place import lay_on_picture, placement_of
+from heatmap_locator.search.measure import measure_shortlist
+from heatmap_locator.search.piece import PreparedPiece, prepare_piece, prepare_pieces
+from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
 from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
-from heatmap_locator.search.propose import name_places
+from heatmap_locator.search.see import Seen, see
 
 MAX_TOP = 100
 
@@ -56,11 +48,6 @@ class Search:
     piece_mask: np.ndarray
 
 
-_Seen = tuple[list[Candidate], Tensor, np.ndarray]
-"""Of one level: places that the head and the pixels name, ``(R, h, w)`` correlations of features,
-and the heatmap."""
-
-
 @dataclass
 class Puzzle:
     """An encoded picture.  Made by ``Locator.encode``.
@@ -78,7 +65,7 @@ class Puzzle:
     calibration: Calibration
     picture: np.ndarray
     grid: Grid | None
-    _levels: list[Level] = field(default_factory=list, repr=False)
+    _levels: list[Level] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
@@ -160,49 +147,36 @@ class Puzzle:
             )
         return fitting
 
-    def _answer(self, prepared: PreparedPiece, seen: list[_Seen], top: int, name: str) -> Search:
-        """What the volumes of all levels say of one piece.
+    def _levels_of(self, piece: PreparedPiece) -> list[Level]:
+        """The picture sizes that a piece is looked for at, largest cells first."""
+        return self._levels
+
+    def _answer(self, piece: PreparedPiece, seen: list[Seen], top: int, name: str) -> Search:
+        """What is seen of one piece, taken to its places.
 
         Raises:
             NoPieceError: the photo shows no piece of this picture.
         """
-        heat = np.zeros((1, 1), np.float32)
-        found: list[Candidate] = []
-        poses, ranker = pose_piece(prepared, self.device), self.model.ranker
-        for level, (named, feature, own_heat) in zip(self._levels, seen, strict=True):
-            heat = _highest(heat, own_heat)
-            found += rank(named, poses, level.field, feature, ranker)
-        matrices = [self._levels[c.level].to_picture for c in found]
-        places = [
-            transform(m, np.array([[c.x, c.y]]))[0] for m, c in zip(matrices, found, strict=True)
-        ]
-        reach = np.array([self._levels[c.level].reach for c in found])
-        kept = best_apart(
-            np.reshape(places, (-1, 2)),
-            reach,
-            np.array([c.logit for c in found]),
-            max(top, CANDIDATES),
-        )
-        laid = [lay_on_picture(found[i], prepared, self._levels[found[i].level]) for i in kept]
-        verified = [verify(one, prepared, self.picture) for one in laid]
-        gains = [after.logit - before.logit for after, before in zip(verified, laid, strict=True)]
-        if max(gains, default=0.0) < SURELY * GAIN:
-            best = max((one.logit for one in laid), default=0.0)
-            for one in find_identical(prepared, self.picture, self.grid):
-                verified.append(replace(one, logit=best + one.logit))
-        verified.sort(key=lambda one: -one.logit)
-        scores = self.calibration.scores([one.logit for one in verified], self._places)
+        ranked = rank_seen(seen, piece, self.model.ranker, self.device)
+        laid = lay_best(ranked, piece, max(top, CANDIDATES))
+        laid = recognise(laid, piece, self.picture, self.grid)
+        placements = self._placements(laid, piece, top)
+        require_piece(piece, placements, self.picture, name)
+        return Search(placements, highest([s.heat for s in seen]), piece.rgb, piece.mask)
+
+    def _placements(self, laid: list[Laid], piece: PreparedPiece, top: int) -> list[Placement]:
+        """The first ``top`` of places, best first, with their scores."""
+        scores = self.calibration.scores([one.logit for one in laid], self._places)
         placements: list[Placement] = []
-        for one, score in zip(verified, scores, strict=True):
-            placement = placement_of(one, prepared, (self.width, self.height), self.grid, score)
+        for one, score in zip(laid, scores, strict=True):
+            placement = placement_of(one, piece, (self.width, self.height), self.grid, score)
             # Two sizes of one place may only now turn out to be one.
-            distance = self._levels[one.level].reach
-            if all(math.dist(placement.center, p.center) >= distance for p in placements):
+            reach = self._levels[one.level].reach
+            if all(math.dist(placement.center, p.center) >= reach for p in placements):
                 placements.append(placement)
             if len(placements) == top:
                 break
-        require_piece(prepared, placements, self.picture, name)
-        return Search(placements, heat, prepared.rgb, prepared.mask)
+        return placements
 
     @property
     def _places(self) -> float:
@@ -222,27 +196,9 @@ class Puzzle:
         pixels = max(level.field.halved[0].numel() for level in self._levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self.model.config.rotations))
 
-    def _see(self, pieces: list[PreparedPiece]) -> list[list[_Seen]]:
-        """Encode pieces in all rotations, correlate them with every level and read the volumes."""
-        model, device = self.model, self.device
-        rotations, gain = model.config.rotations, model.head.rotation_gain
-        degrees = bank_angles(rotations).to(device)
-        seen: list[list[_Seen]] = [[] for _ in pieces]
-        with autocast(device):
-            banks = [piece.rotated(degrees) for piece in pieces]
-            templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
-            bank = model.encode_pieces(templates, masks).trimmed()
-            for level in self._levels:
-                feature, pixel = model.correlate_bank(level.encoded.repeated(len(pieces)), bank)
-                maps = model.head(feature, pixel)
-                for n, own in enumerate(seen):
-                    one = maps.of(n)
-                    own_pixel, field = pixel[n : n + 1], level.field
-                    named = name_places(
-                        one, own_pixel, pieces[n], field.grid, field.size, gain, level.index
-                    )
-                    own.append((named, feature[n], heatmap(one)))
-        return seen
+    def _see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
+        """What is seen of pieces at all sizes that they are looked for at."""
+        return see(pieces, [self._levels_of(p) for p in pieces], self.model, self.device)
 
     @torch.inference_mode()
     def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:
@@ -255,9 +211,9 @@ class Puzzle:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
         prepared = prepare_piece(piece)
-        poses, level = pose_piece(prepared, self.device), self._levels[0]
-        ((named, feature, _),) = self._see([prepared])[0]
-        kept, measured, _ = measure_shortlist(named, poses, level.field, feature)
+        ((seen,),) = self._see([prepared])
+        poses, level = pose_piece(prepared, self.device), seen.level
+        kept, measured, _ = measure_shortlist(seen.named, poses, level.field, seen.feature)
         size = self.width, self.height
         places = [
             placement_of(lay_on_picture(c, prepared, level), prepared, size, self.grid, 0.0)
@@ -276,13 +232,3 @@ def _sureness(answer: "Search | InputError") -> float:
 def _name_of(piece: ImageSource) -> str:
     """What errors call a piece."""
     return str(piece) if isinstance(piece, (str, Path)) else "piece"
-
-
-def _highest(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The larger of two heatmaps of the whole picture, at the finer of their sizes."""
-    height, width = max(a.shape[0], b.shape[0]), max(a.shape[1], b.shape[1])
-    first, second = (
-        m if m.shape == (height, width) else cv2.resize(m, (width, height)) for m in (a, b)
-    )
-    highest: np.ndarray = np.maximum(first, second)
-    return highest

@@ -42,7 +42,7 @@ class Field:
         return int(self.picture.shape[1]), int(self.picture.shape[2])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Level:
     """The picture at one working size, encoded.
 

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import body_size, find_outline, outline_on_background
-from heatmap_locator.outline.network import OutlineNet
 from heatmap_locator.outline.shape import is_piece_shaped
 from heatmap_locator.picture.read import read_piece
 from heatmap_train.photos import PhotoSettings, draw_photo
@@ -131,9 +131,9 @@ def lay_on_photo(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray) -> np
     return mask
 
 
-def sure_outline(rgb: np.ndarray, net: OutlineNet) -> np.ndarray | None:
+def sure_outline(rgb: np.ndarray, finder: OutlineFinder) -> np.ndarray | None:
     """(H, W) mask of the piece that the library is sure of in (H, W, 3) uint8, or None."""
-    found = outline_on_background(rgb, net)
+    found = outline_on_background(rgb, finder)
     return found.mask if found is not None and found.sure else None
 
 

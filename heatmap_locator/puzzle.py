@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,13 +12,14 @@ from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.measure import measure_shortlist
-from heatmap_locator.search.piece import PreparedPiece, prepare_piece, prepare_pieces
+from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
 from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
 from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
@@ -58,6 +58,7 @@ class Puzzle:
         calibration: from the ranker's logits to scores.
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
+        outlines: finds pieces in photos.
     """
 
     model: HeatmapLocator
@@ -65,6 +66,7 @@ class Puzzle:
     calibration: Calibration
     picture: np.ndarray
     grid: Grid | None
+    outlines: OutlineFinder
     _levels: list[Level] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -118,23 +120,28 @@ class Puzzle:
             raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
         answers: list[list[Search | InputError]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
-        for index, piece in enumerate(pieces):
+        for index, read in enumerate(prepare_pieces(pieces, self.outlines)):
             try:
-                asked += [(index, prepared) for prepared in self._prepare(piece)]
+                fitting = self._fitting(read, name_of(pieces[index]))
+                asked += [(index, piece) for piece in fitting]
             except InputError as error:
                 answers[index].append(error)
         for start in range(0, len(asked), self._together):
             part = asked[start : start + self._together]
             for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
                 try:
-                    found = self._answer(prepared, seen, top, _name_of(pieces[index]))
+                    found = self._answer(prepared, seen, top, name_of(pieces[index]))
                     answers[index].append(found)
                 except InputError as error:
                     answers[index].append(error)
         return [max(own, key=_sureness) for own in answers]
 
-    def _prepare(self, piece: ImageSource) -> list[PreparedPiece]:
-        prepared = prepare_pieces(piece)
+    def _fitting(
+        self, prepared: list[PreparedPiece] | InputError, name: str
+    ) -> list[PreparedPiece]:
+        """What a photo may show, without crops that are larger than the picture."""
+        if isinstance(prepared, InputError):
+            raise prepared
         fitting = [
             p
             for p in prepared
@@ -142,8 +149,7 @@ class Puzzle:
         ]
         if not fitting:
             raise NoPieceError(
-                f"{_name_of(piece)}: no piece found, and larger than the picture, whose name "
-                "comes last"
+                f"{name}: no piece found, and larger than the picture, whose name comes last"
             )
         return fitting
 
@@ -210,7 +216,7 @@ class Puzzle:
         Returns:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
-        prepared = prepare_piece(piece)
+        prepared = prepare_piece(piece, self.outlines)
         ((seen,),) = self._see([prepared])
         poses, level = pose_piece(prepared, self.device), seen.level
         kept, measured, _ = measure_shortlist(seen.named, poses, level.field, seen.feature)
@@ -227,8 +233,3 @@ def _sureness(answer: "Search | InputError") -> float:
     if isinstance(answer, InputError) or not answer.placements:
         return -1.0
     return answer.placements[0].score
-
-
-def _name_of(piece: ImageSource) -> str:
-    """What errors call a piece."""
-    return str(piece) if isinstance(piece, (str, Path)) else "piece"

@@ -114,6 +114,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
     )
     parser.add_argument("--weights", metavar="PATH", help="weights other than the packaged ones")
+    parser.add_argument(
+        "--outline-weights", metavar="PATH", help="the same for the network that finds the piece"
+    )
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     args = parser.parse_args(argv)
     if len(args.images) < 2:
@@ -136,8 +139,9 @@ def _run(args: argparse.Namespace) -> int:
     targets: list[Path] = []
     if args.overlay is not None:
         targets = overlay_paths(args.overlay, pieces, picture, together)
-    if args.weights is not None and not Path(args.weights).is_file():
-        raise WeightsError(f"{display_name(args.weights)}: no such weights file; check the path")
+    for weights in (args.weights, args.outline_weights):
+        if weights is not None and not Path(weights).is_file():
+            raise WeightsError(f"{display_name(weights)}: no such weights file; check the path")
     failed: dict[int, dict[str, Any]] = {}
     for index, piece in enumerate(pieces):
         try:
@@ -158,7 +162,7 @@ def _run(args: argparse.Namespace) -> int:
         from heatmap_locator.command.predict import Prediction
         from heatmap_locator.locator import Locator
 
-        locator = Locator.from_pretrained(args.weights, device=args.device)
+        locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
         progress.say("reading the picture")
         puzzle = locator.encode(picture if flat is None else flat, grid=grid)
         table = None if args.json else Table(pieces, args.many, args.assign)

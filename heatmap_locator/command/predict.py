@@ -67,7 +67,7 @@ class Prediction:
     def add_photo(self, photo: str, sheet: bool) -> None:
         """Locates every piece in a photo of several."""
         try:
-            found = cut_pieces(photo)
+            found = cut_pieces(photo, self._puzzle.outlines)
         except InputError as error:
             self._fail({"piece": photo}, str(error))
             return

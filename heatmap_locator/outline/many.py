@@ -10,6 +10,7 @@ from scipy import ndimage
 from heatmap_locator.errors import NoPieceError, display_name
 from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_colour import outline_by_colour
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import (
     CONTOUR_INSET,
     find_outline,
@@ -68,7 +69,7 @@ class _Part:
         return float(self.mask.sum())
 
 
-def cut_pieces(photo: ImageSource) -> list[FoundPiece]:
+def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[FoundPiece]:
     """Cuts a photo of loose pieces on one background into its pieces.
 
     What is much smaller than the usual piece, is not piece-shaped, or is cut off by the photo's
@@ -78,6 +79,8 @@ def cut_pieces(photo: ImageSource) -> list[FoundPiece]:
     Args:
         photo: path, PIL image or uint8 array, as for ``Puzzle.locate``; with an alpha channel,
             its opaque parts are the pieces.
+        finder: asked where one piece nearly fills the photo; None reads the network that ships,
+            anew, where it is needed.
 
     Returns:
         The pieces in reading order, at least one.
@@ -101,7 +104,7 @@ def cut_pieces(photo: ImageSource) -> list[FoundPiece]:
         parts = [] if background is None else _parts(background.apart(), trusted=False)
     if not parts and alpha is None:
         # One piece that nearly fills the photo, its neighbours looking in at the edge.
-        mask = find_outline(rgb, None, name)
+        mask = find_outline(rgb, None, name, finder)
         if not (mask > 0.5).all():
             return [_piece(rgb, mask, (0, 0), False)]
     if not parts:

@@ -14,7 +14,7 @@ from torch import Tensor
 from heatmap_locator.geometry import STRIDE, compose, invert, transform
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.model.network import PIXEL_STRIDE
-from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence
+from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
 from heatmap_locator.search.agreement import agreement
 from heatmap_locator.search.align import Aligned, align, rotation_of, sample, windows
 from heatmap_locator.search.compare import REACH, Compared, compare
@@ -96,18 +96,21 @@ def measure(
             candidates, at[:, 0], rotations, photo_to_working, strict=True
         )
     ]
-    cut = (
-        torch.from_numpy(cut_evidence(at[:, 1], rotations, piece, field.grid, field.size))
-        .float()
-        .to(device)
-    )
+    cut = cut_evidence(at[:, 1], rotations, piece, field.grid, field.size)
+    cell, turn = torch.from_numpy(cut).float().to(device).unbind(1)
     size = laid.warp.new_zeros(len(candidates))
     if field.grid is not None:
         log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
         size = -(log_size / SIZE_DEVIATION).square() / 2
-    head = torch.tensor([c.logit for c in candidates], device=device)
-    near, pixel = evidence(_around(feature, candidates)), evidence(laid.correlation)
-    return moved, torch.cat([torch.stack([head, near, pixel], 1), prints, cut, size[:, None]], 1)
+    known = {
+        "head": torch.tensor([c.logit for c in candidates], device=device),
+        "feature": evidence(_around(feature, candidates)),
+        "pixel": evidence(laid.correlation),
+        "cell": cell,
+        "turn": turn,
+        "size": size,
+    }
+    return moved, features_of(known | prints)
 
 
 def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:

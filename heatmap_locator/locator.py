@@ -97,25 +97,9 @@ class Locator:
             InputError: the picture cannot be read, or pieces or grid make no sense for it.
         """
         name = str(picture) if isinstance(picture, (str, Path)) else "picture"
-        if pieces is not None and grid is not None:
-            raise InputError(f"{name}: give pieces or grid, not both")
         pixels = read_picture(picture)
         if corners is not None:
             pixels = square_up(pixels, corners)
         height, width = pixels.shape[:2]
-        known: Grid | None = None
-        if pieces is not None:
-            known = Grid.from_pieces(pieces, width, height)
-        elif isinstance(grid, str):
-            known = Grid.parse(grid)
-        elif isinstance(grid, Grid):
-            known = grid
-        elif grid is not None:
-            try:
-                rows, cols = grid
-            except (TypeError, ValueError):
-                raise InputError(f"grid {grid!r}: give (rows, cols), such as (25, 38)") from None
-            known = Grid(rows, cols)
-        if known is not None:
-            known.check(width, height, name)
+        known = Grid.make(size=(width, height), name=name, pieces=pieces, grid=grid)
         return Puzzle(self.model, self.device, self.calibration, pixels, known, self.outlines)

@@ -1,7 +1,18 @@
-"""Kinds of command-line values that the commands share; imports nothing heavy."""
+"""What the commands' options share; imports nothing heavy."""
 
 import argparse
 from collections.abc import Callable
+from typing import NoReturn
+
+from heatmap_locator.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, an InputError, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises an InputError."""
+        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

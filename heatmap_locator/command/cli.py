@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from heatmap_locator import __version__
 from heatmap_locator.command.report import (
@@ -23,7 +23,7 @@ from heatmap_locator.command.report import (
     overlay_paths,
 )
 from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError, display_name
-from heatmap_locator.options import whole
+from heatmap_locator.options import Parser, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +39,6 @@ Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwis
 its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
 they are pixels of the squared-up picture.
 Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        raise InputError(f"{message} (see {PROG} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog=PROG,
         usage=f"{PROG} [options] PIECE... PUZZLE",
         description=_DESCRIPTION,
@@ -225,11 +219,7 @@ def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] 
 def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":
     from heatmap_locator.grid import Grid
 
-    if args.grid is not None:
-        return Grid.parse(args.grid).check(width, height, name)
-    if args.pieces is not None:
-        return Grid.from_pieces(args.pieces, width, height).check(width, height, name)
-    return None
+    return Grid.make(size=(width, height), name=name, pieces=args.pieces, grid=args.grid)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import body_size, find_outline, outline_on_background
-from heatmap_locator.outline.shape import is_piece_shaped
+from heatmap_locator.outline.shape import is_piece_shaped, overlap
 from heatmap_locator.picture.read import read_piece
 from heatmap_train.photos import PhotoSettings, draw_photo
 from heatmap_train.pictures import PictureSource
@@ -63,7 +63,7 @@ def judge(
     if mask is None or not is_piece_shaped(mask):
         return Judged(empty, False, 0.0, math.nan, seconds)
     a, b = (mask > 0.5) & counts, (truth > 0.5) & counts
-    iou = float((a & b).sum() / max(int((a | b).sum()), 1))
+    iou = overlap(a, b)
     own = body_size(mask)
     size = math.nan if empty else math.log(own / (side or body_size(truth)))
     return Judged(empty, True, iou, size, seconds)

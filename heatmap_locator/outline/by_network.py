@@ -14,6 +14,7 @@ import torch
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.outline.network import OutlineNet, load_outline_net
 from heatmap_locator.outline.shape import fill_holes
+from heatmap_locator.resample import resize, stretch
 
 # Part of the window's side that the piece takes the second time.
 _FILL = 0.72
@@ -90,8 +91,7 @@ def _square(rgb: np.ndarray, size: int) -> tuple[np.ndarray, tuple[slice, slice]
     height, width = rgb.shape[:2]
     scale = size / max(height, width)
     h, w = max(round(height * scale), 1), max(round(width * scale), 1)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    small = cv2.resize(rgb, (w, h), interpolation=way)
+    small = resize(rgb, (w, h), scale)
     top, left = (size - h) // 2, (size - w) // 2
     pads = top, size - h - top, left, size - w - left
     square = cv2.copyMakeBorder(small, *pads, cv2.BORDER_REPLICATE)
@@ -138,7 +138,7 @@ def _laid(
     """A mask of a window of the photo, of any size, as one of the photo."""
     x1, y1, x2, y2 = window
     mask = np.zeros(shape[:2], np.float32)
-    mask[y1:y2, x1:x2] = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_LINEAR)
+    mask[y1:y2, x1:x2] = stretch(part, (x2 - x1, y2 - y1))
     return mask
 
 
@@ -157,7 +157,7 @@ def likelihoods(
     found = []
     for ((_, mask), (x1, y1, x2, y2)), seen in zip(pairs, near, strict=True):
         inside = mask[y1:y2, x1:x2] > 0.5
-        found.append(float(cv2.resize(seen, (x2 - x1, y2 - y1))[inside].mean()))
+        found.append(float(stretch(seen, (x2 - x1, y2 - y1))[inside].mean()))
     return found
 
 
@@ -179,9 +179,7 @@ def find_pieces(photos: Sequence[np.ndarray], finder: OutlineFinder) -> list[np.
     # What is small in its photo is looked at once more.
     masks |= _look_closer({i: m for i, m in closer.items() if i in tiny}, photos, finder)
     return [
-        cv2.resize(masks[i], photo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        if i in masks
-        else None
+        stretch(masks[i], photo.shape[1::-1]) if i in masks else None
         for i, photo in enumerate(photos)
     ]
 

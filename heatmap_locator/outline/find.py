@@ -126,7 +126,7 @@ def outlines_on_background(
     agreed = {
         i
         for i, mask in shaped.items()
-        if (own := seen[i]) is not None and overlap(own > 0.5, mask > 0.5) > _AGREE
+        if (own := seen[i]) is not None and overlap(own, mask) > _AGREE
     }
     asked = [i for i in shaped if i not in agreed]
     likely = likelihoods([(photos[i], shaped[i]) for i in asked], finder)
@@ -190,7 +190,7 @@ def outline_points(mask: np.ndarray) -> np.ndarray:
     """
     padded = np.pad((mask > 0.5).astype(np.uint8), 1)
     # OpenCV's contours run through pixel centres; twice the size brings those near the edge.
-    doubled = cv2.resize(padded, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    doubled = padded.repeat(2, axis=0).repeat(2, axis=1)
     found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64)
     return (points + 0.5) / 2 - 1

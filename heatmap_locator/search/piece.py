@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -23,6 +22,7 @@ from heatmap_locator.outline.find import (
     outlines_in_photos,
 )
 from heatmap_locator.picture.read import ImageSource, read_piece
+from heatmap_locator.resample import resize
 from heatmap_locator.search.lattice import Body, find_body
 
 MARGIN = 4
@@ -144,9 +144,8 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
     factor = OVERSAMPLE * CELL / side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    photo = cv2.resize(rgb[top:bottom, left:right], size, interpolation=way)
-    weight = cv2.resize(mask[top:bottom, left:right], size, interpolation=way).clip(0, 1)
+    photo = resize(rgb[top:bottom, left:right], size, factor)
+    weight = resize(mask[top:bottom, left:right], size, factor).clip(0, 1)
     scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
     to_resized = np.column_stack([np.diag(scale), -scale * [left, top]])
     total = weight.sum()

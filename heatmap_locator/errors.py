@@ -19,6 +19,10 @@ class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
 
 
+class MissingPackageError(HeatmapLocatorError, ImportError):
+    """An optional package that this use needs is not installed; the message says how."""
+
+
 def display_name(path: str | os.PathLike[str]) -> str:
     """The path as messages print it: one printable line whatever the file is called."""
     return "".join(c if c.isprintable() else "?" for c in os.fspath(path))

@@ -1,4 +1,4 @@
-"""What the commands' options share; imports nothing heavy."""
+"""What the commands' parsers share; imports nothing heavy."""
 
 import argparse
 from collections.abc import Callable
@@ -8,10 +8,14 @@ from heatmap_locator.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, an InputError, without the usage."""
+    """Refuses with one line, without the usage; its subcommands' parsers do, too."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises an InputError."""
+        """Raise what is wrong with the arguments.
+
+        Raises:
+            InputError: always; it names the help.
+        """
         raise InputError(f"{message} (see {self.prog} --help)")
 
 

@@ -14,7 +14,7 @@ from heatmap_locator.search.decode import (
     heatmap,
     suppress,
 )
-from heatmap_train.losses import splat_centers
+from heatmap_train.locator.losses import splat_centers
 
 ROTATIONS, GAIN = 36, 9.0
 SIZE = (14, 17)

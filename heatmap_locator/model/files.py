@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from heatmap_locator.errors import WeightsError
+from heatmap_locator.errors import MissingPackageError, WeightsError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.model.ranker import FEATURES, in_order
@@ -116,6 +116,8 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
         model.load_state_dict(tensors, strict=True)
     except WeightsError:
         raise
+    except MissingPackageError as error:
+        raise WeightsError(f"{source}: {error}") from error
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(
             f"{source}: does not fit the model it describes; use weights of this version"

@@ -11,8 +11,9 @@ from conftest import draw_texture
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.locator import Locator
 from heatmap_locator.outline import by_network
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.outline.by_network import OutlineFinder, find_piece, find_pieces
-from heatmap_locator.outline.find import body_size, find_outline, find_outlines, outlines_in_photos
+from heatmap_locator.outline.find import find_outline, find_outlines, outlines_in_photos
 from heatmap_locator.outline.network import (
     OutlineConfig,
     OutlineNet,

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.outline.by_network import OutlineFinder
-from heatmap_locator.outline.find import body_size, find_outline, outline_on_background
+from heatmap_locator.outline.find import find_outline, outline_on_background
 from heatmap_locator.outline.shape import is_piece_shaped, overlap
 from heatmap_locator.picture.read import read_piece
 from heatmap_train.draw.photos import PhotoSettings, draw_photo

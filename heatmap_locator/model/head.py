@@ -112,11 +112,15 @@ class CenterHead(nn.Module):
             middle sample; at most half a step.
         """
 
+        _, r, height, width = feature.shape
+        rows = torch.arange(height, device=feature.device)[:, None]
+        columns = torch.arange(width, device=feature.device)
+
         def at(volume: Tensor, dx: int, dy: int, step: int = 0) -> Tensor:
-            height, width = volume.shape[-2:]
-            moved = F.pad(volume, (1, 1, 1, 1), mode="replicate")
-            moved = moved[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-            return moved.gather(1, ((index + step) % self.rotations)[:, None])[:, 0]
+            # At the border the outermost cell stands for the one beyond it.
+            beside = (rows + dy).clamp(0, height - 1) * width + (columns + dx).clamp(0, width - 1)
+            place = (index + step) % r * (height * width) + beside
+            return volume.flatten(1).gather(1, place.flatten(1)).view_as(index)
 
         x = vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
         y = vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))

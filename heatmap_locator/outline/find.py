@@ -10,7 +10,7 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_fill import cut_out_on_fill
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
-from heatmap_locator.outline.shape import biggest, disc, fill_holes, is_piece_shaped, overlap
+from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -24,9 +24,6 @@ _SURE = 0.94
 # Likelihood from which an outline that colour alone shows is a piece: pieces have more than 0.8,
 # motifs mostly less than 0.5.
 _LIKELY = 0.3
-# Pieces are measured at this side, in pixels; the bias is of the opened hull at that size.
-_BODY_SIDE = 64.0
-_BODY_BIAS = 0.996
 
 
 @dataclass(frozen=True)
@@ -144,40 +141,6 @@ def outline_on_background(rgb: np.ndarray, finder: OutlineFinder) -> Outline | N
 
 def _is_sure(seen: np.ndarray) -> bool:
     return float(seen[seen > 0.5].mean()) > _SURE
-
-
-def body_size(mask: np.ndarray) -> float:
-    """Estimates the side of the piece's cell: of the square of the area it would have uncut.
-
-    Knobs are opened away and blanks filled by the hull of what is left.
-
-    Args:
-        mask: (H, W) float, 0..1, as :func:`find_outline` returns.
-
-    Returns:
-        Side in pixels of the photo, > 0.  On synthetic cuts the standard deviation of
-        log(estimate / truth) is about 0.017, against 0.034 for the square root of the area.
-    """
-    area = max(float(mask.sum()), 1.0)
-    plain = float(np.sqrt(area))
-    scale = _BODY_SIDE / plain
-    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
-    if min(w, h) < 3:
-        return plain
-    size = (max(round(w * scale), 1), max(round(h * scale), 1))
-    way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    body = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
-    solid = cv2.copyMakeBorder((body > 0.5).astype(np.uint8), 2, 2, 2, 2, cv2.BORDER_CONSTANT)
-    _, (long, short), _ = cv2.minAreaRect(cv2.findNonZero(solid))
-    if solid.sum() > 0.95 * (long + 1.0) * (short + 1.0):
-        return plain  # a rectangle: nothing to open or to fill
-    opened = biggest(cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(_BODY_SIDE / 8.0)))
-    if opened is None:
-        return plain
-    hull = float(cv2.contourArea(cv2.convexHull(cv2.findNonZero(opened))))
-    # No cut moves the area by more than this; a larger correction is a damaged mask.
-    correction = np.clip(_BODY_BIAS * np.sqrt(hull) / _BODY_SIDE, 0.88, 1.14)
-    return plain * float(correction)
 
 
 def outline_points(mask: np.ndarray) -> np.ndarray:

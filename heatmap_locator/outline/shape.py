@@ -30,6 +30,11 @@ _BODY_FILL = 0.68
 _RECTANGLE = 0.94
 
 
+BODY_PART = 0.12
+"""Of a body that opening has taken apart, the share of the largest part's area from which another
+is of the body too: a corner between two blanks is no larger."""
+
+
 def disc(radius: float) -> np.ndarray:
     """A round structuring element of this radius in pixels, at least 1."""
     size = 2 * max(1, round(radius)) + 1
@@ -42,6 +47,24 @@ def biggest(mask: np.ndarray) -> np.ndarray | None:
     if count < 2:
         return None
     return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def open_body(solid: np.ndarray, radius: float) -> list[np.ndarray]:
+    """What is left of a piece where a disc fits: its body without knobs, largest part first.
+
+    Where blanks nearly meet, the body falls apart; knobs may be left over, too, as small parts.
+
+    Args:
+        solid: (H, W) uint8 0/1.
+        radius: of the disc, in pixels.
+
+    Returns:
+        (H, W) uint8 0/1 each; none where the disc fits nowhere.
+    """
+    opened = cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(radius))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+    order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
+    return [(labels == i).astype(np.uint8) for i in order]
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
@@ -88,13 +111,19 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
         return False
     smooth = cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc(_SMOOTH_DISC))
     smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc(_SMOOTH_DISC))
-    body = biggest(cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc(_BODY_DISC)))
-    if body is None:
+    parts = open_body(shape, _BODY_DISC)
+    if not parts:
         return False
     if cv2.arcLength(contour, True) > _ROUGHNESS * cv2.arcLength(_contour(smooth), True):
         return False
     if _ellipse_overlap(shape, contour) > _ELLIPSE:
         return False
+    large = [part for part in parts if part.sum() >= BODY_PART * parts[0].sum()]
+    return any(_is_body(shape, np.max(body, axis=0)) for body in (parts[:1], large))
+
+
+def _is_body(shape: np.ndarray, body: np.ndarray) -> bool:
+    """Whether what opening has left of a shape is as a piece's body, with knobs and blanks."""
     hull = cv2.convexHull(cv2.findNonZero(body))
     long, short = _sides(hull)
     if long > _ASPECT * short or cv2.contourArea(hull) < _BODY_FILL * long * short:

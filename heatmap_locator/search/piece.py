@@ -12,18 +12,17 @@ from torch import Tensor
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
+from heatmap_locator.outline.body import Body, find_body
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import (
     Outline,
-    body_size,
     given_outline,
     outline_points,
     outlines_in_photos,
 )
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
-from heatmap_locator.search.lattice import Body, find_body
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""
@@ -138,11 +137,11 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
         raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
-    side = body_size(mask)
+    body = find_body(mask)
     height, width = mask.shape
     left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
-    factor = OVERSAMPLE * CELL / side
+    factor = OVERSAMPLE * CELL / body.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
     photo = resize(rgb[top:bottom, left:right], size, factor)
     weight = resize(mask[top:bottom, left:right], size, factor).clip(0, 1)
@@ -159,7 +158,7 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
         photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
         weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
         reference=torch.tensor([reference]),
-        body=find_body(mask),
+        body=body,
         contour=outline_points(mask),
         to_resized=to_resized,
         assumed=not outline.sure,

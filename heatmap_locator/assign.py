@@ -73,7 +73,7 @@ class Assignment:
 
 
 def assign(puzzle: _Puzzle, searches: Sequence[_Search]) -> list[Assignment]:
-    """Gives every piece a cell of its own.
+    """Give every piece a cell of its own.
 
     A piece's score in a cell is that of its best placement there; in cells that none of its
     placements fall into it is the heatmap's, but never more than its worst placement's.  With

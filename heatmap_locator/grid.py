@@ -69,7 +69,7 @@ class Grid:
         return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
 
     def check(self, width: int, height: int, name: str) -> "Grid":
-        """Returns the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.
+        """Return the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.
 
         Raises:
             InputError: the picture is too small for so many pieces.

@@ -29,7 +29,7 @@ def draw_overlay(
     piece_rgb: np.ndarray,
     piece_mask: np.ndarray,
 ) -> np.ndarray:
-    """Draws the places of a piece into the picture, with a panel of close-ups to the right.
+    """Draw the places of a piece into the picture, with a panel of close-ups to the right.
 
     Args:
         picture: (H, W, 3) uint8 RGB, the whole puzzle.
@@ -76,7 +76,7 @@ class LaidPiece:
 
 
 def draw_assembly(picture: np.ndarray, pieces: list[LaidPiece]) -> np.ndarray:
-    """Draws all pieces in their places; boxes of those that are not sure are white.
+    """Draw all pieces in their places; boxes of those that are not sure are white.
 
     Args:
         picture: (H, W, 3) uint8 RGB, the whole puzzle.

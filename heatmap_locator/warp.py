@@ -9,7 +9,7 @@ from heatmap_locator.resample import resize
 def warp_piece(
     rgb: np.ndarray, mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Warps a piece and its mask.
+    """Warp a piece and its mask.
 
     Args:
         rgb: (h, w, 3) uint8 RGB.

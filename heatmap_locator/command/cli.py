@@ -42,7 +42,7 @@ Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status.
+    """Run the command; return its exit status.
 
     Args:
         argv: arguments without the program's name; ``sys.argv[1:]`` by default.

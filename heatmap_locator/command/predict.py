@@ -58,7 +58,7 @@ class Prediction:
         self._laid: dict[int, LaidPiece] = {}
 
     def add(self, piece: str, target: Path | None, sheet: bool) -> None:
-        """Locates the piece in an image file; ``target`` is an overlay of its own.
+        """Locate the piece in an image file; ``target`` is an overlay of its own.
 
         Args:
             sheet: whether the piece is kept for the overlay of all.
@@ -66,7 +66,7 @@ class Prediction:
         self._add(piece, {"piece": piece}, display_name(piece), target, sheet)
 
     def add_photo(self, photo: str, sheet: bool) -> None:
-        """Locates every piece in a photo of several."""
+        """Locate every piece in a photo of several."""
         try:
             found = cut_pieces(photo, self._puzzle.outlines)
         except InputError as error:
@@ -79,7 +79,7 @@ class Prediction:
             self._add(piece.image, about, label, None, sheet)
 
     def finish(self, target: Path | None) -> None:
-        """Assigns pieces to cells if they are to be, and draws the overlay of all."""
+        """Assign pieces to cells if they are to be, and draw the overlay of all."""
         if self._together and self._located:
             self._progress.say("assigning pieces to cells")
             assignments = assign(self._puzzle, [located for _, _, located in self._located])

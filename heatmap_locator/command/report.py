@@ -16,7 +16,7 @@ _IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif
 
 
 def complain(message: str) -> None:
-    """Prints one line on stderr."""
+    """Print one line on stderr."""
     line = " ".join(message.split())
     encoding = sys.stderr.encoding or "utf-8"
     print(f"{PROG}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
@@ -92,7 +92,7 @@ def overlay_paths(
 
 
 def save_overlay(image: Any, path: Path) -> None:
-    """Writes (H, W, 3) uint8 so that the file is there whole or not at all."""
+    """Write (H, W, 3) uint8 so that the file is there whole or not at all."""
     from PIL import Image
 
     partial = path.with_name(f".{os.getpid()}-{path.name}")
@@ -119,7 +119,7 @@ class Table:
         self._begun = False
 
     def add(self, piece: str, placements: "list[Placement]", sure: bool | None = None) -> None:
-        """Prints a row per placement; ``sure`` is for a table of assignments."""
+        """Print a row per placement; ``sure`` is for a table of assignments."""
         if not self._begun:
             self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
             self._begun = True
@@ -150,7 +150,7 @@ class Progress:
         self._shown = False
 
     def say(self, text: str) -> None:
-        """Shows what begins now."""
+        """Show what begins now."""
         if self._live:
             print(
                 f"\r\x1b[K{_printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
@@ -158,7 +158,7 @@ class Progress:
             self._shown = True
 
     def clear(self) -> None:
-        """Leaves the line empty."""
+        """Leave the line empty."""
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._shown = False

@@ -17,7 +17,18 @@ from heatmap_locator.model.unet import unet
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""
 
-CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3 + 4
+OBSERVED = {
+    "feature": len(NEIGHBOURS),  # correlations of features around the best rotation
+    "pixel": len(NEIGHBOURS),  # and of pixels
+    "quarters": 3,  # how far other quarter turns fall short of it
+    "rest": 1,  # and the best of all rotations but its neighbours
+    "lead": 1,  # and it of the best place of the map
+    "best": 1,  # it itself
+    "readout": 4,  # offset and rotation as parabolas put them
+}
+"""Channels of what the head observes at a position, in order."""
+
+CHANNELS = sum(OBSERVED.values())
 UNET_DEPTH = 3
 CONTEXT = 16
 FUSED = 48

@@ -19,7 +19,8 @@ outline implies; ``cell`` and ``size`` are 0 where nothing is known of the cells
 """
 
 PIXEL_WEIGHT = 8.0
-"""Logits of the head that the pixels' evidence is worth a unit, where only those two are known."""
+"""Logits of the head that the pixels' evidence is worth a unit, where only those two are known
+(``train/LOG.md``, "ranking by -log(1 - NCC**2)": best of seven)."""
 
 _UNFITTED = {"head": 1.0, "pixel": PIXEL_WEIGHT}
 

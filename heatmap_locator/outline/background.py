@@ -39,7 +39,7 @@ class Background:
 
 
 def find_background(rgb: np.ndarray) -> Background | None:
-    """Models the background of (H, W, 3) uint8 RGB, smoothed; None if its border is too mixed."""
+    """Model the background of (H, W, 3) uint8 RGB, smoothed; None if its border is too mixed."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab)
     found = _layers(lab)
     if found is None:

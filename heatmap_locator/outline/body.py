@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from heatmap_locator.geometry import Array
+from heatmap_locator.resample import resize
 
 # The body is measured on a mask of this square root of its area; lengths below are in its pixels.
 _SIDE = 96.0
@@ -96,8 +97,7 @@ def _normalised(
         return np.zeros((1, 1), np.uint8), (1.0, 1.0), (0, 0)
     scale = _SIDE / plain
     size = max(round(w * scale), 1), max(round(h * scale), 1)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    part = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
+    part = resize(mask[y : y + h, x : x + w].astype(np.float32), size, scale, soft=True)
     solid = np.pad((part > 0.5).astype(np.uint8), _BORDER)
     return solid, (size[0] / w, size[1] / h), (x, y)
 
@@ -170,7 +170,7 @@ def _of_hull(hull: np.ndarray) -> tuple[tuple[float, float], float, float]:
 
 def _outline(solid: np.ndarray) -> tuple[Array, Array]:
     """Points along the outline of the largest part, (N, 2) in pixels, and (N, 2) steps there."""
-    doubled = cv2.resize(solid, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    doubled = solid.repeat(2, axis=0).repeat(2, axis=1)
     found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     # OpenCV goes round against the clock; what it steps over is smoothed, as directions are read.
     every = (max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64) + 0.5) / 2

@@ -50,7 +50,7 @@ def outline_by_colour(rgb: np.ndarray) -> np.ndarray | None:
 
 
 def segment(rgb: np.ndarray) -> np.ndarray | None:
-    """Finds the piece in (H, W, 3) uint8 RGB, on a copy of at most ``WORK_SIDE`` pixels.
+    """Find the piece in (H, W, 3) uint8 RGB, on a copy of at most ``WORK_SIDE`` pixels.
 
     Returns:
         (h, w) float32, 0..1, soft mask in the copy's size; None where the photo is all piece.
@@ -134,7 +134,7 @@ def _shadow(mask: np.ndarray, lab: np.ndarray, background: np.ndarray) -> np.nda
 
 
 def _cut(rgb: np.ndarray, mask: np.ndarray, shadow: np.ndarray) -> np.ndarray:
-    """Moves the edge of the first guess to where the photo's colours part (GrabCut).
+    """Move the edge of the first guess to where the photo's colours part (GrabCut).
 
     Rother, Kolmogorov and Blake, "GrabCut: interactive foreground extraction using iterated graph
     cuts" (2004).

@@ -162,7 +162,7 @@ def likelihoods(
 
 
 def find_pieces(photos: Sequence[np.ndarray], finder: OutlineFinder) -> list[np.ndarray | None]:
-    """Finds the loose piece nearest the middle of each photo.
+    """Find the loose piece nearest the middle of each photo.
 
     Args:
         photos: (H, W, 3) uint8 each.

@@ -15,7 +15,8 @@ from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped, 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
 
-# Overlap from which the outline by colour is of the piece that the network sees, but is unsure of.
+# Overlap from which the outline by colour is of the piece that the network sees, but is unsure of
+# (train/LOG.md, "network and colour"; so is _LIKELY).
 _AGREE = 0.8
 # Mean of the mask inside the outline that the network gives to pieces; motifs in crops of a picture
 # mostly have less.
@@ -44,7 +45,7 @@ def find_outlines(
     name: str = "piece",
     finder: OutlineFinder | None = None,
 ) -> list[Outline]:
-    """Finds the piece in its photo.
+    """Find the piece in its photo.
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
     fill of one colour is; in a photo, a network finds the piece (``by_network.py``),

@@ -45,7 +45,7 @@ class FoundPiece:
 
 
 def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[FoundPiece]:
-    """Cuts a photo of loose pieces on one background into its pieces.
+    """Cut a photo of loose pieces on one background into its pieces.
 
     What is much smaller than the usual piece, is not piece-shaped, or is cut off by the photo's
     edge is left out.  Pieces that touch are parted at their necks (watershed of the distance

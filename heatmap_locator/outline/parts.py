@@ -82,7 +82,7 @@ def _is_cut_off(mask: np.ndarray) -> bool:
 
 
 def _split(mask: np.ndarray, usual: float | None) -> list[np.ndarray]:
-    """Parts touching pieces, (h, w) uint8 0/1, at their necks.
+    """Part touching pieces, (h, w) uint8 0/1, at their necks.
 
     Args:
         mask: several pieces in one.

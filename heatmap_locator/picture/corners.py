@@ -50,7 +50,7 @@ def parse_corners(text: str) -> np.ndarray:
 
 
 def check_corners(corners: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Returns the corners as (4, 2) float32 if a picture can be squared up by them.
+    """Return the corners as (4, 2) float32 if a picture can be squared up by them.
 
     Args:
         corners: four (x, y), clockwise from the top left.
@@ -160,7 +160,7 @@ def _size(points: np.ndarray, width: int, height: int) -> tuple[int, int]:
 
 
 def find_corners(picture: np.ndarray) -> np.ndarray | None:
-    """Finds a lid or an assembled puzzle in a photo of it on a table.
+    """Find a lid or an assembled puzzle in a photo of it on a table.
 
     Args:
         picture: (H, W, 3) uint8.

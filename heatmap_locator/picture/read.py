@@ -17,8 +17,20 @@ MIN_SIDE = 8
 
 # Formats that need no outside program: Pillow would hand EPS to Ghostscript.  HEIF is there only
 # where the caller has registered a plugin for it.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA",
-            "HEIF")  # fmt: skip
+_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "PPM",
+    "JPEG2000",
+    "AVIF",
+    "TGA",
+    "HEIF",
+)
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,7 +45,7 @@ _DAMAGED = "the image data is damaged or cut short; copy or download the file ag
 
 
 def read_picture(source: ImageSource, name: str | None = None) -> np.ndarray:
-    """Reads the picture of a whole puzzle.
+    """Read the picture of a whole puzzle.
 
     Args:
         source: a path, a Pillow image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4), RGB(A).
@@ -55,7 +67,7 @@ def read_picture(source: ImageSource, name: str | None = None) -> np.ndarray:
 def read_piece(
     source: ImageSource, name: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Reads the photo of one piece.
+    """Read the photo of one piece.
 
     Args:
         source: as for :func:`read_picture`.
@@ -79,7 +91,7 @@ def read_piece(
 
 
 def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Checks an image file by its header, without decoding it.
+    """Check an image file by its header, without decoding it.
 
     Returns:
         (width, height) in pixels after EXIF orientation.
@@ -137,7 +149,7 @@ def _from_array(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | 
 
 
 def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
-    """Opens the header of an image file; pixels are not decoded yet."""
+    """Open the header of an image file; pixels are not decoded yet."""
     file = Path(path)
     try:
         if file.is_dir():
@@ -174,7 +186,7 @@ def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
 
 
 def _identified(file: Path) -> Image.Image:
-    """Opens by what the file's first bytes are; the rarer formats are loaded when they are met."""
+    """Open by what the file's first bytes are; the rarer formats are loaded when they are met."""
     Image.preinit()
     try:
         return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])

@@ -13,7 +13,7 @@ _REACH = 4.0
 
 
 def fit_sides(picture: Array, corners: Array) -> Array:
-    """Moves each side of a quadrilateral to the edge beside it; sides without one stay.
+    """Move each side of a quadrilateral to the edge beside it; sides without one stay.
 
     Args:
         picture: (H, W, 3) uint8.

@@ -24,7 +24,7 @@ from heatmap_locator.search.pose import ROTATIONS, Poses
 from heatmap_locator.search.propose import CUT_WEIGHT, bodies, cut_evidence
 
 KEPT = 60
-"""Of the places named, the ones aligned and measured."""
+"""Of the places named, the ones aligned and measured (``train/LOG.md``, "alignment")."""
 
 SIZE_DEVIATION = 0.05
 """Of the log of a piece's size about what its outline implies."""
@@ -76,24 +76,18 @@ def measure(
     shown = sample(poses.source, fine, seen.shape[-1], OVERSAMPLE)
     prints = agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])
     rotations = rotation_of(laid.warp).double().cpu().numpy()
-    photo_to_working = []
-    for warp, middle in zip(fine.double().cpu().numpy(), best.middle.cpu().numpy(), strict=True):
-        pose = compose(invert(warp), piece.to_resized)
-        pose[:, 2] += middle
-        photo_to_working.append(pose)
+    to_working = compose(invert(fine.double().cpu().numpy()), piece.to_resized)
+    to_working[..., 2] += best.middle.cpu().numpy()
     reference = transform(invert(piece.to_resized), piece.reference.double().numpy())
-    points = np.concatenate([reference, [piece.body.middle]])
-    at = np.stack([transform(pose, points) for pose in photo_to_working])
+    at = transform(to_working, np.concatenate([reference, [piece.body.middle]]))
     moved = [
-        replace(
-            candidate,
-            x=float(x),
-            y=float(y),
-            rotation=float(rotation),
-            pose=tuple(float(v) for v in pose.flatten()),
-        )
+        replace(candidate, x=x, y=y, rotation=rotation, pose=tuple(pose))
         for candidate, (x, y), rotation, pose in zip(
-            candidates, at[:, 0], rotations, photo_to_working, strict=True
+            candidates,
+            at[:, 0].tolist(),
+            rotations.tolist(),
+            to_working.reshape(-1, 6).tolist(),
+            strict=True,
         )
     ]
     cut = cut_evidence(at[:, 1], rotations, piece, field.grid, field.size)

@@ -33,7 +33,7 @@ _SCALES = (0.92, 0.96, 1.0, 1.04, 1.08)
 def require_piece(
     piece: PreparedPiece, placements: list[Placement], picture: np.ndarray, name: str
 ) -> None:
-    """Refuses a photo without a clear outline that is nowhere in the picture.
+    """Refuse a photo without a clear outline that is nowhere in the picture.
 
     Args:
         piece: made ready; one whose outline was given or seen clearly is not questioned.

@@ -42,9 +42,9 @@ class Locator:
             InputError: the device is unknown or absent.
         """
         if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device {device!r}: use auto, cpu or cuda")
+            raise InputError("use auto, cpu or cuda", name=f"device {device!r}")
         if device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device cuda: no CUDA device here; use cpu or auto")
+            raise InputError("no CUDA device here; use cpu or auto", name="device cuda")
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         model, extra = load_model(weights)
         try:
@@ -78,7 +78,7 @@ class Locator:
         """
         name = str(picture) if isinstance(picture, (str, Path)) else "picture"
         if pieces is not None and grid is not None:
-            raise InputError(f"{name}: give pieces or grid, not both")
+            raise InputError("give pieces or grid, not both", name=name)
         pixels = read_picture(picture)
         if corners is not None:
             pixels = square_up(pixels, corners)
@@ -94,7 +94,9 @@ class Locator:
             try:
                 rows, cols = grid
             except (TypeError, ValueError):
-                raise InputError(f"grid {grid!r}: give (rows, cols), such as (25, 38)") from None
+                raise InputError(
+                    "give (rows, cols), such as (25, 38)", name=f"grid {grid!r}"
+                ) from None
             known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)

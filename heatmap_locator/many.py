@@ -107,7 +107,7 @@ def cut_pieces(photo: ImageSource) -> list[FoundPiece]:
             return [_piece(rgb, mask, (0, 0), False)]
     if not parts:
         raise NoPieceError(
-            f"{name}: no piece found; lay pieces apart on a plain background, all in the photo"
+            "no piece found; lay pieces apart on a plain background, all in the photo", name=name
         )
     if alpha is not None:
         found = [_by_alpha(rgb, alpha, part) for part in parts]

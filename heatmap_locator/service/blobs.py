@@ -34,7 +34,7 @@ class BlobStorage:
             self._root = root.rstrip("/")
             self._fs.makedirs(self._root, exist_ok=True)
         except (ImportError, ValueError, OSError) as error:
-            raise InputError(f"{url}: cannot be used as storage ({error})") from None
+            raise InputError(f"cannot be used as storage ({error})", name=url) from None
 
     def _path(self, *parts: str) -> str:
         return "/".join((self._root, *parts))

@@ -77,7 +77,7 @@ def layout_from_environment() -> Layout:
             url=os.environ.get("HEATMAP_STORAGE"),
         )
     except ValueError as error:
-        raise InputError(f"HEATMAP_REPLICAS, _FRONTS, _GPUS, _CPUS: {error}") from None
+        raise InputError(str(error), name="HEATMAP_REPLICAS, _FRONTS, _GPUS, _CPUS") from None
 
 
 class Searcher:

@@ -49,7 +49,7 @@ class Found:
 
 
 def _failed(error: InputError, name: str) -> tuple[Record, Problem]:
-    named = type(error)(records.reason(error, name))
+    named = error.renamed(name)
     return records.failed(str(named)), refused(named)
 
 
@@ -131,7 +131,9 @@ async def _locate_many(
     try:
         cut = await service.work(cut_pieces, image)
         if not cut:
-            raise NoPieceError("photo: no piece found; lay pieces apart on a plain background")
+            raise NoPieceError(
+                "no piece found; lay pieces apart on a plain background", name="photo"
+            )
     except InputError as error:
         yield *_failed(error, name), {}
         return

@@ -274,7 +274,7 @@ class Service:
         except GoneError:
             return
         except InputError as error:
-            failure = records.reason(error, record["name"])
+            failure = str(error.renamed(record["name"]))
         except Exception:
             _log.exception("encoding of puzzle %s failed", puzzle)
             failure = "the picture could not be encoded; the server's log says why"

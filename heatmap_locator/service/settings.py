@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
             try:
                 default = f.metadata["parse"](environment[variable])
             except (argparse.ArgumentTypeError, ValueError) as error:
-                raise InputError(f"{variable}: {error}") from None
+                raise InputError(str(error), name=variable) from None
         shown = "" if f.default in (None, ()) else f" (default {f.default})"
         parser.add_argument(
             f"--{f.name.replace('_', '-')}",

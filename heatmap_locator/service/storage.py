@@ -130,16 +130,16 @@ class LocalStorage:
             kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
             fcntl.flock(self._held, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another server uses it; name another --data") from None
+            raise InputError("another server uses it; name another --data", name=folder) from None
         except OSError as error:
             raise InputError(
-                f"{folder}: cannot be written ({error.strerror}); name another --data"
+                f"cannot be written ({error.strerror}); name another --data", name=folder
             ) from None
         try:
             self._database = self._connect()
         except sqlite3.DatabaseError as error:
             self._held.close()
-            raise InputError(f"{folder}: its database is damaged ({error})") from None
+            raise InputError(f"its database is damaged ({error})", name=folder) from None
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(
@@ -154,7 +154,7 @@ class LocalStorage:
         database.execute("PRAGMA foreign_keys = ON")
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
-            raise InputError(f"{self.folder}: written by another version; name another --data")
+            raise InputError("written by another version; name another --data", name=self.folder)
         database.executescript(_SCHEMA)
         database.execute(f"PRAGMA user_version = {_VERSION}")
         return database

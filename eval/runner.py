@@ -8,8 +8,8 @@ from heatmap_locator.errors import InputError
 
 from .memory import PeakMemory
 from .methods import Method, borrowed
-from .metrics import Answer, Record
-from .records import Predictions
+from .metrics import Record
+from .records import Predictions, answer
 from .tasks import PictureTask
 
 TOP = 5
@@ -77,7 +77,7 @@ def _ask(
                 rotation=piece.rotation,
                 cell=task.grid.cell_size(width, height),
                 size=(width, height),
-                answers=tuple(Answer(p.box, p.rotation, p.score) for p in places[:TOP]),
+                answers=tuple(answer(p.to_dict(exact=True)) for p in places[:TOP]),
                 seconds=seconds,
                 prepare_seconds=prepare_seconds,
                 weights=weights,

@@ -8,10 +8,11 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from fastapi import APIRouter, File, UploadFile
 from fastapi.testclient import TestClient
 from PIL import Image
 from service_support import (
@@ -25,6 +26,7 @@ from service_support import (
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.service.images import Decoders, DecodeTimeoutError, UnsupportedError
+from heatmap_locator.service.uploads import BODY_FILES, FIELD_BYTES, UploadRoute
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -191,6 +193,43 @@ def test_uploads_over_the_limit(make_client: Callable[..., TestClient]) -> None:
     huge = {"corners": [[0.0, 0.0]] * 100_000}
     assert_problem(client.put(f"/v1/puzzles/{puzzle}/corners", json=huge), 413)
     assert send_photos(client, puzzle, encoded(small_piece(0, 0))).status_code == 200
+
+
+@pytest.mark.parametrize(("several", "most"), [(False, 1), (True, BODY_FILES)])
+def test_a_new_route_takes_as_much_as_its_files(
+    make_client: Callable[..., TestClient], several: bool, most: int
+) -> None:
+    """The limit of a body is the route's own, whatever its path."""
+    client = make_client(max_upload_mb=0.1)
+    taken: list[int] = []
+
+    async def one(scan: UploadFile) -> None:
+        taken.append(len(await scan.read()))
+
+    async def many(scan: Annotated[list[UploadFile], File()]) -> None:
+        taken.append(sum([len(await part.read()) for part in scan]))
+
+    router = APIRouter(route_class=UploadRoute)
+    router.post("/scans")(many if several else one)
+    client.app.include_router(router)  # type: ignore[attr-defined]
+    files = [("scan", ("a.png", bytes(99_000)))] * most
+    answer = client.post("/scans", files=files)
+    assert answer.status_code == 200, answer.text
+    assert taken == [99_000 * most]
+    large = [("scan", ("a.png", bytes(99_000)))] * (most + 1)
+    assert_problem(client.post("/scans", files=large), 413, f"{most / 10:g} MB")
+    assert_problem(client.post("/scans", files={"scan": bytes(101_000)}), 413, "0.1 MB")
+
+
+@pytest.mark.parametrize(("megabytes", "limit"), [(0.1, FIELD_BYTES), (0.002, 2000)])
+def test_fields_beside_a_file_are_small(
+    make_client: Callable[..., TestClient], megabytes: float, limit: int
+) -> None:
+    """No more of a text than FIELD_BYTES, nor than of a file, is kept in memory."""
+    client, files = make_client(max_upload_mb=megabytes), {"picture": ("a.jpg", b"x")}
+    for size, status in ((limit, 422), (limit + 1, 400)):
+        answer = client.post("/v1/puzzles", files=files, data={"name": "x" * size})
+        assert_problem(answer, status)
 
 
 def test_a_body_without_a_length_is_cut_off_while_it_comes(

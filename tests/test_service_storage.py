@@ -1,11 +1,13 @@
 """What is kept, for how long, and what is searched together."""
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -23,11 +25,12 @@ from service_support import (
 from heatmap_locator import Locator
 from heatmap_locator.errors import InputError
 from heatmap_locator.service.engine import Engine
+from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import new_id
 from heatmap_locator.service.retention import Retention
-from heatmap_locator.service.storage import GoneError, LocalStorage, Record
+from heatmap_locator.service.storage import GoneError, Record
 
 
 def record(created: str = "2026-01-01", **files: str) -> Record:
@@ -174,20 +177,75 @@ def test_the_oldest_go_and_those_in_use_stay(storage: LocalStorage) -> None:
         storage.add_puzzle(puzzle, {"a": bytes(100)})
     metrics = Metrics()
     retention = Retention(storage, 350, keep=3600, metrics=metrics)
+
+    def make_room(size: int, puzzle: str | None = None) -> list[str]:
+        with retention.room(size, puzzle) as removed:
+            return removed
+
     with pytest.raises(Problem, match="in use") as refused:
-        retention.make_room(100)
+        make_room(100)
     assert refused.value.status_code == 507
     assert len(storage.puzzles()) == 3
     with storage._transaction() as database:
         database.execute("UPDATE puzzles SET used = used - 7200")
     retention.use(puzzles[0]["id"])
-    assert retention.make_room(40) == []
-    assert retention.make_room(100) == [puzzles[1]["id"]]
-    assert retention.make_room(150, puzzles[2]["id"]) == []
+    assert make_room(40) == []
+    assert make_room(100) == [puzzles[1]["id"]]
+    assert make_room(150, puzzles[2]["id"]) == []
     with pytest.raises(Problem, match="in use"):
-        retention.make_room(300, puzzles[2]["id"])
+        make_room(300, puzzles[2]["id"])
     assert [p["id"] for p in storage.puzzles()] == [puzzles[2]["id"], puzzles[0]["id"]]
     assert metrics.registry.get_sample_value("heatmap_puzzles_removed_total") == 1
+
+
+def test_room_is_held_until_it_is_written(storage: LocalStorage) -> None:
+    retention = Retention(storage, 100, keep=3600, metrics=Metrics())
+    with retention.room(60):
+        with pytest.raises(Problem, match="in use"), retention.room(60):
+            raise AssertionError("more than there is")
+        with retention.room(40):
+            pass
+    with pytest.raises(OSError, match="full"), retention.room(100):
+        raise OSError("full")
+    with retention.room(100):  # what could not be written holds nothing
+        puzzle = record(original="a")
+        storage.add_puzzle(puzzle, {"a": bytes(100)})
+    with pytest.raises(Problem, match="in use"), retention.room(1):
+        raise AssertionError("more than there is")
+    storage.delete_puzzle(puzzle["id"])
+    with retention.room(100):
+        pass
+
+
+def test_uploads_at_once_do_not_overshoot_the_limit(
+    make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, both = make_client(), threading.Barrier(2)
+    add_small(client, 1)
+    service = client.app.state.service  # type: ignore[attr-defined]
+    size = service.storage.usage()[0].size
+    limit = service.retention._limit = int(2.5 * size)
+    add = LocalStorage.add_puzzle
+
+    def together(self: LocalStorage, *args: Any) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(5)
+        add(self, *args)
+
+    monkeypatch.setattr(LocalStorage, "add_puzzle", together)
+    answers: list[httpx.Response] = []
+
+    def upload(seed: int) -> None:
+        files = {"picture": encoded(small_picture(seed))}
+        answers.append(client.post("/v1/puzzles", files=files, data={"grid": "3x4"}))
+
+    threads = [threading.Thread(target=upload, args=(seed,)) for seed in (2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answer.status_code for answer in answers) == [201, 507]
+    assert sum(entry.size for entry in service.storage.usage()) <= limit
 
 
 def test_a_full_storage_over_http(make_client: Callable[..., TestClient]) -> None:

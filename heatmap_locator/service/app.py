@@ -14,15 +14,16 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from heatmap_locator import __version__
-from heatmap_locator.service import problems, routes_pieces, routes_puzzles, schemas
+from heatmap_locator.service import fitting, problems, routes_pieces, routes_puzzles, schemas
 from heatmap_locator.service.engine import Device
+from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.metrics import MeasureRequests
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.settings import Settings
-from heatmap_locator.service.storage import LocalStorage, Storage
+from heatmap_locator.service.storage import Storage
 from heatmap_locator.service.uploads import Guard
 
 if TYPE_CHECKING:
@@ -60,29 +61,11 @@ def create_app(
         WeightsError: at startup, if the weights cannot be used.
     """
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        model = locator
-        if model is None and make_device is None:
-            from heatmap_locator.locator import Locator
-
-            model = await asyncio.to_thread(
-                Locator.from_pretrained, settings.weights, settings.device
-            )
-        kept = storage
-        if kept is None:
-            kept = await asyncio.to_thread(LocalStorage, settings.data)
-        service = Service(settings, kept, model, None if make_device is None else make_device())
-        app.state.service = service
-        await service.start()
-        yield
-        await service.stop()
-
     app = FastAPI(
         title="heatmap-locator",
         version=__version__,
         description=_ABOUT,
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, locator, storage, make_device),
         docs_url=None,
         redoc_url=None,
         license_info={"name": "MIT"},
@@ -98,6 +81,42 @@ def create_app(
         app.include_router(router)
     _add_operations(app)
     _add_pages(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _lifespan(
+    settings: Settings,
+    locator: "Locator | None",
+    storage: Storage | None,
+    make_device: Callable[[], Device] | None,
+) -> Lifespan[FastAPI]:
+    """What goes on from startup to shutdown: the service, with what ``create_app`` was given."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        model = locator
+        if model is None and make_device is None:
+            from heatmap_locator.locator import Locator
+
+            model = await asyncio.to_thread(
+                Locator.from_pretrained, settings.weights, settings.device
+            )
+        kept = storage
+        if kept is None:
+            kept = await asyncio.to_thread(LocalStorage, settings.data)
+        service = Service(settings, kept, model, None if make_device is None else make_device())
+        app.state.service = service
+        await service.start()
+        await fitting.resume(service)
+        yield
+        await service.stop()
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added is the first to see a request."""
     app.add_middleware(Guard, settings=settings)
     if settings.cors:
         app.add_middleware(
@@ -109,7 +128,6 @@ def create_app(
         )
     app.add_middleware(_SecurityHeaders)
     app.add_middleware(_Measured)
-    return app
 
 
 class _Measured:

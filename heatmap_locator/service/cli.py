@@ -60,8 +60,8 @@ def _run(settings: Settings) -> int:
         import uvicorn
 
         from heatmap_locator.service.app import create_app
+        from heatmap_locator.service.folder import LocalStorage
         from heatmap_locator.service.server import protocol
-        from heatmap_locator.service.storage import LocalStorage
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[serve]'"

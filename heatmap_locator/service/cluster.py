@@ -19,8 +19,9 @@ from ray import serve
 from ray.exceptions import RayActorError
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.settings import Settings, settings_from_environment
-from heatmap_locator.service.storage import LocalStorage, Storage
+from heatmap_locator.service.storage import Storage
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle

@@ -10,6 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from heatmap_locator.errors import InputError, NoPieceError
+from heatmap_locator.service.images import UnsupportedError
+
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("heatmap_locator.service")
 
@@ -35,6 +38,15 @@ class Problem(HTTPException):
     ) -> None:
         super().__init__(status, " ".join(detail.split()), dict(headers or {}))
         self.kind, self.extra = kind, extra
+
+
+def refused(error: InputError) -> Problem:
+    """The answer to an image that cannot be used."""
+    if isinstance(error, UnsupportedError):
+        return Problem(415, str(error), "unsupported-image")
+    if isinstance(error, NoPieceError):
+        return Problem(422, str(error), "no-piece")
+    return Problem(422, str(error), "bad-image")
 
 
 def problem_response(

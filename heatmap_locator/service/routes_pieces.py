@@ -6,6 +6,7 @@ from fastapi import APIRouter, File, Form, Header, Path, Response, UploadFile
 from sse_starlette import EventSourceResponse
 
 from heatmap_locator.service import pictures, schemas
+from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view
 from heatmap_locator.service.routes_puzzles import (
@@ -15,7 +16,6 @@ from heatmap_locator.service.routes_puzzles import (
     image_answer,
 )
 from heatmap_locator.service.schemas import problems
-from heatmap_locator.service.service import kind_of
 from heatmap_locator.service.streams import Photo, locate_events, locate_photos
 from heatmap_locator.service.uploads import UploadRoute
 
@@ -97,7 +97,7 @@ async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) ->
 )
 async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
     """Its `transforms` map pixels of this image to the picture's."""
-    _, data = await service.file(await service.piece(puzzle, piece), "image")
+    data = await service.file(await service.piece(puzzle, piece), "image")
     return Response(data, media_type="image/png")
 
 
@@ -109,8 +109,8 @@ async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
 )
 async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
     """The photo as it was sent."""
-    _, data = await service.file(await service.piece(puzzle, piece), "photo")
-    return Response(data, media_type=kind_of(data).media_type)
+    data = await service.file(await service.piece(puzzle, piece), "photo")
+    return Response(data, media_type=sniff(data, "photo").media_type)
 
 
 @router.get(

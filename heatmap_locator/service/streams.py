@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from heatmap_locator.service.locating import Found, locate, store
+from heatmap_locator.service.fitting import store, view
+from heatmap_locator.service.locating import Found, locate
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import piece_view, puzzle_view
 from heatmap_locator.service.service import RETRY_AFTER, Service
@@ -154,7 +155,7 @@ async def puzzle_events(service: Service, puzzle: Record) -> EventSourceResponse
             if record is None:
                 yield _event("removed", {"id": identifier})
                 return
-            last = await service.view(record)
+            last = await view(service, record)
             yield _event("puzzle", last)
             while True:
                 wait = LOOK if service.storage.shared else None

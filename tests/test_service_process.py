@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from service_support import (
     small_piece,
 )
 
-from heatmap_locator.service.settings import Settings, settings_from_environment
+from heatmap_locator.errors import InputError
+from heatmap_locator.service.environment import read
+from heatmap_locator.service.settings import Layout, Settings
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +46,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 def test_help_is_quick_to_come() -> None:
     code = "import sys\nfrom heatmap_locator.service.cli import main\n"
     code += "try: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print(sorted({'torch', 'cv2', 'fastapi', 'numpy'} & set(sys.modules)))"
+    code += "print(sorted({'torch', 'cv2', 'fastapi', 'numpy', 'pydantic'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
     for flag in ("--port", "--data", "--token", "--max-upload-mb", "--max-storage-gb"):
@@ -59,6 +62,12 @@ def test_help_is_quick_to_come() -> None:
         (["--nonsense"], {}, "--nonsense"),
         (["--weights", "none.safetensors"], {}, "none.safetensors: no such weights file"),
         ([], {"HEATMAP_PORT": "http"}, "HEATMAP_PORT: 'http' is not a whole number"),
+        (["--queue", "0"], {}, "argument --queue: '0' is not a whole number from 1 to 10000 (see"),
+        (["--cache", "2.5"], {}, "'2.5' is not a whole number from 1 to 1000"),
+        (["--idle-seconds", "nan"], {}, "'nan' is not a number above 0"),
+        ([], {"HEATMAP_KEEP_MINUTES": "1e9"}, "KEEP_MINUTES: '1e9' is not a number above 0"),
+        ([], {"HEATMAP_DEVICE": "tpu"}, "HEATMAP_DEVICE: 'tpu': use auto, cpu or cuda"),
+        ([], {"HEATMAP_TOKNE": "x"}, "HEATMAP_TOKNE: no setting has this name; did you mean HEATM"),
         (["--data", "/dev/null/x"], {}, "/dev/null/x: cannot be written"),
     ],
 )
@@ -73,11 +82,23 @@ def test_the_command_refuses_in_one_line(
     assert said in done.stderr
 
 
-def test_settings_come_from_the_environment() -> None:
-    found = settings_from_environment(
-        {"HEATMAP_PORT": "9001", "HEATMAP_CORS": "https://a.example, https://b.example/"}
-    )
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(Settings) == Settings()
+    assert read(Layout) == Layout()
+    monkeypatch.setenv("HEATMAP_PORT", "9001")
+    monkeypatch.setenv("HEATMAP_CORS", "https://a.example, https://b.example/")
+    monkeypatch.setenv("HEATMAP_QUEUE", "")
+    monkeypatch.setenv("HEATMAP_REPLICAS", "3")
+    monkeypatch.setenv("HEATMAP_STORAGE", "s3://bucket/folder")
+    found = read(Settings)
     assert found == Settings(port=9001, cors=("https://a.example", "https://b.example"))
+    assert read(Settings, {"port": "9002", "data": "d"}) == replace(
+        found, port=9002, data=Path("d")
+    )
+    assert read(Layout) == Layout(replicas=3, storage="s3://bucket/folder")
+    monkeypatch.setenv("HEATMAP_FRONTS", "0")
+    with pytest.raises(InputError, match="HEATMAP_FRONTS: '0' is not a whole number from 1 to"):
+        read(Layout)
     assert "token = ****" in Settings(token="s3cret").lines()
     assert not any("s3cret" in line for line in Settings(token="s3cret").lines())
 

@@ -10,7 +10,6 @@ model, such as 0.5) say how much there is of it.
 import asyncio
 import os
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError
 
-from heatmap_locator.errors import InputError
+from heatmap_locator.service.environment import read
 from heatmap_locator.service.folder import LocalStorage
-from heatmap_locator.service.settings import Settings, settings_from_environment
+from heatmap_locator.service.settings import Layout, Settings
 from heatmap_locator.service.storage import Storage
 
 if TYPE_CHECKING:
@@ -35,50 +34,13 @@ BATCH_WAIT = 0.02
 """Seconds a batch waits for more of its kind."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How much of the cluster the service takes.
-
-    Attributes:
-        replicas: models.
-        fronts: processes that answer HTTP.
-        gpus: of one model, a part of one too; 0 for the CPU.
-        cpus: of one model.
-        url: of the storage; ``None`` for the settings' folder.
-    """
-
-    replicas: int = 2
-    fronts: int = 2
-    gpus: float = 0.0
-    cpus: float = 1.0
-    url: str | None = None
-
-
 def open_storage(settings: Settings, layout: Layout) -> Storage:
     """The storage that all processes share."""
-    if layout.url is None:
+    if layout.storage is None:
         return LocalStorage(settings.data, shared=True)
     from heatmap_locator.service.blobs import BlobStorage
 
-    return BlobStorage(layout.url)
-
-
-def layout_from_environment() -> Layout:
-    """Defaults and ``HEATMAP_`` variables.
-
-    Raises:
-        InputError: a variable cannot be used.
-    """
-    try:
-        return Layout(
-            replicas=int(os.environ.get("HEATMAP_REPLICAS", 2)),
-            fronts=int(os.environ.get("HEATMAP_FRONTS", 2)),
-            gpus=float(os.environ.get("HEATMAP_GPUS", 0)),
-            cpus=float(os.environ.get("HEATMAP_CPUS", 1)),
-            url=os.environ.get("HEATMAP_STORAGE"),
-        )
-    except ValueError as error:
-        raise InputError(str(error), name="HEATMAP_REPLICAS, _FRONTS, _GPUS, _CPUS") from None
+    return BlobStorage(layout.storage)
 
 
 class Searcher:
@@ -203,4 +165,4 @@ def build(settings: Settings, layout: Layout) -> serve.Application:
 
 def app(arguments: dict[str, str] | None = None) -> serve.Application:
     """What ``serve run heatmap_locator.service.cluster:app`` runs."""
-    return build(settings_from_environment(), layout_from_environment())
+    return build(read(Settings), read(Layout))

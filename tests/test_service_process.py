@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import draw_texture
 from service_support import (
     COLS,
     ROWS,
@@ -31,6 +33,7 @@ from service_support import (
 from heatmap_locator.errors import InputError
 from heatmap_locator.service.environment import read
 from heatmap_locator.service.settings import Layout, Settings
+from heatmap_locator.weights import shipped_weights
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -320,6 +323,23 @@ def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weight
     assert f"port = {server.port}" in output
     assert "token = ****" in output
     assert "s3cret" not in output
+
+
+def test_a_server_told_to_stop_does_not_finish_what_takes_long(tmp_path: Path) -> None:
+    """A picture of unknown piece size encodes for long; it is taken up at the next start."""
+    server = Server(tmp_path / "data", shipped_weights())
+    with server:
+        large = encoded(draw_texture(2400, 3200, 5), "JPEG")
+        puzzle = server.client.post("/v1/puzzles", files={"picture": large}).json()
+        time.sleep(1)
+        assert server.client.get(puzzle["links"]["self"]).json()["state"] == "encoding"
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(timeout=30)
+        assert time.monotonic() - begun < 8  # 2 on a machine of its own
+        assert server.process.returncode == 130
+        server.start()
+        assert server.client.get(puzzle["links"]["self"]).json()["state"] == "encoding"
 
 
 def test_a_killed_server_comes_back_with_all_it_acknowledged(

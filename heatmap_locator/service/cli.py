@@ -4,6 +4,7 @@ Exit status: 0 stopped, 2 it could not start, 130 interrupted before it had.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -81,8 +82,18 @@ def _run(settings: Settings) -> int:
     from heatmap_locator.locator import Locator
 
     locator = Locator.from_pretrained(settings.weights, device=settings.device)
-    server = uvicorn.Server(_config(create_app(settings, locator, storage), settings))
-    server.run()
+    app = create_app(settings, locator, storage)
+    server = uvicorn.Server(_config(app, settings))
+    try:
+        server.run()
+    finally:
+        service = getattr(app.state, "service", None)
+        if service is not None and not service.idle:
+            # A search in work cannot be interrupted, and Python does not end well beside one that
+            # goes on.  All that was acknowledged is on disk.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(130)
     return 0 if server.started else 2
 
 
@@ -98,7 +109,7 @@ def _config(app: "FastAPI", settings: Settings) -> "uvicorn.Config":
         port=settings.port,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=1,
         server_header=False,
         ws="none",
         lifespan="on",

@@ -48,16 +48,17 @@ class Searcher:
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
         from heatmap_locator.locator import Locator
-        from heatmap_locator.service.engine import Engine
+        from heatmap_locator.service.engine import Engine, together
         from heatmap_locator.service.images import Decoders
         from heatmap_locator.service.metrics import Metrics
         from heatmap_locator.service.squaring import load_picture
 
         storage, decoders = open_storage(settings, layout), Decoders(1, settings.decode_seconds)
+        locator = Locator.from_pretrained(settings.weights, settings.device)
         self._engine = Engine(
-            Locator.from_pretrained(settings.weights, settings.device),
+            locator,
             lambda puzzle, version: load_picture(storage, decoders, puzzle, version),
-            settings.batch,
+            together(locator, settings.batch),
             settings.cache,
             Metrics(),
         )
@@ -104,7 +105,7 @@ class RemoteDevice:
     def search(self, puzzle: str, version: int, image: np.ndarray, top: int) -> "Future[Search]":
         return self._start("search", (puzzle, version, image, top))
 
-    def forget(self, puzzle: str) -> None:
+    def forget(self, puzzle: str, before: int | None = None) -> None:
         """Replicas drop what is not used."""
 
     def _start(self, method: str, *arguments: Any) -> "Future[Any]":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heatmap_locator.assign import ASSIGN_TOP
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.service import records
 from heatmap_locator.service.images import sniff
@@ -50,8 +51,6 @@ def _name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, byte
 
 
 async def _search(service: Service, puzzle: Record, image: np.ndarray, top: int) -> "Search":
-    from heatmap_locator.assign import ASSIGN_TOP
-
     # More than are shown: a piece may have to give way to another when all are solved.
     top = max(top, ASSIGN_TOP)
     try:

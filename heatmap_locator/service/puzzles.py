@@ -101,7 +101,7 @@ async def set_corners(service: Service, puzzle: str, corners: Corners | None) ->
             )
         except GoneError:
             raise Problem(404, "the puzzle has been deleted", "not-found") from None
-    service.device.forget(puzzle)
+    service.device.forget(puzzle, record["version"])
     encode_soon(service, puzzle)
     return record
 

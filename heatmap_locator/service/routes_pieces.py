@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Header, Path, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Path, Request, Response, UploadFile
 from sse_starlette import EventSourceResponse
 
 from heatmap_locator.service import pictures, schemas
@@ -16,7 +16,12 @@ from heatmap_locator.service.routes_puzzles import (
     image_answer,
 )
 from heatmap_locator.service.schemas import problems
-from heatmap_locator.service.streams import Photo, locate_events, locate_photos
+from heatmap_locator.service.streams import (
+    Photo,
+    locate_events,
+    locate_photos,
+    while_connected,
+)
 from heatmap_locator.service.uploads import UploadRoute
 
 PieceId = Annotated[str, Path(pattern=ID_PATTERN, description="as locate answered it")]
@@ -38,6 +43,7 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
     summary="Where do these pieces go?",
 )
 async def locate(
+    request: Request,
     service: TheService,
     puzzle: PuzzleId,
     photos: Annotated[
@@ -63,7 +69,8 @@ async def locate(
     ]
     if "text/event-stream" in accept.lower():
         return EventSourceResponse(locate_events(service, record, taken, top, many), ping=15)
-    found = await locate_photos(service, record, taken, top, many)
+    work = locate_photos(service, record, taken, top, many)
+    found = await while_connected(request, work)
     return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
 
 

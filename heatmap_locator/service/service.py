@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from heatmap_locator.service import records, squaring
-from heatmap_locator.service.engine import Device, Engine
+from heatmap_locator.service.engine import Device, Engine, together
 from heatmap_locator.service.events import Events
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.metrics import Metrics
@@ -73,11 +73,13 @@ class Service:
             device = self._engine = Engine(
                 locator,
                 functools.partial(squaring.load_picture, storage, self.decoders),
-                settings.batch,
+                together(locator, settings.batch),
                 settings.cache,
                 self.metrics,
             )
         self.device: Device = device
+        self.idle = True
+        """Whether nothing was left in work by ``stop``."""
         self._in_work = 0
         self.decoded = asyncio.Semaphore(max(FEWEST_DECODED, BATCHES * settings.batch))
         self.drawing = asyncio.Semaphore(DRAWN)
@@ -99,7 +101,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         if self._engine is not None:
-            await asyncio.to_thread(self._engine.stop)
+            self.idle = await asyncio.to_thread(self._engine.stop)
         self._workers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.storage.close)

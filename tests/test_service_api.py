@@ -375,9 +375,11 @@ def test_a_stopped_engine_is_not_ready(client: TestClient) -> None:
         ("DELETE", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", 404),
         ("POST", f"/v1/puzzles/{MISSING}/solve", 404),
         ("GET", "/v1/puzzles/..%2f..%2fetc%2fpasswd", 404),
-        ("GET", "/v1/puzzles/short", 422),
-        ("GET", f"/v1/puzzles/{MISSING}x", 422),
-        ("GET", "/v1/puzzles/%2e%2e", 422),
+        ("GET", "/v1/puzzles/short", 404),
+        ("GET", f"/v1/puzzles/{MISSING}x", 404),
+        ("GET", "/v1/puzzles/%2e%2e", 404),
+        ("DELETE", f"/v1/puzzles/{MISSING}/pieces/short", 404),
+        ("PUT", "/v1/puzzles/short/corners", 404),
         ("GET", "/static/../app.py", 404),
         ("GET", "/static/%2e%2e/app.py", 404),
         ("GET", "/nowhere", 404),
@@ -390,6 +392,26 @@ def test_what_is_not_there(client: TestClient, method: str, path: str, status: i
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PATCH", "/v1/puzzles", "GET, POST"),
+        ("PUT", f"/v1/puzzles/{MISSING}", "GET, DELETE"),
+        ("POST", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", "GET, DELETE"),
+        ("GET", f"/v1/puzzles/{MISSING}/corners", "PUT"),
+        ("GET", f"/v1/puzzles/{MISSING}/locate", "POST"),
+        ("POST", "/healthz", "GET"),
+        ("POST", "/openapi.json", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_all_right_ones(
+    client: TestClient, method: str, path: str, allowed: str
+) -> None:
+    answer = client.request(method, path)
+    assert_problem(answer, 405)
+    assert answer.headers["allow"] == allowed
 
 
 def test_a_crash_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,6 +427,12 @@ def test_a_crash_is_a_problem_too(client: TestClient, monkeypatch: pytest.Monkey
 
 def test_the_document_is_complete(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
+    names = [o["operationId"] for path in document["paths"].values() for o in path.values()]
+    assert len(set(names)) == len(names)
+    assert {"add_puzzle", "locate", "list_pieces", "get_image", "healthz"} <= set(names)
+    bodies = document["components"]["schemas"]
+    assert bodies["Body_add_puzzle"]["properties"]["picture"]["format"] == "binary"
+    assert bodies["Body_locate"]["properties"]["photos"]["items"]["format"] == "binary"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"], (path, method)
@@ -417,6 +445,12 @@ def test_the_document_is_complete(client: TestClient) -> None:
             for status, response in operation["responses"].items():
                 if status[0] in "45":
                     assert list(response["content"]) == ["application/problem+json"]
+                    example = response["content"]["application/problem+json"]["example"]
+                    assert schemas.Problem.model_validate(example).status == int(status)
+            if path.rpartition("/")[2] in ("image", "photo", "overlay", "heatmap", "picture"):
+                (media,) = operation["responses"]["200"]["content"].items()
+                assert media[0].startswith("image/")
+                assert media[1]["schema"] == {"type": "string", "format": "binary"}
             if method == "post" and "requestBody" in operation:
                 assert {"400", "408", "413", "415", "422", "503"} <= set(operation["responses"])
     assert "HTTPValidationError" not in document["components"]["schemas"]

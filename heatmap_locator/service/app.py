@@ -68,6 +68,7 @@ def create_app(
         lifespan=_lifespan(settings, locator, storage, make_device),
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         license_info={"name": "MIT"},
     )
     app.state.settings = settings
@@ -259,6 +260,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         parts.pop(name, None)
+    for part in parts.values():
+        for member in part.get("properties", {}).values():
+            for entry in (member, member.get("items", {})):
+                if entry.pop("contentMediaType", None):  # FastAPI's, which few generators know
+                    entry["format"] = "binary"
     own = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     parts.update(own.pop("$defs", {}))
     parts["Problem"] = own
@@ -274,7 +280,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         }
     }
     for path, operations in document["paths"].items():
-        if path.startswith("/v1"):
-            for operation in operations.values():
+        for operation in operations.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]  # FastAPI's own, where a route names none
+            if path.startswith("/v1"):
                 operation["security"] = [{"token": []}, {}]
     return document

@@ -74,23 +74,21 @@ async def locate(
     return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
 
 
-@router.get("", response_model=schemas.Pieces, responses=problems(404, 422), summary="All pieces")
+@router.get("", response_model=schemas.Pieces, responses=problems(404), summary="All pieces")
 async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     """Oldest first."""
     version = (await service.puzzle(puzzle))["version"]
     return {"pieces": [piece_view(piece, version) for piece in await service.pieces(puzzle)]}
 
 
-@router.get(
-    "/{piece}", response_model=schemas.Piece, responses=problems(404, 422), summary="One piece"
-)
+@router.get("/{piece}", response_model=schemas.Piece, responses=problems(404), summary="One piece")
 async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Any:
     """As it was answered when it was located."""
     version = (await service.puzzle(puzzle))["version"]
     return piece_view(await service.piece(puzzle, piece), version)
 
 
-@router.delete("/{piece}", status_code=204, responses=problems(404, 422), summary="Delete a piece")
+@router.delete("/{piece}", status_code=204, responses=problems(404), summary="Delete a piece")
 async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> None:
     """With its images."""
     await service.delete_piece(puzzle, piece)
@@ -99,7 +97,7 @@ async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) ->
 @router.get(
     "/{piece}/image",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "the piece cut out, RGBA")},
+    responses={**problems(404), **image_answer("image/png", "the piece cut out, RGBA")},
     summary="The piece cut out",
 )
 async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
@@ -111,7 +109,7 @@ async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
 @router.get(
     "/{piece}/photo",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The photo it is from",
 )
 async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
@@ -123,7 +121,7 @@ async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
 @router.get(
     "/{piece}/overlay",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "its places drawn")},
+    responses={**problems(404), **image_answer("image/png", "its places drawn")},
     summary="Its places, drawn in the picture",
 )
 async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
@@ -136,7 +134,7 @@ async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> 
 @router.get(
     "/{piece}/heatmap",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "grey, white is most likely")},
+    responses={**problems(404), **image_answer("image/png", "grey, white is most likely")},
     summary="Its heatmap",
 )
 async def get_heatmap(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:

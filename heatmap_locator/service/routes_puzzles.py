@@ -123,7 +123,7 @@ async def list_puzzles(service: TheService) -> Any:
 @router.get(
     "/puzzles/{puzzle}",
     response_model=schemas.Puzzle,
-    responses=problems(404, 422),
+    responses=problems(404),
     summary="One puzzle",
 )
 async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
@@ -132,7 +132,7 @@ async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
 
 
 @router.delete(
-    "/puzzles/{puzzle}", status_code=204, responses=problems(404, 422), summary="Delete a puzzle"
+    "/puzzles/{puzzle}", status_code=204, responses=problems(404), summary="Delete a puzzle"
 )
 async def delete_puzzle(service: TheService, puzzle: PuzzleId) -> None:
     """With all its pieces."""
@@ -157,7 +157,7 @@ async def set_corners(service: TheService, puzzle: PuzzleId, change: schemas.Cor
 @router.get(
     "/puzzles/{puzzle}/suggested-corners",
     response_model=schemas.SuggestedCorners,
-    responses=problems(404, 422),
+    responses=problems(404),
     summary="Find the corners",
 )
 async def suggest_corners(service: TheService, puzzle: PuzzleId) -> Any:
@@ -174,7 +174,7 @@ async def _send(service: Service, puzzle: str, role: str) -> Response:
 @router.get(
     "/puzzles/{puzzle}/picture",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/jpeg", "squared up and upright")},
+    responses={**problems(404), **image_answer("image/jpeg", "squared up and upright")},
     summary="The picture",
 )
 async def get_picture(service: TheService, puzzle: PuzzleId) -> Response:
@@ -185,7 +185,7 @@ async def get_picture(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/thumbnail",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/jpeg", "480 pixels at most")},
+    responses={**problems(404), **image_answer("image/jpeg", "480 pixels at most")},
     summary="A small picture",
 )
 async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
@@ -196,7 +196,7 @@ async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/original",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The original",
 )
 async def get_original(service: TheService, puzzle: PuzzleId) -> Response:
@@ -208,7 +208,7 @@ async def get_original(service: TheService, puzzle: PuzzleId) -> Response:
     "/puzzles/{puzzle}/events",
     response_class=EventSourceResponse,
     responses={
-        **problems(404, 422, 503),
+        **problems(404, 503),
         200: {
             "description": "`puzzle`, `piece`, `solve` and `removed` events with JSON data",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -224,7 +224,7 @@ async def get_events(service: TheService, puzzle: PuzzleId) -> EventSourceRespon
 @router.post(
     "/puzzles/{puzzle}/solve",
     response_model=schemas.Solution,
-    responses=problems(404, 409, 422, 503),
+    responses=problems(404, 409, 503),
     summary="A cell for every piece",
 )
 async def solve_puzzle(service: TheService, puzzle: PuzzleId) -> Any:

@@ -66,9 +66,9 @@ def _tasks(args: argparse.Namespace, photos: bool) -> "Iterator[PictureTask]":
 
 
 def run(args: argparse.Namespace) -> int:
-    from heatmap_locator.calibration import Calibration
-    from heatmap_locator.report import Progress
-    from heatmap_locator.weights import load_model, save_model, shipped_weights
+    from heatmap_locator.command.report import Progress
+    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.model.files import load_model, save_model, shipped_weights
 
     from .calibration import answers, assess, choose, rounded
     from .methods import Ours, digest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize
 
-from heatmap_locator.calibration import MOST_LOGIT, MOST_MARGIN, Calibration
+from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration
 
 from .metrics import Record, both
 from .reliability import calibration_error

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE, bank_angles, rotate_piece
-from heatmap_locator.decode import decode
 from heatmap_locator.geometry import CELL, bounds, clockwise
-from heatmap_locator.model import EncodedImages, HeatmapLocator
+from heatmap_locator.model.bank import OVERSAMPLE, bank_angles, rotate_piece
+from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.search.decode import decode
 from heatmap_train.base import RecipeModule, collapse_gauge
 from heatmap_train.data import CapturedBatches
 from heatmap_train.module import masked_centroid

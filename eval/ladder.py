@@ -80,8 +80,8 @@ def _datasets(args: argparse.Namespace) -> list[Path]:
 
 
 def run(args: argparse.Namespace) -> int:
+    from heatmap_locator.command.report import Progress
     from heatmap_locator.files import write_atomically
-    from heatmap_locator.report import Progress
 
     from . import rungs as plans
     from .methods import chosen_device, make_methods

@@ -80,8 +80,8 @@ def _tasks(args: argparse.Namespace) -> "Iterator[PictureTask]":
 
 
 def run(args: argparse.Namespace) -> int:
+    from heatmap_locator.command.report import Progress
     from heatmap_locator.files import write_atomically
-    from heatmap_locator.report import Progress
 
     from .methods import make_methods
     from .records import Predictions

@@ -10,7 +10,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array, bounds, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline import find_outline
+from heatmap_locator.outline.find import find_outline
 from heatmap_locator.placement import Placement
 
 
@@ -121,7 +121,7 @@ def make_methods(
     Raises:
         WeightsError: weights that cannot be used.
     """
-    from heatmap_locator.weights import shipped_weights
+    from heatmap_locator.model.files import shipped_weights
 
     from .ncc import Ncc
     from .shared import Shared

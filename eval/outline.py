@@ -60,9 +60,9 @@ def _sets(args: argparse.Namespace) -> Iterator[tuple[str, "Iterator[Case]"]]:
 def run(args: argparse.Namespace) -> int:
     import torch
 
-    from heatmap_locator.outline_net import find_piece, load_outline_net
-    from heatmap_locator.report import Progress
-    from heatmap_locator.segment import outline_by_colour
+    from heatmap_locator.command.report import Progress
+    from heatmap_locator.outline.by_colour import outline_by_colour
+    from heatmap_locator.outline.network import find_piece, load_outline_net
 
     from .outlines import judge, summary, sure_outline
 

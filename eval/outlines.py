@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.images import read_piece
-from heatmap_locator.outline import body_size, find_outline, outline_on_background
-from heatmap_locator.outline_net import OutlineNet
-from heatmap_locator.shape import is_piece_shaped
+from heatmap_locator.outline.find import body_size, find_outline, outline_on_background
+from heatmap_locator.outline.network import OutlineNet
+from heatmap_locator.outline.shape import is_piece_shaped
+from heatmap_locator.picture.read import read_piece
 from heatmap_train.photos import PhotoSettings, draw_photo
 from heatmap_train.pictures import PictureSource
 

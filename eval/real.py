@@ -9,7 +9,7 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import read_picture, read_piece
+from heatmap_locator.picture.read import read_picture, read_piece
 
 from .tasks import PictureTask, PieceTask
 

@@ -11,26 +11,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import bank_angles
-from heatmap_locator.decode import Candidate, heatmap, suppress
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import ImageSource
-from heatmap_locator.model import EncodedImages
-from heatmap_locator.naming import name_places
-from heatmap_locator.piece import (
+from heatmap_locator.model.bank import bank_angles
+from heatmap_locator.model.network import EncodedImages
+from heatmap_locator.model.precision import autocast
+from heatmap_locator.picture.read import ImageSource
+from heatmap_locator.placement import Placement
+from heatmap_locator.search.compare import Field, measure_shortlist, pose_piece, rank
+from heatmap_locator.search.decode import Candidate, heatmap, suppress
+from heatmap_locator.search.identical import CANDIDATES, GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.piece import (
     CONTOUR_INSET,
     PreparedPiece,
     photo_to_working,
     prepare_piece,
     prepare_pieces,
 )
-from heatmap_locator.placement import Placement
-from heatmap_locator.precision import autocast
-from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import Field, measure_shortlist, pose_piece, rank
-from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.presence import require_piece
+from heatmap_locator.search.propose import name_places
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator

@@ -34,8 +34,8 @@ def write_plain_weights(path: Path) -> Path:
     """Weights of an untrained model whose heat is a plain readout of the pixel correlation."""
     import torch
 
-    from heatmap_locator.model import HeatmapLocator, ModelConfig
-    from heatmap_locator.weights import save_model
+    from heatmap_locator.model.files import save_model
+    from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
     torch.manual_seed(0)
     model = HeatmapLocator(ModelConfig(features=8, head_decoder=(8, 8, 8)))

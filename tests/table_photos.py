@@ -309,8 +309,8 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, help="a folder; without it pictures are drawn")
     parser.add_argument("--save", type=Path, help="where photos that went wrong are drawn")
     args = parser.parse_args()
-    from heatmap_locator.corners import find_corners
-    from heatmap_locator.images import read_picture
+    from heatmap_locator.picture.corners import find_corners
+    from heatmap_locator.picture.read import read_picture
 
     files = sorted(args.pictures.iterdir()) if args.pictures else []
     errors: dict[str, list[float]] = {table: [] for table in TABLES}

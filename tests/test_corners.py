@@ -9,15 +9,15 @@ import pytest
 from conftest import draw_texture
 from table_photos import TABLES, empty_table, kinds, photograph
 
-from heatmap_locator.corners import (
+from heatmap_locator.errors import InputError
+from heatmap_locator.picture.corners import (
     aspect_ratio,
     check_corners,
     find_corners,
     parse_corners,
     square_up,
 )
-from heatmap_locator.errors import InputError
-from heatmap_locator.images import read_picture
+from heatmap_locator.picture.read import read_picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZE = (1000, 750)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.correlation import (
+from heatmap_locator.model.correlation import (
     correlate,
     masked_ncc,
     masked_ncc_around,

@@ -7,7 +7,7 @@ import pytest
 
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import read_picture
+from heatmap_locator.picture.read import read_picture
 
 
 def test_a_name_leads_the_message() -> None:

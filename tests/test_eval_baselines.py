@@ -9,7 +9,7 @@ from heatmap_eval.ncc import Ncc
 from heatmap_eval.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
 from heatmap_locator.grid import Grid
-from heatmap_locator.template import match_template
+from heatmap_locator.search.template import match_template
 from heatmap_train.procedural import draw_picture
 
 GRID = Grid(4, 6)

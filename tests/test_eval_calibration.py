@@ -13,8 +13,8 @@ from heatmap_eval.calibration import answers, assess, choose, fit, probabilities
 from heatmap_eval.cli import main
 from heatmap_eval.metrics import Answer, Record
 from heatmap_eval.reliability import calibration_error, coverage_at, precision_at, reliability
-from heatmap_locator.calibration import MOST_MARGIN, Calibration
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.calibration import MOST_MARGIN, Calibration
+from heatmap_locator.model.files import load_model
 from heatmap_train.pictures import in_validation
 from heatmap_train.procedural import draw_picture
 

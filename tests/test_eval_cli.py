@@ -11,8 +11,8 @@ from PIL import Image
 
 from heatmap_eval.cli import main
 from heatmap_eval.options import METHODS
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.weights import save_model
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_train.procedural import draw_picture
 
 OUTPUT_ROWS = "method  group"

@@ -11,8 +11,8 @@ from heatmap_eval import collapse, collapse_score
 from heatmap_eval.box_gradients import gradient_norms
 from heatmap_eval.cli import main
 from heatmap_eval.collapse_score import located_boxes, spread
-from heatmap_locator.model import HeatmapLocator
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.files import load_model
+from heatmap_locator.model.network import HeatmapLocator
 from heatmap_train.config import load_recipe, recipe_names
 from heatmap_train.data import SceneBatches
 from heatmap_train.pictures import PictureSource

@@ -21,7 +21,7 @@ from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import angle_difference, box_iou, clockwise
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
-from heatmap_locator.template import match_template
+from heatmap_locator.search.template import match_template
 
 
 def test_correlation_by_fourier_transforms_is_opencvs() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from heatmap_eval.cli import main
 from heatmap_eval.outlines import judge, lay_on_photo, summary
-from heatmap_locator.shape import disc
+from heatmap_locator.outline.shape import disc
 from heatmap_train.cutter import cut_grid, rasterize
 
 

@@ -26,7 +26,7 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
-from heatmap_locator.template import match_template
+from heatmap_locator.search.template import match_template
 from heatmap_train.prints import render_print
 from heatmap_train.procedural import draw_picture
 

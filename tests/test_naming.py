@@ -9,10 +9,10 @@ import torch
 
 from heatmap_locator.geometry import CELL, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.head import HeadMaps
-from heatmap_locator.lattice import Body
-from heatmap_locator.naming import NAMED, NAMED_BY_PIXELS, bodies, name_places
-from heatmap_locator.piece import PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.search.lattice import Body
+from heatmap_locator.search.piece import PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.search.propose import NAMED, NAMED_BY_PIXELS, bodies, name_places
 
 ROTATIONS, SIDE = 36, 80
 SIZE = (4 * SIDE, 4 * SIDE)

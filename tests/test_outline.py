@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size, find_outline
+from heatmap_locator.outline.find import body_size, find_outline
 
 _BACKGROUNDS = {
     "black": (28, 28, 30),

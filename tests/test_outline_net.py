@@ -9,8 +9,8 @@ import torch
 from conftest import draw_texture
 
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.outline import body_size, find_outline
-from heatmap_locator.outline_net import (
+from heatmap_locator.outline.find import body_size, find_outline
+from heatmap_locator.outline.network import (
     OutlineConfig,
     OutlineNet,
     find_piece,

@@ -131,7 +131,7 @@ def test_the_page_is_in_the_wheel(wheel: Path) -> None:
 
 
 def test_help_does_not_import_torch(away: dict[str, object]) -> None:
-    code = "import sys\nfrom heatmap_locator.cli import main\nstatus = main(['--help'])\n"
+    code = "import sys\nfrom heatmap_locator.command.cli import main\nstatus = main(['--help'])\n"
     code += "print(status, 'torch' in sys.modules, 'cv2' in sys.modules)"
     done = run("-c", code, **away)
     assert done.stdout.splitlines()[-1] == "0 False False"

@@ -9,7 +9,7 @@ from conftest import draw_texture
 
 from heatmap_locator import Locator, NoPieceError, Puzzle
 from heatmap_locator.geometry import box_iou
-from heatmap_locator.shape import is_piece_shaped
+from heatmap_locator.outline.shape import is_piece_shaped
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError, WeightsError
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.files import load_model
 from heatmap_train.base import collapse_gauge
 from heatmap_train.box_losses import TERMS, BoxLossSettings, box_loss, corners
 from heatmap_train.config import (

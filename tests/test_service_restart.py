@@ -20,7 +20,7 @@ from service_support import (
     small_piece,
 )
 
-from heatmap_locator.weights import shipped_weights
+from heatmap_locator.model.files import shipped_weights
 
 
 def test_a_server_told_to_stop_does_not_finish_what_takes_long(tmp_path: Path) -> None:

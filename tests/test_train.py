@@ -216,7 +216,7 @@ def test_the_rate_warms_up_and_decays(finished: Path) -> None:
 
 
 def test_exported_weights_load_and_tell_their_recipe(finished: Path) -> None:
-    from heatmap_locator.weights import load_model
+    from heatmap_locator.model.files import load_model
 
     model, extra = load_model(finished / "weights.safetensors")
     best = checkpoint(finished / "best.ckpt")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size
-from heatmap_locator.outline_net import load_outline_net, save_outline_net
+from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.network import load_outline_net, save_outline_net
 from heatmap_train.cli import main
 from heatmap_train.config import OutlineRecipe, load_recipe, recipe_from_dict
 from heatmap_train.outline import OutlineModule, PhotoBatch, PhotoBatches, outline_loss, overlap

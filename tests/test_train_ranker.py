@@ -9,10 +9,10 @@ import torch
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import clockwise
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.ranker import FEATURES
-from heatmap_locator.template import match_template
-from heatmap_locator.weights import load_model, save_model
+from heatmap_locator.model.files import load_model, save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.ranker import FEATURES
+from heatmap_locator.search.template import match_template
 from heatmap_train.cli import main
 from heatmap_train.config import RankerRecipe, load_recipe, ranker_from_dict, recipe_names
 from heatmap_train.pictures import PictureSource

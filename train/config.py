@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.model import ModelConfig
-from heatmap_locator.outline_net import OutlineConfig
+from heatmap_locator.model.network import ModelConfig
+from heatmap_locator.outline.network import OutlineConfig
 
 from .box_losses import TERMS, BoxLossSettings
 from .photos import PhotoSettings

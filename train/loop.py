@@ -13,8 +13,8 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.precision import supports_bfloat16
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.files import load_model
+from heatmap_locator.model.precision import supports_bfloat16
 
 from .base import RecipeModule
 from .config import BaseRecipe, LoopRecipe, OutlineRecipe, Recipe, RegressionRecipe

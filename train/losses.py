@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.geometry import STRIDE
-from heatmap_locator.head import HeadMaps
+from heatmap_locator.model.head import HeadMaps
 
 
 def splat_centers(centers: Tensor, height: int, width: int, sigma: float = 1.0) -> Tensor:

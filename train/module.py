@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from heatmap_locator.bank import bank_angles, rotate_piece
 from heatmap_locator.geometry import CELL, RIGHT_ANGLE, STRIDE
-from heatmap_locator.head import HeadMaps
-from heatmap_locator.model import EncodedImages, HeatmapLocator
-from heatmap_locator.weights import save_model
+from heatmap_locator.model.bank import bank_angles, rotate_piece
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 
 from .base import RecipeModule, collapse_gauge
 from .config import Recipe

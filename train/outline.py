@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size
-from heatmap_locator.outline_net import OutlineNet, load_outline_net, save_outline_net
+from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.network import OutlineNet, load_outline_net, save_outline_net
 
 from .base import RecipeModule
 from .config import OutlineRecipe

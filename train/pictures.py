@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.images import read_picture
+from heatmap_locator.picture.read import read_picture
 
 from .procedural import draw_picture
 

@@ -15,7 +15,7 @@ import torch
 
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
-from heatmap_locator.shape import disc
+from heatmap_locator.outline.shape import disc
 
 from .capture import capture_pictures
 from .cutter import cut_grid

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from heatmap_locator.command.report import Progress
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.locator import Locator
-from heatmap_locator.ranker import FEATURES
-from heatmap_locator.report import Progress
-from heatmap_locator.weights import load_model, save_model
+from heatmap_locator.model.files import load_model, save_model
+from heatmap_locator.model.ranker import FEATURES
 
 from .config import RankerRecipe
 from .pictures import PictureSource

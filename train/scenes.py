@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.geometry import CELL, Array, bounds, clockwise
+from heatmap_locator.model.bank import OVERSAMPLE
 
 from .cutter import Cut, cut_grid, rasterize
 

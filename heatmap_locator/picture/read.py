@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
+from heatmap_locator.command.report import display_name
 from heatmap_locator.errors import InputError
-from heatmap_locator.report import display_name
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray
 

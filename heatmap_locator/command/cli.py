@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
-from heatmap_locator.options import whole
-from heatmap_locator.report import (
+from heatmap_locator.command.report import (
     PROG,
     Progress,
     Table,
@@ -25,6 +23,8 @@ from heatmap_locator.report import (
     expand_folders,
     overlay_paths,
 )
+from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.options import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +125,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from heatmap_locator.images import check_image
+    from heatmap_locator.picture.read import check_image
 
     picture = args.images[-1]
     pieces = expand_folders(args.images[:-1], picture)
@@ -156,8 +156,8 @@ def _run(args: argparse.Namespace) -> int:
     progress = Progress()
     try:
         progress.say("loading the model")
+        from heatmap_locator.command.predict import Prediction
         from heatmap_locator.locator import Locator
-        from heatmap_locator.predict import Prediction
 
         locator = Locator.from_pretrained(args.weights, device=args.device)
         progress.say("reading the picture")
@@ -204,8 +204,8 @@ def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] 
     Raises:
         InputError: the picture cannot be read, or the corners are none that it can have.
     """
-    from heatmap_locator.corners import find_corners, parse_corners, square_up
-    from heatmap_locator.images import read_picture
+    from heatmap_locator.picture.corners import find_corners, parse_corners, square_up
+    from heatmap_locator.picture.read import read_picture
 
     given = None if text.strip() == "auto" else parse_corners(text)
     pixels = read_picture(picture)

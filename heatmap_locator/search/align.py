@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.filters import blur, gaussian_kernel
+from heatmap_locator.model.filters import blur, gaussian_kernel
 
 COARSE, FINE = 3, 4
 """Steps on blurred images, from which the second few are taken as they are."""

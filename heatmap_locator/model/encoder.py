@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.filters import blur, gaussian_kernel
 from heatmap_locator.geometry import CELL
+from heatmap_locator.model.filters import blur, gaussian_kernel
 
 CONTRAST_SIGMA = CELL / 5
 CONTRAST_FLOOR = 0.03

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
-from heatmap_locator.images import ImageSource, read_piece
-from heatmap_locator.lattice import Body, find_body
-from heatmap_locator.outline import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline import Outline, body_size, find_outlines, outline_points
+from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
+from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
+from heatmap_locator.outline.find import Outline, body_size, find_outlines, outline_points
+from heatmap_locator.picture.read import ImageSource, read_piece
+from heatmap_locator.search.lattice import Body, find_body
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from heatmap_locator.cutout import cut_out_on_fill
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline_net import OutlineNet, find_piece, likelihood
-from heatmap_locator.segment import outline_by_colour
-from heatmap_locator.shape import biggest, disc, fill_holes, is_piece_shaped, overlap
+from heatmap_locator.outline.by_colour import outline_by_colour
+from heatmap_locator.outline.by_fill import cut_out_on_fill
+from heatmap_locator.outline.network import OutlineNet, find_piece, likelihood
+from heatmap_locator.outline.shape import biggest, disc, fill_holes, is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -46,7 +46,7 @@ def find_outlines(
     """Finds the piece in its photo.
 
     With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
-    fill of one colour is; in a photo, a network finds the piece (``heatmap_locator.outline_net``),
+    fill of one colour is; in a photo, a network finds the piece (``network.py``),
     or else colour.  A photo in which nothing has a piece's shape is all piece; one in which the
     network is not sure of what it sees, as in crops of a picture with motifs, may be either.
 

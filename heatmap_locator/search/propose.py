@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import OVERSAMPLE, bank_angles
-from heatmap_locator.decode import Candidate, decode, decode_pixels
 from heatmap_locator.geometry import Array, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.head import HeadMaps
-from heatmap_locator.lattice import cell_evidence, turn_evidence
-from heatmap_locator.piece import PreparedPiece
-from heatmap_locator.ranker import PIXEL_WEIGHT, evidence
+from heatmap_locator.model.bank import OVERSAMPLE, bank_angles
+from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
+from heatmap_locator.search.decode import Candidate, decode, decode_pixels
+from heatmap_locator.search.lattice import cell_evidence, turn_evidence
+from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60
 """The head's places that are compared."""

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.bank import erode
-from heatmap_locator.correlation import masked_ncc
-from heatmap_locator.encoder import Encoder
-from heatmap_locator.filters import maximum_filter
 from heatmap_locator.geometry import STRIDE
-from heatmap_locator.head import CenterHead, HeadMaps
-from heatmap_locator.ranker import Ranker
+from heatmap_locator.model.bank import erode
+from heatmap_locator.model.correlation import masked_ncc
+from heatmap_locator.model.encoder import Encoder
+from heatmap_locator.model.filters import maximum_filter
+from heatmap_locator.model.head import CenterHead, HeadMaps
+from heatmap_locator.model.ranker import Ranker
 
 PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""

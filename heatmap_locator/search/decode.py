@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE
-from heatmap_locator.head import HeadMaps
+from heatmap_locator.model.head import HeadMaps
 
 PEAK_WINDOW = 3
 """A peak is the largest of so many cells on a side."""

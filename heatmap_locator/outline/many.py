@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from heatmap_locator.background import find_background
+from heatmap_locator.command.report import display_name
 from heatmap_locator.errors import NoPieceError
-from heatmap_locator.images import ImageSource, read_piece
-from heatmap_locator.outline import (
+from heatmap_locator.outline.background import find_background
+from heatmap_locator.outline.by_colour import outline_by_colour
+from heatmap_locator.outline.find import (
     CONTOUR_INSET,
     find_outline,
     outline_points,
 )
-from heatmap_locator.report import display_name
-from heatmap_locator.segment import outline_by_colour
-from heatmap_locator.shape import disc, fill_holes, is_piece_shaped
+from heatmap_locator.outline.shape import disc, fill_holes, is_piece_shaped
+from heatmap_locator.picture.read import ImageSource, read_piece
 
 MARGIN = 4
 """Transparent pixels around a cut-out."""

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.lattice import cell_evidence
-from heatmap_locator.piece import PreparedPiece
-from heatmap_locator.template import match_template
+from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.lattice import cell_evidence
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.template import match_template
 
 IDENTICAL = 0.97
 """Masked NCC from which pixels count as the same."""

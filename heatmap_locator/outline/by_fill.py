@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from heatmap_locator.background import border
-from heatmap_locator.shape import biggest, disc, fill_holes
+from heatmap_locator.outline.background import border
+from heatmap_locator.outline.shape import biggest, disc, fill_holes
 
 # Part of the border that is the fill to the digit; a camera's or scanner's never is.
 _FLAT = 0.995

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.rectangles import find_rectangles
-from heatmap_locator.sides import fit_sides
+from heatmap_locator.picture.rectangles import find_rectangles
+from heatmap_locator.picture.sides import fit_sides
 
 MIN_SIDE = 16.0
 """Pixels that each side between two corners has at least."""

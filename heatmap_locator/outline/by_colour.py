@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from heatmap_locator.background import border, find_background
-from heatmap_locator.shape import disc, fill_holes
+from heatmap_locator.outline.background import border, find_background
+from heatmap_locator.outline.shape import disc, fill_holes
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320

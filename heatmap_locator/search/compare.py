@@ -13,17 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.agreement import agreement
-from heatmap_locator.align import Aligned, align, rotation_of, sample, windows
-from heatmap_locator.bank import CANVAS, OVERSAMPLE, bank_angles, erode
-from heatmap_locator.correlation import masked_ncc_around
-from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import STRIDE, Array, compose, invert, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.model import PIXEL_NOISE, PIXEL_STRIDE, empty_border
-from heatmap_locator.naming import CUT_WEIGHT, bodies, cut_evidence
-from heatmap_locator.piece import PreparedPiece
-from heatmap_locator.ranker import PIXEL_WEIGHT, Ranker, evidence
+from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode
+from heatmap_locator.model.correlation import masked_ncc_around
+from heatmap_locator.model.network import PIXEL_NOISE, PIXEL_STRIDE, empty_border
+from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence
+from heatmap_locator.search.agreement import agreement
+from heatmap_locator.search.align import Aligned, align, rotation_of, sample, windows
+from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.propose import CUT_WEIGHT, bodies, cut_evidence
 
 KEPT = 60
 """Of the places named, the ones aligned and measured."""
@@ -61,7 +61,7 @@ class Field:
         return int(self.picture.shape[1]), int(self.picture.shape[2])
 
     def cut_evidence(self, middles: Array, rotations: Array, piece: PreparedPiece) -> Array:
-        """``naming.cut_evidence`` of M poses on this picture."""
+        """``propose.cut_evidence`` of M poses on this picture."""
         return cut_evidence(middles, rotations, piece, self.grid, self.size)
 
 

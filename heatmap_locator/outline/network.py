@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
-from heatmap_locator.precision import autocast
-from heatmap_locator.shape import fill_holes
-from heatmap_locator.weights import read_weights
+from heatmap_locator.model.files import read_weights
+from heatmap_locator.model.precision import autocast
+from heatmap_locator.outline.shape import fill_holes
 
 FORMAT = "heatmap-outline/1"
 SHIPPED = "outline.safetensors"

@@ -7,7 +7,7 @@ the way and end at its corners, and whose outline tells most about the colours o
 import cv2
 import numpy as np
 
-from heatmap_locator.straight import Lines, find_lines
+from heatmap_locator.picture.lines import Lines, find_lines
 
 Array = np.ndarray
 

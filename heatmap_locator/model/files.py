@@ -11,7 +11,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
-from heatmap_locator.model import HeatmapLocator, ModelConfig
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
 FORMAT = "heatmap-locator/1"
 SHIPPED = "heatmap_locator.safetensors"

@@ -14,7 +14,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
-from heatmap_locator.shape import biggest, disc
+from heatmap_locator.outline.shape import biggest, disc
 
 # The body is measured on a mask of this square root of its area, in pixels, with this disc.
 _SIDE, _DISC = 96.0, 12.0

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.filters import maximum_filter
 from heatmap_locator.geometry import STRIDE
+from heatmap_locator.model.filters import maximum_filter
 
 CANVAS = 15 * STRIDE
 """Side of a template in working pixels.  An odd number of strides puts the piece's reference

@@ -8,9 +8,9 @@ are asked of the print's detail, where uneven light and gloss do not reach.
 import torch
 from torch import Tensor
 
-from heatmap_locator.filters import blur, gaussian_kernel
 from heatmap_locator.geometry import CELL
-from heatmap_locator.ranker import evidence
+from heatmap_locator.model.filters import blur, gaussian_kernel
+from heatmap_locator.model.ranker import evidence
 
 # Working pixels: blurs that take the weave away, and the print's slow changes.
 _FINE, _COARSE = CELL / 32, CELL / 6.4

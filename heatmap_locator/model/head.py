@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.encoder import replace_batch_norm
+from heatmap_locator.model.encoder import replace_batch_norm
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
@@ -101,6 +100,8 @@ def assign(puzzle: _Puzzle, searches: Sequence[_Search]) -> list[Assignment]:
             )
     if not searches:
         return []
+    from scipy.optimize import linear_sum_assignment  # here: it takes a while to load
+
     size = puzzle.width, puzzle.height
     tables = [_scores(search, puzzle.grid, size) for search in searches]
     logs = np.log(np.maximum(np.stack([scores for scores, _ in tables]), _FLOOR))

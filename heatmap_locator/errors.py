@@ -1,5 +1,6 @@
 """Errors a caller can act on.  Every message is one line that names the file and the fix."""
 
+import os
 from typing import Self
 
 
@@ -37,3 +38,12 @@ class NoPieceError(InputError):
 
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
+
+
+class MissingPackageError(HeatmapLocatorError, ImportError):
+    """An optional package that this use needs is not installed; the message says how."""
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """The path as messages print it: one printable line whatever the file is called."""
+    return "".join(c if c.isprintable() else "?" for c in os.fspath(path))

@@ -100,4 +100,4 @@ class Locator:
             known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)
-        return Puzzle(self, pixels, known)
+        return Puzzle(self.model, self.device, self.calibration, pixels, known)

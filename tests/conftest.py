@@ -2,7 +2,8 @@
 
 import os
 
-# Small tensors on one core: more threads only get in each other's way.
+# Several tests run side by side, and the tensors are small: more threads than this get in each
+# other's way.  OMP_NUM_THREADS=2 pytest ... runs with two, servers and other processes as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import contextlib

@@ -18,9 +18,12 @@ from service_support import EXAMPLES, Server, add_small, encoded, small_piece
 
 import heatmap_locator
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install --editable '.[dev]'"
+)
 axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    "axe_playwright_python.sync_playwright",
+    reason="needs axe-playwright-python: pip install --editable '.[dev]'",
 )
 expect = playwright.expect
 expect.set_options(timeout=30_000)  # of what takes a moment where nothing else is busy
@@ -48,7 +51,7 @@ LONG = 120_000
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+        pytest.skip("needs chromium: apt-get install chromium on Debian and its like")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from heatmap_train.procedural import KINDS, draw_picture
+from heatmap_train.draw.procedural import KINDS, draw_picture
 
 Array = np.ndarray
 PLAN = 1400  # pixels of the table's own texture, which repeats beyond

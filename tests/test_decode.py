@@ -7,7 +7,7 @@ import torch
 from heatmap_locator.geometry import STRIDE, angle_difference
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.search.decode import Candidate, decode, find_peaks, heatmap, suppress
-from heatmap_train.losses import splat_centers
+from heatmap_train.locator.losses import splat_centers
 
 ROTATIONS, GAIN = 36, 9.0
 SIZE = (14, 17)

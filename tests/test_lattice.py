@@ -8,7 +8,7 @@ import pytest
 from heatmap_locator.geometry import similarity
 from heatmap_locator.grid import Grid
 from heatmap_locator.search.lattice import cell_evidence, find_body, turn_evidence
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 CELL_SIDE = 90.0
 

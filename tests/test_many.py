@@ -43,7 +43,7 @@ def lay(
         side: of a cell, in pixels of the photo.
     """
     pytest.importorskip("torch")
-    from heatmap_train.cutter import cut_grid, rasterize
+    from heatmap_train.draw.cutter import cut_grid, rasterize
 
     picture = read_picture(EXAMPLES / "puzzle.jpg")
     height, width = picture.shape[:2]
@@ -226,7 +226,7 @@ def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``heatmap-predict --many --assign`` with the shipped model: six pieces, true boxes known."""
     from heatmap_locator.command.cli import main
     from heatmap_locator.geometry import box_iou
-    from heatmap_train.cutter import cut_grid
+    from heatmap_train.draw.cutter import cut_grid
 
     table = lay(SIX)
     Image.fromarray(table.photo).save(tmp_path / "table.png")

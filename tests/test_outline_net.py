@@ -18,7 +18,7 @@ from heatmap_locator.outline.network import (
     save_outline_net,
     shipped_outline_net,
 )
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 _SMALL = OutlineConfig(size=64, channels=(8, 8, 8, 8), decoder=(8, 8, 8, 8, 8), fused=8)
 

@@ -19,7 +19,7 @@ from heatmap_locator.service.images import Decoders, DecodeTimeoutError, Unsuppo
 
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
-    made = Decoders(count=1, seconds=20)
+    made = Decoders(count=1, seconds=120)
     yield made
     made.close()
 
@@ -45,7 +45,7 @@ def test_an_image_that_takes_too_long(decoders: Decoders) -> None:
     decoders._seconds = 0.02
     with pytest.raises(DecodeTimeoutError, match="slow: took longer"):
         decoders.decode(slow, "picture", "slow")
-    decoders._seconds = 20
+    decoders._seconds = 120
     assert decoders.decode(small, "picture", "a").shape == (120, 160, 3)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import struct
-import time
 import zlib
 
 import numpy as np
@@ -15,6 +14,7 @@ from service_support import (
     send_photos,
     small_picture,
     small_piece,
+    worked,
     zip_file,
 )
 
@@ -63,9 +63,9 @@ def test_images_that_cannot_be_used(
     client: TestClient, data: bytes, status: int, said: str
 ) -> None:
     client.post("/v1/puzzles", files={"picture": ("a.png", WHOLE[:100])})  # starts a decoder
-    start = time.monotonic()
+    start = worked()
     answer = client.post("/v1/puzzles", files={"picture": ("a.png", data)})
-    assert time.monotonic() - start < 2  # under a second on a core of its own
+    assert worked() - start < 2
     body = assert_problem(answer, status, said)
     assert body["detail"].startswith("a.png: ")
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
@@ -152,9 +152,9 @@ def test_options_of_locate(client: TestClient, fields: dict[str, str]) -> None:
 def test_thousands_of_tiny_files(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     files = [("photos", (f"{n}.png", b"x")) for n in range(3000)]
-    start = time.monotonic()
+    start = worked()
     answer = client.post(f"/v1/puzzles/{puzzle}/locate", files=files)
-    assert time.monotonic() - start < 2
+    assert worked() - start < 2
     assert_problem(answer, 400, "Too many files")
     fields = {f"field{n}": "x" for n in range(3000)}
     files = [("photos", ("a.png", b"x"))]

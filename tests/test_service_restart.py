@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from conftest import draw_texture
 from service_support import (
     COLS,
@@ -40,6 +41,7 @@ def test_a_server_told_to_stop_does_not_finish_what_takes_long(tmp_path: Path) -
         assert server.client.get(puzzle["links"]["self"]).json()["state"] == "encoding"
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_all_it_acknowledged(
     tmp_path: Path, plain_weights: Path
 ) -> None:

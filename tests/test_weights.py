@@ -1,5 +1,6 @@
 """Weights files: there and back, and one clear line for whatever is not one."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -129,7 +130,13 @@ def test_safetensors_of_another_program(tmp_path: Path) -> None:
         '{"features": "four", "rotations": 16, "head_decoder": [4, 4, 4]}',
         '{"features": 4, "rotations": 17, "head_decoder": [4, 4, 4]}',
         '{"features": 4, "rotations": 16, "head_decoder": [4, 4, 4], "layers": 3}',
-        '{"features": 4, "rotations": 16, "head_decoder": [4, 4, 4], "encoder": "nonesuch"}',
+        pytest.param(
+            '{"features": 4, "rotations": 16, "head_decoder": [4, 4, 4], "encoder": "nonesuch"}',
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("segmentation_models_pytorch") is None,
+                reason="asks segmentation-models-pytorch: pip install '.[encoders]'",
+            ),
+        ),
     ],
 )
 def test_a_configuration_that_does_not_fit(saved: Path, config: str | None) -> None:
@@ -141,6 +148,21 @@ def test_a_missing_tensor(saved: Path) -> None:
     tensors = load_file(saved)
     del tensors["head.readout"]
     save_file(tensors, saved, {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())})
+    assert "does not fit" in refused(saved)
+
+
+def test_a_file_of_0_1_0_with_stages_that_never_ran(model: HeatmapLocator, saved: Path) -> None:
+    metadata = {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())}
+    dead = {
+        f"head.unet.encoder.model.blocks.{stage}.0.conv_dw.weight": torch.ones(8, 1, 3, 3)
+        for stage in range(2, 6)
+    }
+    save_file(load_file(saved) | dead, saved, metadata)
+    loaded, _ = load_model(saved)
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    save_file(
+        load_file(saved) | {"head.unet.encoder.model.blocks.6.x": torch.ones(1)}, saved, metadata
+    )
     assert "does not fit" in refused(saved)
 
 

@@ -19,11 +19,10 @@ from heatmap_locator.command.report import (
     Progress,
     Table,
     complain,
-    display_name,
     expand_folders,
     overlay_paths,
 )
-from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError, display_name
 from heatmap_locator.options import whole
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from heatmap_locator.assign import ASSIGN_TOP, assign
-from heatmap_locator.command.report import Progress, Table, complain, display_name, save_overlay
-from heatmap_locator.errors import InputError
+from heatmap_locator.command.report import Progress, Table, complain, save_overlay
+from heatmap_locator.errors import InputError, display_name
 from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource

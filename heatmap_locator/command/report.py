@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, display_name
 
 if TYPE_CHECKING:
     from heatmap_locator.placement import Placement
@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 PROG = "heatmap-predict"
 _OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
 _IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
-
-
-def display_name(path: str | os.PathLike[str]) -> str:
-    """The path as messages print it: one printable line whatever the file is called."""
-    return "".join(c if c.isprintable() else "?" for c in os.fspath(path))
 
 
 def complain(message: str) -> None:

@@ -3,15 +3,36 @@
 Lewis, "Fast normalized cross-correlation" (1995), with a weight for every template pixel.
 """
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatmap_locator.model.filters import maximum_filter
+from heatmap_locator.model.overlap_save import (
+    OverlapSave,
+    PictureTiles,
+    Tiling,
+    chunks,
+    correlate_tiles,
+    join,
+    kernel_spectra,
+    window_energies,
+)
+
+
+def by_fft(device: torch.device) -> bool:
+    """Whether correlations with large kernels are computed by FFT there, in float32."""
+    return device.type == "cpu"
+
 
 def masked_ncc(
-    field: Tensor, templates: Tensor, masks: Tensor, noise: float, energy_every: int = 1
+    field: Tensor,
+    templates: Tensor,
+    masks: Tensor,
+    noise: float,
+    energy_every: int = 1,
+    coarsen: bool = False,
+    tiles: PictureTiles | None = None,
 ) -> Tensor:
     """Zero-mean, unit-variance correlation over the mask, at every position.
 
@@ -28,33 +49,34 @@ def masked_ncc(
             flat window does not turn its noise into a match.
         energy_every: evaluate the window's energy under every so-manieth mask only and
             interpolate, for templates that are one piece in equal steps of a whole turn.
+        coarsen: only the highest of every three by three positions, in steps of two.
+        tiles: of the field, where it is one picture B times: what is transformed for one piece
+            serves the next.
 
     Returns:
         ``(B, R, H', W')`` float32 in about -1..1.  Odd k: ``H' = H``, an entry is the template
         centred on that element.  Even k: ``H' = H + 1``, entry i is the template centred on the
-        edge before element i.
+        edge before element i.  Coarsened: ``(H' - 1) // 2`` of them.
     """
-    b, r = templates.shape[:2]
-    weight, centred, weighted = _centred(templates, masks)
+    with torch.autocast(field.device.type, enabled=False):
+        weight, centred, weighted = _centred(templates, masks)
+        count, flat = weight.float()[:, :, 0], masks[:, :, 0].float()
+        energy = (weighted * centred).float().sum((2, 3, 4))[..., None, None]
+        # What normalises a template is a factor on its kernel.
+        kernels = weighted * ((energy / count + noise).rsqrt() / count)[..., None]
+        graph = torch.is_grad_enabled() and (field.requires_grad or kernels.requires_grad)
+        if by_fft(field.device) and not graph:
+            pictures = [tiles] * len(field) if tiles else [PictureTiles(one) for one in field]
+            pieces = zip(pictures, kernels, flat, count, strict=True)
+            return torch.stack([_in_tiles(*own, noise, energy_every, coarsen) for own in pieces])
+    low = field.dtype
     if torch.is_autocast_enabled(field.device.type):
         low = torch.get_autocast_dtype(field.device.type)
-        numerator = correlate(field.to(low), weighted.to(low))
-    else:
-        numerator = correlate(field, weighted)
-
+    numerator = correlate(field.to(low), kernels.to(low)).float()
+    size = (numerator.shape[-2], numerator.shape[-1])
     with torch.autocast(field.device.type, enabled=False):
-        count = weight.float().view(b, r, 1, 1)
-        energy = (weighted * centred).float().sum((2, 3, 4)).view(b, r, 1, 1)
-        size = (numerator.shape[-2], numerator.shape[-1])
-        some = slice(None, None, energy_every)
-        window = _window_energy(field.float(), masks[:, some].float(), count[:, some], size)
-        scale = (window.clamp_min(0) / count[:, some] + noise).rsqrt_()
-        if energy_every > 1:
-            scale = _around_the_circle(scale, energy_every)
-        scale = scale * ((energy / count + noise).rsqrt() / count)
-        fine = [2 * n - 1 for n in scale.shape[-2:]]
-        scale = F.interpolate(scale, size=fine, mode="bilinear", align_corners=True)
-        return numerator.float() * scale[..., : size[0], : size[1]]
+        found = numerator * _scale(field.float(), flat, count, noise, energy_every, size)
+        return maximum_filter(found, 3, 2) if coarsen else found
 
 
 def masked_ncc_around(
@@ -109,9 +131,9 @@ def _centred(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def correlate(field: Tensor, kernels: Tensor) -> Tensor:
     """Plain cross-correlation, ``(B, C, H, W)`` with ``(B, R, C, k, k)`` to ``(B, R, H', W')``.
 
-    One convolution a picture: grouped ones of this shape are several times slower on CPUs.
+    One convolution a picture: grouped ones of this shape are several times slower.
     """
-    one_picture = _Correlate.apply if field.device.type == "cpu" else _convolve
+    one_picture = OverlapSave.apply if by_fft(field.device) else _convolve
     return torch.stack([one_picture(one, own) for one, own in zip(field, kernels, strict=True)])
 
 
@@ -119,39 +141,102 @@ def _convolve(field: Tensor, kernels: Tensor) -> Tensor:
     return F.conv2d(field[None], kernels, padding=kernels.shape[-1] // 2)[0]
 
 
-class _Correlate(torch.autograd.Function):
-    """Convolution with large kernels whose gradients are forward convolutions too.
+def _in_tiles(
+    picture: PictureTiles,
+    kernels: Tensor,
+    masks: Tensor,
+    count: Tensor,
+    noise: float,
+    every: int,
+    coarsen: bool,
+) -> Tensor:
+    """One picture's ``masked_ncc`` without gradients, finished tile by tile.
 
-    On CPUs the library's own backward for such kernels is 10 to 500 times slower than these.
+    Args:
+        picture: the field, ``(C, H, W)``.
+        kernels: ``(R, C, k, k)`` weighted templates without mean, normalised.
+        masks: ``(R, k, k)``.
+        count: ``(R, 1, 1)`` their sums.
+        noise, every, coarsen: as there.
     """
+    tiling = picture.plan(kernels.shape[-1])
+    seen, scale = picture.channels(tiling), _tile_scale(picture, masks, count, noise, every, tiling)
+    # First every so-manieth kernel, then the ones that follow them: those of one kind lie equally
+    # far between two energies.
+    ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
+    spectra = kernel_spectra(ordered, tiling)
+    height, width = (n // 2 if coarsen else n for n in tiling.step)
+    found = scale.new_empty(every, len(scale), tiling.tiles, height, width)
+    for some in chunks(tiling.tiles, spectra[..., 0].numel()):
+        divisor = _between(scale[:, some])
+        following = divisor.roll(-1, 0)
+        ncc = correlate_tiles(spectra, seen[..., some], tiling).unflatten(0, (every, -1))
+        for turn, own in enumerate(ncc):
+            own *= torch.lerp(divisor, following, turn / every) if turn else divisor
+            found[turn, :, some] = (maximum_filter(own, 3, 2) if coarsen else own)[
+                ..., :height, :width
+            ]
+    rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
+    joined = join(found.transpose(0, 1).flatten(0, 1), tiling.count)
+    return joined[:, :rows, :columns]
 
-    @staticmethod
-    def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
-        ctx.save_for_backward(field, kernels)
-        return _convolve(field, kernels)
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        field, kernels = ctx.saved_tensors
-        k = kernels.shape[-1]
-        pad = k // 2
-        grad = grad.contiguous()
-        to_field = to_kernels = None
-        if ctx.needs_input_grad[0]:
-            flipped = kernels.transpose(0, 1).flip(2, 3).contiguous()
-            to_field = F.conv2d(grad[None], flipped, padding=k - 1 - pad)[0]
-        if ctx.needs_input_grad[1]:
-            padded = F.pad(field, (pad,) * 4)
-            to_kernels = F.conv2d(padded[:, None], grad[:, None]).transpose(0, 1)
-        return to_field, to_kernels
+def _tile_scale(
+    picture: PictureTiles, masks: Tensor, count: Tensor, noise: float, every: int, tiling: Tiling
+) -> Tensor:
+    """Factor of every second window, both ways, under every so-manieth mask, in tiles."""
+    some = slice(None, None, every)
+    weight = count[some, None]
+    energy = window_energies(picture, masks[some], weight, tiling)
+    return energy.clamp_min_(0).div_(weight).add_(noise).rsqrt_()
+
+
+def _between(values: Tensor) -> Tensor:
+    """``(..., h, w)`` to ``(..., 2 h - 1, 2 w - 1)``, linearly."""
+    *others, height, width = values.shape
+    fine = values.new_empty(*others, 2 * height - 1, 2 * width - 1)
+    known = fine[..., ::2, :]
+    known[..., ::2] = values
+    torch.lerp(values[..., :-1], values[..., 1:], 0.5, out=known[..., 1::2])
+    torch.lerp(known[..., :-1, :], known[..., 1:, :], 0.5, out=fine[..., 1::2, :])
+    return fine
 
 
 @torch.no_grad()
-def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
-    """Energy about the weighted mean in every second window of ``(B, R, *size)``, both ways.
+def _scale(
+    field: Tensor, masks: Tensor, count: Tensor, noise: float, every: int, size: tuple[int, int]
+) -> Tensor:
+    """Factor of every window, ``(B, R, *size)``.
 
     No gradient passes through it: it would cost as much as all the rest of the correlation.
+
+    Args:
+        field: ``(B, C, H, W)``.
+        masks: ``(B, R, k, k)``.
+        count: ``(B, R, 1, 1)`` their sums.
+        noise, every: as in ``masked_ncc``.
+        size: positions.
     """
+    if by_fft(field.device):
+        scales = []
+        for one, own, weight in zip(field, masks, count, strict=True):
+            picture = PictureTiles(one)
+            tiling = picture.plan(masks.shape[-1])
+            fine = _between(_tile_scale(picture, own, weight, noise, every, tiling))
+            scales.append(join(fine[..., :-1, :-1], tiling.count)[:, : size[0], : size[1]])
+        scale = torch.stack(scales)
+    else:
+        some = slice(None, None, every)
+        energy = _window_energy(field, masks[:, some, None], count[:, some], size)
+        scale = (energy.clamp_min(0) / count[:, some] + noise).rsqrt_()
+        doubled = [2 * n - 1 for n in scale.shape[-2:]]
+        scale = F.interpolate(scale, size=doubled, mode="bilinear", align_corners=True)
+        scale = scale[..., : size[0], : size[1]]
+    return _around_the_circle(scale, every) if every > 1 else scale
+
+
+def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int, int]) -> Tensor:
+    """Energy about the weighted mean in every second window of ``(B, R, *size)``, both ways."""
     k = masks.shape[-1]
     pad = k // 2
     # Even positions must reach past the last one, for the interpolation to have a far side.

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from heatmap_locator.errors import WeightsError
+from heatmap_locator.errors import MissingPackageError, WeightsError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
@@ -83,6 +83,8 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
             tensors = {k: v for k, v in tensors.items() if k not in unfitted}
         tensors = {**unfitted, **tensors}
         model.load_state_dict(tensors, strict=True)
+    except MissingPackageError as error:
+        raise WeightsError(f"{source}: {error}") from error
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(
             f"{source}: does not fit the model it describes; use weights of this version"

@@ -8,12 +8,11 @@ on where in the picture a piece lies or by how much it was turned.
 import math
 from dataclasses import dataclass
 
-import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.model.encoder import replace_batch_norm
+from heatmap_locator.model.unet import unet
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""
@@ -62,20 +61,10 @@ class CenterHead(nn.Module):
         if rotations % 4 or rotations < 16:
             raise ValueError(f"rotations must be a multiple of 4, at least 16, not {rotations}")
         self.rotations = rotations
-        self.unet = smp.Unet(
-            encoder_name=encoder,
-            encoder_depth=UNET_DEPTH,
-            encoder_weights=None,
-            decoder_channels=decoder_channels,
-            in_channels=CHANNELS,
-            classes=CONTEXT,
-        )
-        encoder_module = self.unet.encoder
-        for stage in ("layer3", "layer4"):
-            if hasattr(encoder_module, stage):
-                setattr(encoder_module, stage, nn.Identity())
-        replace_batch_norm(self.unet)
-        # smp's U-Net has no skip at full resolution, where offset and rotation are to be read, so
+        if len(decoder_channels) != UNET_DEPTH:
+            raise ValueError(f"the decoder has {UNET_DEPTH} blocks, not {len(decoder_channels)}")
+        self.unet = unet(encoder, CHANNELS, decoder_channels, CONTEXT)
+        # The U-Net has no skip at full resolution, where offset and rotation are to be read, so
         # its output is context for a small reader of the observation itself.
         last = nn.Conv2d(FUSED, 7, 1)
         nn.init.zeros_(last.weight)

@@ -1,6 +1,6 @@
 """The network: encode picture and piece, correlate, read the volume."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.model.bank import erode
-from heatmap_locator.model.correlation import masked_ncc
+from heatmap_locator.model.correlation import by_fft, masked_ncc
 from heatmap_locator.model.encoder import Encoder
-from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.head import CenterHead, HeadMaps
+from heatmap_locator.model.overlap_save import PictureTiles
 from heatmap_locator.model.ranker import Ranker
 
 PIXEL_STRIDE = 2
@@ -62,17 +62,28 @@ class ModelConfig:
 @dataclass
 class EncodedImages:
     """``features`` (..., C, h, w) at stride 4, ``pixels`` (..., 3, 2h, 2w) and, for pieces, the
-    weights of both, ``feature_mask`` (..., 1, h, w) and ``pixel_mask`` (..., 1, 2h, 2w)."""
+    weights of both, ``feature_mask`` (..., 1, h, w) and ``pixel_mask`` (..., 1, 2h, 2w).
+
+    A picture that is asked for piece after piece has ``tiles`` of features and of pixels as well,
+    whose transforms are kept."""
 
     features: Tensor
     pixels: Tensor
     feature_mask: Tensor | None = None
     pixel_mask: Tensor | None = None
+    tiles: tuple[PictureTiles, PictureTiles] | None = None
+
+    def kept(self) -> "EncodedImages":
+        """A picture, a batch of one, to be asked for piece after piece."""
+        if not by_fft(self.features.device):
+            return self
+        tiles = PictureTiles(self.features[0]), PictureTiles(self.pixels[0])
+        return replace(self, tiles=tiles)
 
     def repeated(self, count: int) -> "EncodedImages":
         """A picture, a batch of one, for as many pieces; nothing is copied."""
         features, pixels = (t.expand(count, *t.shape[1:]) for t in (self.features, self.pixels))
-        return EncodedImages(features, pixels)
+        return EncodedImages(features, pixels, tiles=self.tiles)
 
     def trimmed(self) -> "EncodedImages":
         """Pieces without the empty border that all their masks share.
@@ -83,17 +94,16 @@ class EncodedImages:
         assert self.feature_mask is not None
         assert self.pixel_mask is not None
         f, p = empty_border(self.feature_mask), empty_border(self.pixel_mask)
-        return EncodedImages(
-            *(
-                t[..., n : t.shape[-2] - n, n : t.shape[-1] - n]
-                for t, n in (
-                    (self.features, f),
-                    (self.pixels, p),
-                    (self.feature_mask, f),
-                    (self.pixel_mask, p),
-                )
+        features, pixels, feature_mask, pixel_mask = (
+            t[..., n : t.shape[-2] - n, n : t.shape[-1] - n]
+            for t, n in (
+                (self.features, f),
+                (self.pixels, p),
+                (self.feature_mask, f),
+                (self.pixel_mask, p),
             )
         )
+        return EncodedImages(features, pixels, feature_mask, pixel_mask)
 
 
 def empty_border(masks: Tensor) -> int:
@@ -124,13 +134,12 @@ class HeatmapLocator(nn.Module):
         flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
         inner = erode(weight)
         weight = weight.clamp_max(1)
-        encoded = (
-            self.encoder(flat, weight),
-            F.avg_pool2d(flat, PIXEL_STRIDE),
-            F.avg_pool2d(inner, STRIDE),
-            F.avg_pool2d(inner, PIXEL_STRIDE),
+        return EncodedImages(
+            self.encoder(flat, weight).unflatten(0, (b, r)),
+            F.avg_pool2d(flat, PIXEL_STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(inner, STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(inner, PIXEL_STRIDE).unflatten(0, (b, r)),
         )
-        return EncodedImages(*(t.unflatten(0, (b, r)) for t in encoded))
 
     def correlate(
         self, picture: EncodedImages, pieces: EncodedImages, energy_every: int = 1
@@ -138,15 +147,26 @@ class HeatmapLocator(nn.Module):
         """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid."""
         assert pieces.feature_mask is not None
         assert pieces.pixel_mask is not None
+        features, pixels = picture.tiles or (None, None)
         feature = masked_ncc(
-            picture.features, pieces.features, pieces.feature_mask, FEATURE_NOISE, energy_every
-        )
-        fine = masked_ncc(
-            picture.pixels, pieces.pixels, pieces.pixel_mask, PIXEL_NOISE, energy_every
+            picture.features,
+            pieces.features,
+            pieces.feature_mask,
+            FEATURE_NOISE,
+            energy_every,
+            tiles=features,
         )
         # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
-        cell = STRIDE // PIXEL_STRIDE
-        return feature, maximum_filter(fine, cell + 1, cell)
+        pixel = masked_ncc(
+            picture.pixels,
+            pieces.pixels,
+            pieces.pixel_mask,
+            PIXEL_NOISE,
+            energy_every,
+            coarsen=True,
+            tiles=pixels,
+        )
+        return feature, pixel
 
     @torch.no_grad()
     def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
-from heatmap_locator.command.report import display_name
-from heatmap_locator.errors import NoPieceError
+from heatmap_locator.errors import NoPieceError, display_name
 from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.find import (
@@ -207,6 +205,8 @@ def _flood(depth: np.ndarray, markers: np.ndarray) -> np.ndarray:
     OpenCV's and SciPy's go by differences between neighbours, which are alike all over a distance
     transform.
     """
+    from scipy import ndimage  # here: it takes a while to load
+
     labels = markers.copy()
     for level in np.linspace(float(depth[labels > 0].min()), 0.0, 24):
         rows, cols = ndimage.distance_transform_edt(

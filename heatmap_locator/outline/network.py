@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save
@@ -19,8 +18,10 @@ from torch import Tensor, nn
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.files import write_atomically
+from heatmap_locator.model.backbones import RESNET_BLOCKS, BasicBlock, Nested, ResNet
 from heatmap_locator.model.files import read_weights
 from heatmap_locator.model.precision import autocast
+from heatmap_locator.model.unet import UNet
 from heatmap_locator.outline.shape import fill_holes
 
 FORMAT = "heatmap-outline/1"
@@ -40,7 +41,7 @@ class OutlineConfig:
 
     Attributes:
         size: side of the square it is trained on, in pixels.
-        channels: of the encoder's stem and its four stages; the stem has the first stage's.
+        channels: of the encoder's four stages.
         decoder: channels of the U-Net's decoder, from the coarsest on.
         fused: channels of the reader at half resolution.
     """
@@ -73,15 +74,12 @@ class OutlineNet(nn.Module):
         super().__init__()
         self.config = config
         context = config.decoder[-1]
-        self.unet = smp.Unet(
-            "tu-resnet18",
-            encoder_weights=None,
-            in_channels=12,
-            classes=context,
-            decoder_channels=config.decoder,
-            channels=config.channels,
-            stem_width=config.channels[0],
-        )
+        backbone = ResNet(12, RESNET_BLOCKS["resnet18"], config.channels)
+        for module in backbone.modules():
+            if isinstance(module, BasicBlock):
+                # A block begins as the identity (Goyal et al., "Accurate, Large Minibatch SGD").
+                nn.init.zeros_(module.bn2.weight)  # type: ignore[arg-type]
+        self.unet = UNet(Nested(backbone), config.decoder, context, nn.BatchNorm2d)
         self.fuse = nn.Sequential(
             nn.Conv2d(context + 12, config.fused, 3, padding=1, bias=False),
             nn.BatchNorm2d(config.fused),

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from heatmap_locator.command.report import display_name
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, display_name
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray
 
@@ -157,12 +156,11 @@ def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
             raise
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot be read ({reason}); check its permissions", name=name) from None
-    Image.init()
     try:
         # Our own limit is enforced from the header, so Pillow's warning would only be noise.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
+            return _identified(file)
     except Image.DecompressionBombError:
         raise InputError(_too_large("its size"), name=name) from None
     except Exception:  # Pillow's readers raise almost anything on a damaged header
@@ -175,6 +173,16 @@ def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
             "use a JPEG, PNG, WebP, TIFF, BMP or GIF",
             name=name,
         ) from None
+
+
+def _identified(file: Path) -> Image.Image:
+    """Opens by what the file's first bytes are; the rarer formats are loaded when they are met."""
+    Image.preinit()
+    try:
+        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
+    except UnidentifiedImageError:
+        Image.init()
+        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
 
 
 def _too_large(what: str) -> str:

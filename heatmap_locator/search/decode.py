@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE
@@ -46,7 +46,8 @@ class Candidate:
 
 def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:
     """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first."""
-    highest = ndimage.maximum_filter(heat, size=window, mode="constant", cval=-np.inf)
+    square = np.ones((window, window), np.uint8)
+    highest = cv2.dilate(heat, square, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
     rows, cols = np.nonzero(heat == highest)
     order = np.argsort(-heat[rows, cols], kind="stable")
     return [(int(rows[i]), int(cols[i])) for i in order]

@@ -11,9 +11,9 @@ import numpy as np
 
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.geometry import Array, compose
-from heatmap_locator.overlay import warp_piece
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.warp import warp_piece
 
 MIN_DETAIL = 0.6
 """Correlation of detail from which a photo without an outline counts as a crop of the picture.

@@ -95,7 +95,9 @@ def assign(puzzle: _Puzzle, searches: Sequence[_Search]) -> list[Assignment]:
         raise InputError("assigning pieces to cells needs the grid; give pieces or grid")
     for index, search in enumerate(searches):
         if not search.placements:
-            raise InputError(f"piece {index}: its search holds no placement; search with top=1")
+            raise InputError(
+                "its search holds no placement; search with top=1", name=f"piece {index}"
+            )
     if not searches:
         return []
     from scipy.optimize import linear_sum_assignment  # here: it takes a while to load

@@ -61,9 +61,9 @@ class Locator:
             InputError: the device is unknown or absent.
         """
         if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device {device!r}: use auto, cpu or cuda")
+            raise InputError("use auto, cpu or cuda", name=f"device {device!r}")
         if device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device cuda: no CUDA device here; use cpu or auto")
+            raise InputError("no CUDA device here; use cpu or auto", name="device cuda")
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         model, extra = load_model(weights)
         try:

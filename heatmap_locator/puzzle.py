@@ -117,7 +117,7 @@ class Puzzle:
             InputError: ``top`` is out of range.
         """
         if type(top) is not int or not 1 <= top <= MAX_TOP:
-            raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
+            raise InputError(f"give a whole number from 1 to {MAX_TOP}", name=f"top {top}")
         answers: list[list[Search | InputError]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
         for index, read in enumerate(prepare_pieces(pieces, self.outlines)):
@@ -149,7 +149,8 @@ class Puzzle:
         ]
         if not fitting:
             raise NoPieceError(
-                f"{name}: no piece found, and larger than the picture, whose name comes last"
+                "no piece found, and larger than the picture, whose name comes last",
+                name=name,
             )
         return fitting
 

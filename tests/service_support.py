@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def small_piece(row: int, col: int, degrees: float = 0.0, seed: int = 5) -> np.n
             cv2.warpAffine(alpha, matrix, (side, side)),
         ]
     )
+
+
+def zip_file() -> bytes:
+    """A picture in an archive."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("picture.png", encoded(small_picture()))
+    return file.getvalue()
 
 
 def wait_ready(client: Any, puzzle: str, seconds: float = 60) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def _run(args: argparse.Namespace) -> int:
     except RuntimeError as error:  # torch has no narrower class for it on every version
         if "out of memory" not in str(error):
             raise
-        raise InputError(f"{name}: out of memory on the device; use --device cpu") from None
+        raise InputError("out of memory on the device; use --device cpu", name=name) from None
     finally:
         progress.clear()
     errors = sum("error" in result for result in prediction.results)
@@ -213,7 +213,7 @@ def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] 
     try:
         return square_up(pixels, corners), [[round(float(v), 2) for v in c] for c in corners]
     except InputError as error:
-        raise InputError(f"{display_name(picture)}: {error}") from None
+        raise InputError(str(error), name=display_name(picture)) from None
 
 
 def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":

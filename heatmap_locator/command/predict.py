@@ -120,8 +120,7 @@ class Prediction:
         except InputError as error:
             # What comes as an array has no name of its own.
             named = isinstance(source, str)
-            text = str(error) if named else f"{label}: {str(error).partition(': ')[2] or error}"
-            self._fail(about, text)
+            self._fail(about, str(error if named else error.renamed(label)))
             return
         seconds = time.perf_counter() - start
         self._progress.clear()

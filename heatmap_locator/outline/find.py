@@ -165,8 +165,8 @@ def _from_alpha(alpha: np.ndarray, name: str) -> np.ndarray:
     body = biggest(opaque)
     if body is None:
         raise InputError(
-            f"{name}: the piece is fully transparent; save it with an opaque body, "
-            "or without transparency"
+            "the piece is fully transparent; save it with an opaque body, or without transparency",
+            name=name,
         )
     filled = fill_holes(body)
     # Soft edges are kept around the body; other parts go, and so do holes.

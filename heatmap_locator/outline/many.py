@@ -84,7 +84,7 @@ def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[
             return [_piece(rgb, mask, (0, 0), False)]
     if not parts:
         raise NoPieceError(
-            f"{name}: no piece found; lay pieces apart on a plain background, all in the photo"
+            "no piece found; lay pieces apart on a plain background, all in the photo", name=name
         )
     if alpha is not None:
         found = [_by_alpha(rgb, alpha, part) for part in parts]

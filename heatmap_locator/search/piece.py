@@ -136,7 +136,7 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     mask = outline.mask
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
-        raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
+        raise NoPieceError("no piece found; photograph one piece on a plain background", name=label)
     body = find_body(mask)
     height, width = mask.shape
     left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)

@@ -48,7 +48,7 @@ def require_piece(
         return
     if not placements or detail_agreement(piece, placements[0], picture) < MIN_DETAIL:
         raise NoPieceError(
-            f"{name}: no piece found; photograph it on a plain background, all of it in the photo"
+            "no piece found; photograph it on a plain background, all of it in the photo", name=name
         )
 
 

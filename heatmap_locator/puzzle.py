@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.errors import InputError, NoPieceError
+from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
@@ -89,6 +89,7 @@ class Puzzle:
 
         Raises:
             InputError: the image cannot be read, shows no piece, or cannot be of this picture.
+            WeightsError: the network's answer holds no number.
         """
         return self.search(piece, top).placements
 
@@ -142,17 +143,18 @@ class Puzzle:
         """What a photo may show, without crops that are larger than the picture."""
         if isinstance(prepared, InputError):
             raise prepared
-        fitting = [
-            p
-            for p in prepared
-            if not p.is_rectangle or p.rgb.shape[0] <= self.height or p.rgb.shape[1] <= self.width
-        ]
+        fitting = [p for p in prepared if not p.is_rectangle or self._holds(*p.rgb.shape[:2])]
         if not fitting:
             raise NoPieceError(
                 "no piece found, and larger than the picture, whose name comes last",
                 name=name,
             )
         return fitting
+
+    def _holds(self, height: int, width: int) -> bool:
+        """Whether a crop fits into the picture, upright or on its side."""
+        sides, own = sorted((height, width)), sorted((self.height, self.width))
+        return sides[0] <= own[0] and sides[1] <= own[1]
 
     def _levels_of(self, piece: PreparedPiece) -> list[Level]:
         """The picture sizes that a piece is looked for at, largest cells first."""
@@ -163,7 +165,13 @@ class Puzzle:
 
         Raises:
             NoPieceError: the photo shows no piece of this picture.
+            WeightsError: the network's answer holds no number.
         """
+        if not any(one.named for one in seen):
+            raise WeightsError(
+                f"{name}: the network answers with no number (NaN); its weights are damaged, or "
+                "overflow on this device: use other weights, or the CPU"
+            )
         ranked = rank_seen(seen, piece, self.model.ranker, self.device)
         laid = lay_best(ranked, piece, max(top, CANDIDATES))
         laid = recognise(laid, piece, self.picture, self.grid)

@@ -1,5 +1,7 @@
 """From maps made by hand back to the places and angles they were made from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from heatmap_locator.search.decode import (
     Candidate,
     best_apart,
     decode,
+    decode_pixels,
     find_peaks,
     heatmap,
     suppress,
@@ -103,6 +106,35 @@ def test_peaks_may_lie_on_the_border() -> None:
     heat = np.zeros((5, 6), np.float32)
     heat[0, 0], heat[4, 5], heat[2, 2] = 1, 3, 2
     assert find_peaks(heat)[:3] == [(4, 5), (2, 2), (0, 0)]
+
+
+def test_cells_without_a_number_are_no_peaks_and_hide_none() -> None:
+    heat = np.zeros((5, 6), np.float32)
+    heat[2, 2], heat[2, 3], heat[0, 5] = 2, np.nan, np.nan
+    assert find_peaks(heat)[0] == (2, 2)
+    assert (2, 3) not in find_peaks(heat)
+    assert find_peaks(np.full((5, 6), np.nan, np.float32)) == []
+
+
+def test_maps_without_a_number_name_no_place() -> None:
+    maps = maps_of([(20.0, 20.0)])
+    pixel, bias = torch.rand(1, ROTATIONS, *SIZE), torch.zeros(ROTATIONS)
+    nowhere = replace(maps, heat=maps.heat * torch.nan)
+    assert decode(nowhere, ROTATIONS, GAIN, 5) == []
+    for found, correlations in (
+        decode_pixels(nowhere, pixel, 5, bias),
+        decode_pixels(maps, pixel * torch.nan, 5, bias),
+    ):
+        assert found == []
+        assert correlations.shape == (0,)
+
+
+def test_one_rotation_without_a_number_leaves_the_others() -> None:
+    pixel = torch.zeros(1, ROTATIONS, *SIZE)
+    pixel[0, 3, 5, 6], pixel[0, 4] = 0.9, torch.nan
+    found, correlations = decode_pixels(maps_of([]), pixel, 1, torch.zeros(ROTATIONS))
+    assert (found[0].x, found[0].y, found[0].rotation) == (26, 22, 30)
+    assert correlations.tolist() == pytest.approx([0.9])
 
 
 def test_suppress_keeps_the_best_of_near_ones() -> None:

@@ -15,6 +15,7 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_locator import InputError, Locator, Placement, Puzzle
+from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import angle_difference, box_iou, clockwise, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
@@ -350,6 +351,30 @@ def test_picture_and_piece_the_wrong_way_round(locator: Locator, picture: np.nda
         puzzle.locate(picture)
 
 
+def test_a_crop_that_fits_neither_way_is_refused_and_one_on_its_side_is_not(
+    locator: Locator, picture: np.ndarray
+) -> None:
+    strip = picture[:40].copy()
+    puzzle = locator.encode(strip, grid=(1, 4))
+    with pytest.raises(InputError, match="larger than the picture"):
+        puzzle.locate(_opaque(picture[:50, :50]))
+    with pytest.raises(InputError, match="larger than the picture"):
+        puzzle.locate(_opaque(np.tile(strip, (1, 2, 1))))
+    upright = _opaque(np.rot90(strip[:, :60]))
+    assert upright.shape[0] > puzzle.height
+    assert puzzle.locate(upright)
+
+
+def test_weights_that_answer_with_no_number_are_named_as_the_cause(
+    plain_weights: Path, picture: np.ndarray
+) -> None:
+    broken = Locator.from_pretrained(plain_weights, device="cpu")
+    with torch.no_grad():
+        broken.model.head.fuse[-1].bias.fill_(torch.nan)
+    with pytest.raises(WeightsError, match=r"piece: .*no number.* weights are damaged"):
+        broken.encode(picture, grid=(3, 4)).locate(cell(picture, 0, 0).copy())
+
+
 def test_a_missing_piece_is_named(puzzle: Puzzle, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.png: no such file"):
         puzzle.locate(tmp_path / "none.png")
@@ -366,3 +391,7 @@ def test_a_missing_device(plain_weights: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InputError, match="no CUDA device"):
         Locator.from_pretrained(plain_weights, device="cuda")
     assert Locator.from_pretrained(plain_weights).device.type == "cpu"
+
+
+def _opaque(crop: np.ndarray) -> np.ndarray:
+    return np.dstack([crop, np.full(crop.shape[:2], 255, np.uint8)])

@@ -1,4 +1,4 @@
-"""From the head's logits to the probability that an answer is right (Platt, 1999)."""
+"""From the ranker's logits to the probability that an answer is right (Platt, 1999)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -32,13 +32,11 @@ class Calibration:
 
     @classmethod
     def from_extra(cls, value: Any) -> "Calibration":
-        """What a weights file holds: a mapping, or the older pair of logit and intercept.
+        """What a weights file holds: a mapping, as ``to_extra`` returns it.
 
         Raises:
-            ValueError: neither, or no finite numbers.
+            ValueError: none, of other names, or no finite numbers.
         """
-        if isinstance(value, (list, tuple)) and len(value) == 2:
-            value = {"logit": value[0], "intercept": value[1]}
         if not isinstance(value, dict) or value.keys() - {f.name for f in fields(cls)}:
             raise ValueError(f"no calibration: {value!r}")
         try:

@@ -1,5 +1,6 @@
 """From the head's maps to candidates: peaks, each with its place, angle and size."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -47,11 +48,15 @@ class Candidate:
 
 
 def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:
-    """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first."""
+    """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first.
+
+    Cells that hold no number, or minus infinity, are no peaks and hide none.
+    """
+    numbers = np.where(np.isnan(heat), -np.inf, heat)
     square = np.ones((window, window), np.uint8)
-    highest = cv2.dilate(heat, square, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
-    rows, cols = np.nonzero(heat == highest)
-    order = np.argsort(-heat[rows, cols], kind="stable")
+    highest = cv2.dilate(numbers, square, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
+    rows, cols = np.nonzero((numbers == highest) & (numbers > -np.inf))
+    order = np.argsort(-numbers[rows, cols], kind="stable")
     return [(int(rows[i]), int(cols[i])) for i in order]
 
 
@@ -114,11 +119,13 @@ def decode_pixels(
         level: copied into the candidates.
 
     Returns:
-        the candidates, and ``(N,)`` their correlations.
+        the candidates, and ``(N,)`` their correlations; none where the maps hold no number.
     """
-    values, rotations = (pixel[0].float() + bias.view(-1, 1, 1)).max(0)
+    biased = pixel[0].float() + bias.view(-1, 1, 1)
+    values, rotations = biased.nan_to_num(-math.inf, math.inf, -math.inf).max(0)
     heat, turns = maps.heat[0, 0].float().cpu().numpy(), rotations.cpu().numpy()
-    peaks = find_peaks(values.cpu().numpy(), PIXEL_PEAK_WINDOW)[:top]
+    seen = np.where(np.isnan(heat), -np.inf, values.cpu().numpy())
+    peaks = find_peaks(seen, PIXEL_PEAK_WINDOW)[:top]
     candidates = [
         Candidate(
             x=(col + 0.5) * STRIDE,
@@ -130,7 +137,7 @@ def decode_pixels(
         )
         for row, col in peaks
     ]
-    at = torch.tensor(peaks, device=pixel.device).reshape(-1, 2)
+    at = torch.tensor(peaks, dtype=torch.long, device=pixel.device).reshape(-1, 2)
     own = rotations[at[:, 0], at[:, 1]]
     return candidates, pixel[0].float()[own, at[:, 0], at[:, 1]]
 

@@ -2,7 +2,7 @@
 
 The working picture has 32 pixels a cell, which leaves little of a flat piece.  At the picture's
 own resolution a piece of the same file still matches in one place only, to the last grain.  A
-photographed piece is not expected to reach ``IDENTICAL`` and is left as the head ranked it.
+photographed piece is not expected to reach ``IDENTICAL`` and is left as the ranker has it.
 """
 
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ def verify(laid: Laid, piece: PreparedPiece, picture: np.ndarray) -> Laid:
 def find_identical(piece: PreparedPiece, picture: np.ndarray, grid: Grid | None) -> list[Laid]:
     """Look for a rectangular crop in its own file, in every place and quarter turn.
 
-    The last resort for a crop so flat that none of the head's candidates was its place.  Of places
+    The last resort for a crop so flat that none of the candidates was its place.  Of places
     that are the same to the pixel the one in the middle of a cell comes first, and the more there
     are, the less each of them earns: a piece of one colour may lie in any.
 

@@ -9,10 +9,10 @@ from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.storage import GoneError, Record, Storage
 
 Corners = list[list[float]]
+"""Four [x, y] in the original's pixels, clockwise from the top left."""
 
 MAX_SIDE = 65_500
 """Pixels of a side that a JPEG, as which pictures are kept, can have in OpenCV."""
-"""Four [x, y] in the original's pixels, clockwise from the top left."""
 
 
 def find_corners(original: np.ndarray) -> Corners | None:

@@ -119,6 +119,6 @@ def _encode(
     tensor = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
     working = tensor.to(device).float() / 255
     with autocast(device):
-        encoded = model.encode_picture(working)
+        encoded = model.encode_picture(working).kept()
     back = np.array([[picture.shape[1] / width, 0, 0], [0, picture.shape[0] / height, 0]])
     return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)

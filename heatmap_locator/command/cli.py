@@ -161,6 +161,7 @@ def _run(args: argparse.Namespace) -> int:
         locator = Locator.from_pretrained(args.weights, device=args.device)
         progress.say("reading the picture")
         puzzle = locator.encode(picture if flat is None else flat, grid=grid)
+        puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
         table = None if args.json else Table(pieces, args.many, args.assign)
         prediction = Prediction(puzzle, args.top, args.assign, table, progress)
         for index, piece in enumerate(pieces):
@@ -183,6 +184,8 @@ def _run(args: argparse.Namespace) -> int:
     errors = sum("error" in result for result in prediction.results)
     if errors == len(prediction.results):
         return 2
+    if puzzle.grid is None:
+        complain(_size_note(puzzle.size_estimate))
     if args.json:
         about = {
             "path": picture,
@@ -190,11 +193,23 @@ def _run(args: argparse.Namespace) -> int:
             "height": puzzle.height,
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
         }
+        if puzzle.grid is None:
+            about["size_estimate"] = puzzle.size_estimate
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
         answer = {"puzzle": about, "results": prediction.results}
         print(json.dumps(answer, indent=2, allow_nan=False))
     return 1 if errors else 0
+
+
+def _size_note(pieces: int | None) -> str:
+    """What the search for the size of a piece came to."""
+    if pieces is None:
+        return "size of a piece not given, and no piece says it clearly; give --pieces"
+    return (
+        f"size of a piece not given: looks like about {pieces} pieces; "
+        f"give --pieces {pieces} to be faster"
+    )
 
 
 def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":

@@ -106,11 +106,11 @@ def measure(
         log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
         size = -(log_size / SIZE_DEVIATION).square() / 2
     head = torch.tensor([c.logit for c in candidates], device=device)
-    near, pixel = evidence(_around(feature, candidates)), evidence(laid.correlation)
+    near, pixel = evidence(around(feature, candidates)), evidence(laid.correlation)
     return moved, torch.cat([torch.stack([head, near, pixel], 1), prints, cut, size[:, None]], 1)
 
 
-def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
+def around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
     """(M,) largest correlation of ``(R, h, w)`` within a cell and a rotation of each candidate."""
     rotations, height, width = volume.shape
     device, near = volume.device, torch.arange(-1, 2, device=volume.device)

@@ -184,8 +184,12 @@ def _run(args: argparse.Namespace) -> int:
     errors = sum("error" in result for result in prediction.results)
     if errors == len(prediction.results):
         return 2
-    if puzzle.grid is None:
-        complain(_size_note(puzzle.size_estimate))
+    about_pieces = puzzle.size_estimate
+    if about_pieces is not None:
+        complain(
+            f"size of a piece not given: looks like about {about_pieces} pieces; "
+            f"give --pieces {about_pieces} to be faster"
+        )
     if args.json:
         about = {
             "path": picture,
@@ -194,22 +198,12 @@ def _run(args: argparse.Namespace) -> int:
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
         }
         if puzzle.grid is None:
-            about["size_estimate"] = puzzle.size_estimate
+            about["size_estimate"] = about_pieces
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
         answer = {"puzzle": about, "results": prediction.results}
         print(json.dumps(answer, indent=2, allow_nan=False))
     return 1 if errors else 0
-
-
-def _size_note(pieces: int | None) -> str:
-    """What the search for the size of a piece came to."""
-    if pieces is None:
-        return "size of a piece not given, and no piece says it clearly; give --pieces"
-    return (
-        f"size of a piece not given: looks like about {pieces} pieces; "
-        f"give --pieces {pieces} to be faster"
-    )
 
 
 def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":

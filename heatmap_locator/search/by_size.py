@@ -23,14 +23,17 @@ from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen, see
 from heatmap_locator.search.sizes import Sizes, about
 
-CHEAP = 800
+CHEAP = 1000
 """Pieces up to which sizes are looked through together."""
 
-PROMISING = 60
-"""Places of all sizes that are aligned, at least."""
+PROMISING = 40
+"""Places of all sizes together that are aligned, at least."""
 
-IN_FULL = 2
-"""Likeliest sizes of which all places are aligned where the answer is still not sure."""
+OF_EACH = 6
+"""The same of each size: flat pieces promise more where they are wrong."""
+
+OF_EACH_AT_LAST = 10
+"""Places of each size that are aligned, of all compared, where the answer is not sure by then."""
 
 SAME_LEVEL = math.log(1.04)
 """Of the log of a cell's side: nearer sizes share an encoded picture."""
@@ -115,7 +118,8 @@ class BySize:
             places = sum(self._cells(s.level) for s in first)
         elif likely is not None:
             say(f"trying about {about(self._area / likely**2)} pieces")
-            first, places = self._see(piece, [self.level(likely)]), self._every
+            nearest = min(self._sides, key=lambda side: abs(math.log(side / likely)))
+            first, places = self._see(piece, [self.level(nearest)]), self._every
         if first:
             ranked = rank_seen(first, piece, self._model.ranker, self._device)
             yield Look(ranked, [s.heat for s in first], places)
@@ -130,28 +134,25 @@ class BySize:
         most: int,
         say: Callable[[str], None],
     ) -> Iterator[Look]:
-        """All sizes, cheap ones first; at last the likeliest of them in full."""
+        """All sizes, cheap ones first; at last every place that any of them proposes."""
         seen = list(first)
-        promising: dict[int, Ranked] = {}
+        ranked: list[Ranked] = []
+        done: set[int] = set()
+        ranker, device = self._model.ranker, self._device
         for sides in self._stages():
             fewest, largest = (about(self._area / side**2) for side in (sides[0], sides[-1]))
             say(f"trying {fewest} to {largest} pieces" if sides[1:] else f"trying {largest} pieces")
-            new = [
-                level for level in map(self.level, sides) if level not in [s.level for s in seen]
-            ]
-            seen += self._see(piece, new)
-            chosen = most_promising(seen, self._model.ranker, max(PROMISING, most))
-            fresh = [s for s in chosen if s.level.index not in promising]
-            for level, own in rank_seen(fresh, piece, self._model.ranker, self._device):
-                promising[level.index] = level, own
-            yield Look(list(promising.values()), [s.heat for s in seen], self._every)
-        order = sorted(promising.values(), key=lambda one: -one[1][0].logit)
-        for level, _ in order[:IN_FULL]:
-            say(f"trying about {about(self._cells(level))} pieces once more")
-            again = [s for s in seen if s.level is level]
-            ((_, own),) = rank_seen(again, piece, self._model.ranker, self._device)
-            promising[level.index] = level, own
-        yield Look(list(promising.values()), [s.heat for s in seen], self._every)
+            known = [s.level for s in seen]
+            seen += self._see(piece, [lv for lv in map(self.level, sides) if lv not in known])
+            chosen = most_promising(seen, ranker, max(PROMISING, most))
+            ranked += rank_seen(
+                [s for s in chosen if s.level.index not in done], piece, ranker, device
+            )
+            done.update(s.level.index for s in chosen)
+            yield Look(list(ranked), [s.heat for s in seen], self._every)
+        say("no size fits for certain; comparing every place")
+        ranked += rank_seen(seen, piece, ranker, device, OF_EACH_AT_LAST)
+        yield Look(ranked, [s.heat for s in seen], self._every)
 
     def _stages(self) -> list[list[float]]:
         """Sides to look through together: what costs little at once, then one by one."""
@@ -174,12 +175,12 @@ def most_promising(seen: Sequence[Seen], ranker: Ranker, most: int) -> list[Seen
     """The places, of all sizes, that head and features say most for.
 
     Args:
-        seen: of one piece.
+        seen: of one piece; at each size it has some place.
         ranker: whose weights tell what each is worth.
-        most: places kept.
+        most: places kept of all sizes together; of each, ``OF_EACH`` at least.
 
     Returns:
-        what is left of each size; sizes without a place are left out.
+        what is left of each size.
     """
     weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
     worth = []
@@ -187,11 +188,11 @@ def most_promising(seen: Sequence[Seen], ranker: Ranker, most: int) -> list[Seen
         head = torch.tensor([c.logit for c in own.named], device=own.feature.device)
         near = evidence(around(own.feature, own.named))
         worth.append((weights["head"] * head + weights["feature"] * near).cpu().numpy())
-    together = np.concatenate(worth)
-    least = np.sort(together)[-min(most, len(together))]
+    together = np.sort(np.concatenate(worth))
+    least = together[-min(most, len(together))]
     kept = []
     for own, values in zip(seen, worth, strict=True):
-        named = [c for c, value in zip(own.named, values, strict=True) if value >= least]
-        if named:
-            kept.append(replace(own, named=named))
+        own_least = np.sort(values)[-min(OF_EACH, len(values))]
+        wanted = values >= min(least, own_least)
+        kept.append(replace(own, named=[own.named[i] for i in np.flatnonzero(wanted)]))
     return kept

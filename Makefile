@@ -13,6 +13,8 @@ ARGS ?=
 LINT ?= lint
 CONSTRAINTS ?= constraints.txt
 export TORCH_INDEX ?=
+# A file's tests share its servers and models, so they stay together.
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile
 INSTALL := bash .ci/install $(BIN)/python '$(CONSTRAINTS)'
 
 # With a second busy process, spinning OpenMP threads wait on each other.
@@ -26,10 +28,10 @@ demo: $(VENV)/.demo
 
 # What takes minutes is left out: fuzz, load, the page, whole trainings and evaluations.
 test: $(VENV)/.dev $(LINT)
-	$(BIN)/pytest -n $(JOBS) -m 'not slow' $(ARGS)
+	$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(VENV)/.all $(LINT)
-	$(BIN)/pytest -n $(JOBS) $(ARGS)
+	$(PYTEST) $(ARGS)
 
 # The oldest version allowed of each dependency, and the newest there is.
 oldest:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
@@ -74,7 +73,7 @@ class Assignment:
 
 
 def assign(puzzle: _Puzzle, searches: Sequence[_Search]) -> list[Assignment]:
-    """Gives every piece a cell of its own.
+    """Give every piece a cell of its own.
 
     A piece's score in a cell is that of its best placement there; in cells that none of its
     placements fall into it is the heatmap's, but never more than its worst placement's.  With
@@ -96,9 +95,13 @@ def assign(puzzle: _Puzzle, searches: Sequence[_Search]) -> list[Assignment]:
         raise InputError("assigning pieces to cells needs the grid; give pieces or grid")
     for index, search in enumerate(searches):
         if not search.placements:
-            raise InputError(f"piece {index}: its search holds no placement; search with top=1")
+            raise InputError(
+                "its search holds no placement; search with top=1", name=f"piece {index}"
+            )
     if not searches:
         return []
+    from scipy.optimize import linear_sum_assignment  # here: it takes a while to load
+
     size = puzzle.width, puzzle.height
     tables = [_scores(search, puzzle.grid, size) for search in searches]
     logs = np.log(np.maximum(np.stack([scores for scores, _ in tables]), _FLOOR))

@@ -1,6 +1,7 @@
 """Errors a caller can act on.  Every message is one line that names the file and the fix."""
 
 import os
+from typing import Self
 
 
 class HeatmapLocatorError(Exception):
@@ -8,7 +9,27 @@ class HeatmapLocatorError(Exception):
 
 
 class InputError(HeatmapLocatorError, ValueError):
-    """A picture, piece, grid or option that cannot be used; the message says what to do."""
+    """A picture, piece, grid or option that cannot be used; the message says what to do.
+
+    Args:
+        reason: what is wrong and what to do, one line.
+        name: what it is about: a file, or an option with its value.  It leads the message.
+
+    Attributes:
+        reason: as given.
+        name: as given; ``None`` where the reason names it.
+    """
+
+    def __init__(self, reason: str, name: object = None) -> None:
+        self.reason, self.name = reason, None if name is None else str(name)
+        super().__init__(self.reason, self.name)
+
+    def __str__(self) -> str:
+        return self.reason if self.name is None else f"{self.name}: {self.reason}"
+
+    def renamed(self, name: str) -> Self:
+        """The same error about a file that its owner knows by another name."""
+        return type(self)(self.reason, name)
 
 
 class NoPieceError(InputError):
@@ -17,6 +38,10 @@ class NoPieceError(InputError):
 
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
+
+
+class MissingPackageError(HeatmapLocatorError, ImportError):
+    """An optional package that this use needs is not installed; the message says how."""
 
 
 def display_name(path: str | os.PathLike[str]) -> str:

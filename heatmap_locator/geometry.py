@@ -40,21 +40,21 @@ def similarity(
 
 
 def compose(outer: Array, inner: Array) -> Array:
-    """2x3 matrix that applies ``inner`` first, then ``outer``."""
-    return outer[:, :2] @ np.vstack([inner, [0, 0, 1]])[:2] + np.column_stack(
-        [np.zeros((2, 2)), outer[:, 2]]
-    )
+    """``(..., 2, 3)`` matrices that apply ``inner`` first, then ``outer``."""
+    both: Array = outer[..., :2] @ inner
+    both[..., 2] += outer[..., 2]
+    return both
 
 
 def invert(matrix: Array) -> Array:
-    """The 2x3 inverse of a 2x3 matrix."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.column_stack([linear, -linear @ matrix[:, 2]])
+    """Invert ``(..., 2, 3)`` matrices."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
 
 
 def transform(matrix: Array, points: Array) -> Array:
-    """Map ``(N, 2)`` points by a 2x3 matrix."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    """Map ``(..., N, 2)`` points by ``(..., 2, 3)`` matrices."""
+    return points @ matrix[..., :2].swapaxes(-1, -2) + matrix[..., None, :, 2]
 
 
 def to_cv2(matrix: Array) -> Array:

@@ -41,13 +41,13 @@ class Grid:
         for value in (self.rows, self.cols):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InputError(
-                    f"grid {self.rows}x{self.cols}: rows and columns are whole numbers from 1; "
-                    "give ROWSxCOLS, such as 25x38"
+                    "rows and columns are whole numbers from 1; give ROWSxCOLS, such as 25x38",
+                    name=f"grid {self.rows}x{self.cols}",
                 )
         if self.pieces > MAX_PIECES:
             raise InputError(
-                f"grid {self.rows}x{self.cols}: {self.pieces} pieces is over the limit of "
-                f"{MAX_PIECES}; give a smaller grid"
+                f"{self.pieces} pieces is over the limit of {MAX_PIECES}; give a smaller grid",
+                name=f"grid {self.rows}x{self.cols}",
             )
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Grid:
         return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
 
     def check(self, width: int, height: int, name: str) -> "Grid":
-        """Returns the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.
+        """Return the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.
 
         Raises:
             InputError: the picture is too small for so many pieces.
@@ -77,10 +77,50 @@ class Grid:
         cell = min(self.cell_size(width, height))
         if cell < MIN_CELL:
             raise InputError(
-                f"{name}: a {self} grid leaves {cell:.1f} pixels a piece in a {width}x{height} "
-                f"picture, and {MIN_CELL:.0f} are needed; use a larger picture or fewer pieces"
+                f"a {self} grid leaves {cell:.1f} pixels a piece in a {width}x{height} picture, "
+                f"and {MIN_CELL:.0f} are needed; use a larger picture or fewer pieces",
+                name=name,
             )
         return self
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        size: tuple[int, int],
+        name: str,
+        pieces: int | None = None,
+        grid: "str | tuple[int, int] | Grid | None" = None,
+    ) -> "Grid | None":
+        """The grid of a puzzle from what its owner knows: the one way that all callers share.
+
+        Args:
+            size: (width, height) of the picture in pixels.
+            name: what errors call the picture.
+            pieces: number of pieces.
+            grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead.
+
+        Returns:
+            its cells are at least ``MIN_CELL`` pixels; None where neither is known.
+
+        Raises:
+            InputError: both are given, one is out of range, or the picture is too small for it.
+        """
+        if pieces is not None and grid is not None:
+            raise InputError("give pieces or grid, not both", name=name)
+        if pieces is not None:
+            return cls.from_pieces(pieces, *size).check(*size, name)
+        if grid is None:
+            return None
+        if isinstance(grid, str):
+            return cls.parse(grid).check(*size, name)
+        if isinstance(grid, Grid):
+            return grid.check(*size, name)
+        try:
+            rows, cols = grid
+        except (TypeError, ValueError):
+            raise InputError("give (rows, cols), such as (25, 38)", name=f"grid {grid!r}") from None
+        return cls(rows, cols).check(*size, name)
 
     @classmethod
     def parse(cls, text: str) -> "Grid":
@@ -93,7 +133,7 @@ class Grid:
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*", text)  # noqa: RUF001
         if match is None:
             shown = "".join(c if c.isprintable() else "?" for c in text[:40])
-            raise InputError(f"grid '{shown}': give it as ROWSxCOLS, such as 25x38")
+            raise InputError("give it as ROWSxCOLS, such as 25x38", name=f"grid '{shown}'")
         return cls(int(match[1]), int(match[2]))
 
     @classmethod
@@ -111,9 +151,11 @@ class Grid:
             InputError: the count is out of range.
         """
         if isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1:
-            raise InputError(f"pieces {pieces}: give a whole number from 1 to {MAX_PIECES}")
+            raise InputError(f"give a whole number from 1 to {MAX_PIECES}", name=f"pieces {pieces}")
         if pieces > MAX_PIECES:
-            raise InputError(f"pieces {pieces}: over the limit of {MAX_PIECES}; check the number")
+            raise InputError(
+                f"over the limit of {MAX_PIECES}; check the number", name=f"pieces {pieces}"
+            )
         candidates = []
         for rows in range(1, int(pieces * 1.5) + 2):
             for cols in {pieces // rows, pieces // rows + 1, round(rows * width / height)}:

@@ -1,7 +1,8 @@
 """The answer: where a piece goes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,44 @@ class Placement:
     cell: tuple[int, int] | None
     matrix: tuple[float, float, float, float, float, float]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The five public fields as JSON-ready values (``matrix`` is left out)."""
+    def to_dict(self, exact: bool = False) -> dict[str, Any]:
+        """The fields by name, as JSON-ready values: what every command and the service write.
+
+        Args:
+            exact: every digit, and ``matrix`` too, so that ``from_dict`` makes the same again.
+                Otherwise what people and programs read: ``box``, ``center`` and ``rotation`` to
+                0.01, ``score`` to 0.0001, ``cell``, and no ``matrix``.
+        """
+        cell = None if self.cell is None else list(self.cell)
+        if exact:
+            return {
+                "box": list(self.box),
+                "center": list(self.center),
+                "rotation": self.rotation,
+                "score": self.score,
+                "cell": cell,
+                "matrix": list(self.matrix),
+            }
         return {
             "box": [round(v, 2) for v in self.box],
             "center": [round(v, 2) for v in self.center],
             "rotation": round(self.rotation, 2) % 360.0,
             "score": round(self.score, 4),
-            "cell": None if self.cell is None else list(self.cell),
+            "cell": cell,
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What ``to_dict(exact=True)`` was called on.
+
+        Raises:
+            KeyError: a field is missing.
+        """
+        return cls(
+            box=tuple(values["box"]),
+            center=tuple(values["center"]),
+            rotation=values["rotation"],
+            score=values["score"],
+            cell=None if values["cell"] is None else tuple(values["cell"]),
+            matrix=tuple(values["matrix"]),
+        )

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
@@ -20,7 +20,7 @@ from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.measure import measure_shortlist
-from heatmap_locator.search.piece import PreparedPiece, prepare_piece, prepare_pieces
+from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
 from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
 from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
@@ -63,6 +63,7 @@ class Puzzle:
         calibration: from the ranker's logits to scores.
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
+        outlines: finds pieces in photos.
         progress: told, in a few words, what a search for the size of a piece begins with.
     """
 
@@ -71,6 +72,7 @@ class Puzzle:
     calibration: Calibration
     picture: np.ndarray
     grid: Grid | None
+    outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     _levels: list[Level] = field(init=False, repr=False)
     _by_size: BySize | None = field(init=False, repr=False)
@@ -136,12 +138,13 @@ class Puzzle:
             InputError: ``top`` is out of range.
         """
         if type(top) is not int or not 1 <= top <= MAX_TOP:
-            raise InputError(f"top {top}: give a whole number from 1 to {MAX_TOP}")
+            raise InputError(f"give a whole number from 1 to {MAX_TOP}", name=f"top {top}")
         answers: list[list[Search | InputError]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
-        for index, piece in enumerate(pieces):
+        for index, read in enumerate(prepare_pieces(pieces, self.outlines)):
             try:
-                asked += [(index, prepared) for prepared in self._prepare(piece)]
+                fitting = self._fitting(read, name_of(pieces[index]))
+                asked += [(index, piece) for piece in fitting]
             except InputError as error:
                 answers[index].append(error)
         start = 0
@@ -150,14 +153,18 @@ class Puzzle:
             start += len(part)
             for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
                 try:
-                    found = self._answer(prepared, seen, top, _name_of(pieces[index]))
+                    found = self._answer(prepared, seen, top, name_of(pieces[index]))
                     answers[index].append(found)
                 except InputError as error:
                     answers[index].append(error)
         return [max(own, key=_sureness) for own in answers]
 
-    def _prepare(self, piece: ImageSource) -> list[PreparedPiece]:
-        prepared = prepare_pieces(piece)
+    def _fitting(
+        self, prepared: list[PreparedPiece] | InputError, name: str
+    ) -> list[PreparedPiece]:
+        """What a photo may show, without crops that are larger than the picture."""
+        if isinstance(prepared, InputError):
+            raise prepared
         fitting = [
             p
             for p in prepared
@@ -165,8 +172,8 @@ class Puzzle:
         ]
         if not fitting:
             raise NoPieceError(
-                f"{_name_of(piece)}: no piece found, and larger than the picture, whose name "
-                "comes last"
+                "no piece found, and larger than the picture, whose name comes last",
+                name=name,
             )
         return fitting
 
@@ -264,7 +271,7 @@ class Puzzle:
         Returns:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
-        prepared = prepare_piece(piece)
+        prepared = prepare_piece(piece, self.outlines)
         ((seen,),) = self._see([prepared])
         poses, level = pose_piece(prepared, self.device), seen.level
         kept, measured, _ = measure_shortlist(seen.named, poses, level.field, seen.feature)
@@ -281,8 +288,3 @@ def _sureness(answer: "Search | InputError") -> float:
     if isinstance(answer, InputError) or not answer.placements:
         return -1.0
     return answer.placements[0].score
-
-
-def _name_of(piece: ImageSource) -> str:
-    """What errors call a piece."""
-    return str(piece) if isinstance(piece, (str, Path)) else "piece"

@@ -1,6 +1,6 @@
 """What tests of the page share: Debian's Chromium, a real server, and what a hand does.
 
-Screenshots go to the folder that HEATMAP_PAGE_SHOTS names, else to pytest's temporary one.
+Screenshots go to the folder that PAGE_SHOTS names, else to pytest's temporary one.
 """
 
 import base64
@@ -74,7 +74,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) 
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(os.environ.get("HEATMAP_PAGE_SHOTS") or tmp_path_factory.mktemp("shots"))
+    folder = Path(os.environ.get("PAGE_SHOTS") or tmp_path_factory.mktemp("shots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -1,5 +1,6 @@
 """What tests of the service share: small images, waiting, and a server in a process of its own."""
 
+import contextlib
 import io
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,14 @@ def small_piece(row: int, col: int, degrees: float = 0.0, seed: int = 5) -> np.n
     )
 
 
+def zip_file() -> bytes:
+    """A picture in an archive."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("picture.png", encoded(small_picture()))
+    return file.getvalue()
+
+
 def wait_ready(client: Any, puzzle: str, seconds: float = 60) -> dict[str, Any]:
     """The puzzle once it is encoded."""
     end = time.monotonic() + seconds
@@ -92,15 +102,38 @@ def assert_problem(answer: Any, status: int, said: str = "") -> dict[str, Any]:
     return body
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory of a process and its children."""
+def family(process: int) -> list[int]:
+    """A process and the children that it has now, where there is /proc."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         lists = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    children = sum(resident(int(child)) for text in lists for child in text.split())
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
+        return []
+    children = [family(int(child)) for text in lists for child in text.split()]
+    return [process, *(each for members in children for each in members)]
+
+
+def resident(process: int) -> float:
+    """Megabytes of memory of a process and its children."""
+    pages = 0
+    for member in family(process):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pages += int(Path(f"/proc/{member}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def worked() -> float:
+    """Seconds that the processors have worked for this process and its children.
+
+    For what must not take long on any machine, however busy it is with other things.
+    """
+    ticks = 0
+    for child in family(os.getpid())[1:]:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            after_name = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(after_name[11]) + int(after_name[12])
+    ended = os.times()
+    own = time.process_time() + ended.children_user + ended.children_system
+    return own + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import draw_texture
 from fastapi.testclient import TestClient
 from PIL import Image
 from service_support import (
@@ -27,8 +26,6 @@ from service_support import (
 from heatmap_locator import Locator
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.service import schemas
-
-MISSING = "A" * 22
 
 
 def events(text: str) -> list[tuple[str, Any]]:
@@ -256,64 +253,6 @@ def test_new_corners_locate_the_pieces_anew(client: TestClient) -> None:
     assert (undone["width"], undone["height"]) == (320, 240)
 
 
-def test_many_pieces_in_one_photo(client: TestClient) -> None:
-    puzzle = add_small(client)["id"]
-    table = np.zeros((260, 420, 4), np.uint8)
-    for number, (row, col) in enumerate(((0, 0), (1, 3), (2, 1))):
-        table[80:170, 20 + number * 130 : 110 + number * 130] = small_piece(row, col)
-    photo = np.where(table[..., 3:] > 127, table[..., :3], 255).astype(np.uint8)
-    answer = send_photos(client, puzzle, encoded(photo), many="true")
-    assert answer.status_code == 200, answer.text
-    pieces = answer.json()["pieces"]
-    assert len(pieces) == 3
-    for piece in pieces:
-        number = int(piece["box_in_photo"][0] // 130)
-        assert piece["placements"][0]["cell"] == [[0, 0], [1, 3], [2, 1]][number]
-        assert client.get(piece["links"]["photo"]).content == encoded(photo)
-    # The photo stays until the last of its pieces goes.
-    for piece in pieces[:2]:
-        client.delete(piece["links"]["self"])
-    assert client.get(pieces[2]["links"]["photo"]).status_code == 200
-
-
-def test_a_photo_without_a_piece(client: TestClient) -> None:
-    puzzle = add_small(client)["id"]
-    empty = encoded(np.full((200, 200, 3), 180, np.uint8))
-    body = assert_problem(send_photos(client, puzzle, empty), 422)
-    assert body["type"] == "urn:heatmap-locator:no-piece"
-    assert body["detail"].startswith("0.png: ")
-
-
-def test_names_are_kept_as_text(client: TestClient) -> None:
-    puzzle = add_small(client, name="<script>alert(1)</script>\r\n\x07 ☃")
-    assert puzzle["name"] == "<script>alert(1)</script> ☃"
-    files = [("photos", ("../../etc/<b>passwd.png", encoded(small_piece(0, 0))))]
-    answer = client.post(f"/v1/puzzles/{puzzle['id']}/locate", files=files)
-    assert answer.json()["pieces"][0]["photo"].endswith("<b>passwd.png")
-
-
-def test_the_picture_is_turned_as_exif_says(client: TestClient) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = np.rot90(small_picture())
-    files = {"picture": ("phone.jpg", encoded(turned, "JPEG", exif=exif.tobytes(), quality=95))}
-    puzzle = client.post("/v1/puzzles", files=files, data={"grid": "3x4"}).json()
-    assert (puzzle["width"], puzzle["height"]) == (COLS * CELL, ROWS * CELL)
-
-
-def test_the_first_frame_of_an_animation_counts(client: TestClient) -> None:
-    frames = [Image.fromarray(small_picture(seed)) for seed in (5, 6, 7)]
-    from io import BytesIO
-
-    file = BytesIO()
-    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    files = {"picture": ("moving.webp", file.getvalue())}
-    puzzle = client.post("/v1/puzzles", files=files, data={"grid": "3x4"}).json()
-    wait_ready(client, puzzle["id"])
-    (piece,) = send_photos(client, puzzle["id"], encoded(small_piece(2, 2))).json()["pieces"]
-    assert piece["placements"][0]["cell"] == [2, 2]
-
-
 def test_events_begin_with_the_puzzle_and_end_with_it(client: TestClient) -> None:
     puzzle = add_small(client)
     service = client.app.state.service  # type: ignore[attr-defined]
@@ -339,111 +278,3 @@ def test_events_begin_with_the_puzzle_and_end_with_it(client: TestClient) -> Non
     assert found[0] == ("puzzle", puzzle)
     assert found[1:] == [("piece", {"id": "x"}), ("removed", {"id": puzzle["id"]})]
     assert service.events.count == 0
-
-
-def test_operations(client: TestClient) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"status": "ok"}
-    puzzle = add_small(client)["id"]
-    send_photos(client, puzzle, encoded(small_piece(0, 0)))
-    text = client.get("/metrics").text
-    line = 'heatmap_requests_total{method="POST",route="/v1/puzzles/{puzzle}/locate",status="200"}'
-    assert f"{line} 1.0" in text
-    assert "heatmap_batch_size_sum 1.0" in text
-    assert "heatmap_puzzles_encoded_total 1.0" in text
-    assert "heatmap_queue_length 0.0" in text
-    assert 'route="/v1/puzzles/{puzzle}/locate"' in text
-    client.get("/no/such/path")
-    assert "/no/such/path" not in client.get("/metrics").text
-
-
-def test_a_stopped_engine_is_not_ready(client: TestClient) -> None:
-    client.app.state.service.device.stop()  # type: ignore[attr-defined]
-    assert_problem(client.get("/readyz"), 503, "not ready")
-    assert client.get("/healthz").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", f"/v1/puzzles/{MISSING}", 404),
-        ("GET", f"/v1/puzzles/{MISSING}/picture", 404),
-        ("GET", f"/v1/puzzles/{MISSING}/events", 404),
-        ("GET", f"/v1/puzzles/{MISSING}/pieces", 404),
-        ("GET", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", 404),
-        ("GET", f"/v1/puzzles/{MISSING}/pieces/{MISSING}/overlay", 404),
-        ("DELETE", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", 404),
-        ("POST", f"/v1/puzzles/{MISSING}/solve", 404),
-        ("GET", "/v1/puzzles/..%2f..%2fetc%2fpasswd", 404),
-        ("GET", "/v1/puzzles/short", 422),
-        ("GET", f"/v1/puzzles/{MISSING}x", 422),
-        ("GET", "/v1/puzzles/%2e%2e", 422),
-        ("GET", "/static/../app.py", 404),
-        ("GET", "/static/%2e%2e/app.py", 404),
-        ("GET", "/nowhere", 404),
-        ("PATCH", "/v1/puzzles", 405),
-        ("POST", "/healthz", 405),
-    ],
-)
-def test_what_is_not_there(client: TestClient, method: str, path: str, status: int) -> None:
-    answer = client.request(method, path)
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-
-
-def test_a_crash_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    service = client.app.state.service  # type: ignore[attr-defined]
-
-    def crash() -> None:
-        raise RuntimeError("secret")
-
-    monkeypatch.setattr(service.storage, "puzzles", crash)
-    body = assert_problem(client.get("/v1/puzzles"), 500)
-    assert "secret" not in json.dumps(body)
-
-
-def test_the_document_is_complete(client: TestClient) -> None:
-    document = client.get("/openapi.json").json()
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            assert operation["summary"], (path, method)
-            assert operation["description"], (path, method)
-            assert any(status.startswith("2") for status in operation["responses"])
-            if not path.startswith("/v1"):
-                continue
-            assert {"401", "500"} <= set(operation["responses"]), (path, method)
-            assert operation["security"] == [{"token": []}, {}]
-            for status, response in operation["responses"].items():
-                if status[0] in "45":
-                    assert list(response["content"]) == ["application/problem+json"]
-            if method == "post" and "requestBody" in operation:
-                assert {"400", "408", "413", "415", "422", "503"} <= set(operation["responses"])
-    assert "HTTPValidationError" not in document["components"]["schemas"]
-    for name in ("Puzzle", "Piece", "Placement", "Problem"):
-        assert document["components"]["schemas"][name]["examples"]
-    for name in ("Puzzle", "Piece", "Placement", "Problem", "Health"):
-        model = getattr(schemas, name)
-        for example in document["components"]["schemas"][name]["examples"]:
-            model.model_validate(example)
-
-
-def test_the_docs_ask_nobody_else(client: TestClient) -> None:
-    page = client.get("/docs")
-    assert page.status_code == 200
-    addresses = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.text)
-    assert addresses
-    for address in addresses:
-        assert address.startswith("/")
-        assert client.get(address).status_code == 200
-    assert "https://" not in page.text
-
-
-def test_texture_without_grid_is_searched(client: TestClient) -> None:
-    picture = draw_texture(120, 160, 5)
-    files = {"picture": ("small.png", encoded(picture))}
-    puzzle = wait_ready(client, client.post("/v1/puzzles", files=files).json()["id"])
-    (piece,) = send_photos(client, puzzle["id"], encoded(small_piece(1, 1))).json()["pieces"]
-    first = piece["placements"][0]
-    assert first["cell"] is None
-    assert first["center"] == pytest.approx([1.5 * CELL, 1.5 * CELL], abs=CELL / 2)

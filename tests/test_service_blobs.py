@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -12,9 +13,10 @@ from heatmap_locator import Locator
 from heatmap_locator.errors import InputError
 from heatmap_locator.service.app import create_app
 from heatmap_locator.service.blobs import BlobStorage
+from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.records import new_id
 from heatmap_locator.service.settings import Settings
-from heatmap_locator.service.storage import GoneError, LocalStorage, Storage
+from heatmap_locator.service.storage import GoneError, Storage
 
 
 @pytest.fixture(params=["memory", "file", "folder"])
@@ -85,6 +87,61 @@ def test_the_application_on_an_object_store(
         assert client.get(piece["links"]["overlay"]).status_code == 200
         (again,) = send_photos(client, puzzle["id"], encoded(small_piece(1, 3))).json()["pieces"]
         assert again["placements"] == piece["placements"]
+
+
+class Counted:
+    """A file system whose calls are counted."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.calls = inner, 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if not callable(found):
+            return found
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            return found(*args, **kwargs)
+
+        return counted
+
+
+@pytest.mark.parametrize("open_again", ["memory", "file"], indirect=True)
+def test_a_piece_costs_the_same_beside_many_puzzles(
+    open_again: Callable[[], Storage], plain_locator: Locator
+) -> None:
+    storage = open_again()
+    assert isinstance(storage, BlobStorage)
+    storage._fs = counted = Counted(storage._fs)
+    costs = []
+    with TestClient(create_app(Settings(), plain_locator, storage)) as client:
+        puzzle = add_small(client)["id"]
+        photo = encoded(small_piece(1, 3))
+        assert send_photos(client, puzzle, photo).status_code == 200
+        for _ in range(2):
+            before = counted.calls
+            assert send_photos(client, puzzle, photo).status_code == 200
+            costs.append(counted.calls - before)
+            for _ in range(20):
+                other = {"id": new_id(), "created": "2026-01-01", "files": {}}
+                storage.add_puzzle(other, {})
+    assert costs[0] == costs[1]
+
+
+def test_what_is_kept_is_counted_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, open_again: Callable[[], Storage]
+) -> None:
+    """What this process writes counts at once, what others write from the next count on."""
+    one, other = open_again(), open_again()
+    assert one.size() == other.size() == 0
+    puzzle = {"id": new_id(), "created": "2026-01-01", "files": {"original": "a"}}
+    one.add_puzzle(puzzle, {"a": bytes(1000)})
+    assert 1000 <= one.size() < 1500
+    monkeypatch.setattr("heatmap_locator.service.blobs.COUNT_AGE", 0.0)
+    assert 1000 <= other.size() == other.usage()[0].size < 1500
+    one.delete_puzzle(puzzle["id"])
+    assert one.size() == other.size() == 0
 
 
 def test_a_store_that_is_none() -> None:

@@ -23,7 +23,7 @@ from service_support import (
 )
 
 from heatmap_locator import Locator
-from heatmap_locator.service.settings import Settings
+from heatmap_locator.service.settings import Layout, Settings
 
 # Processes take long to start on a busy machine.
 os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) -> Iterator[Any]:
-    from heatmap_locator.service.cluster import Layout, build
+    from heatmap_locator.service.cluster import build
 
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
     port = free_port()

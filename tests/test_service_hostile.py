@@ -1,19 +1,12 @@
 """Uploads that are wrong, damaged, too large or too many: a reason, and the next is answered."""
 
-import io
 import json
 import struct
-import threading
-import time
-import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 from service_support import (
     add_small,
     assert_problem,
@@ -21,10 +14,9 @@ from service_support import (
     send_photos,
     small_picture,
     small_piece,
+    worked,
+    zip_file,
 )
-
-from heatmap_locator.errors import InputError
-from heatmap_locator.service.images import Decoders, DecodeTimeoutError, UnsupportedError
 
 
 def png_of_size(width: int, height: int) -> bytes:
@@ -40,13 +32,6 @@ def png_of_size(width: int, height: int) -> bytes:
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     )
-
-
-def zip_file() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("picture.png", encoded(small_picture()))
-    return file.getvalue()
 
 
 WHOLE = encoded(small_picture(), "JPEG")
@@ -78,9 +63,9 @@ def test_images_that_cannot_be_used(
     client: TestClient, data: bytes, status: int, said: str
 ) -> None:
     client.post("/v1/puzzles", files={"picture": ("a.png", WHOLE[:100])})  # starts a decoder
-    start = time.monotonic()
+    start = worked()
     answer = client.post("/v1/puzzles", files={"picture": ("a.png", data)})
-    assert time.monotonic() - start < 2  # under a second on a core of its own
+    assert worked() - start < 2
     body = assert_problem(answer, status, said)
     assert body["detail"].startswith("a.png: ")
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
@@ -167,212 +152,15 @@ def test_options_of_locate(client: TestClient, fields: dict[str, str]) -> None:
 def test_thousands_of_tiny_files(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     files = [("photos", (f"{n}.png", b"x")) for n in range(3000)]
-    start = time.monotonic()
+    start = worked()
     answer = client.post(f"/v1/puzzles/{puzzle}/locate", files=files)
-    assert time.monotonic() - start < 2
+    assert worked() - start < 2
     assert_problem(answer, 400, "Too many files")
     fields = {f"field{n}": "x" for n in range(3000)}
     files = [("photos", ("a.png", b"x"))]
     assert_problem(
         client.post(f"/v1/puzzles/{puzzle}/locate", files=files, data=fields), 400, "Too many"
     )
-
-
-def test_uploads_over_the_limit(make_client: Callable[..., TestClient]) -> None:
-    client = make_client(max_upload_mb=0.1)
-    puzzle = add_small(client)["id"]
-    large = encoded(np.random.default_rng(0).integers(0, 256, (250, 250, 3), np.uint8))
-    assert len(large) > 180_000
-    body = assert_problem(client.post("/v1/puzzles", files={"picture": large}), 413, "0.1")
-    assert body["type"] == "urn:heatmap-locator:too-large"
-    # Under what a body of several files may have, over what one file may.
-    assert_problem(send_photos(client, puzzle, large), 413)
-    assert_problem(send_photos(client, puzzle, *([bytes(90_000)] * 11)), 413, "0.8 MB")
-    huge = {"corners": [[0.0, 0.0]] * 100_000}
-    assert_problem(client.put(f"/v1/puzzles/{puzzle}/corners", json=huge), 413)
-    assert send_photos(client, puzzle, encoded(small_piece(0, 0))).status_code == 200
-
-
-def test_a_body_without_a_length_is_cut_off_while_it_comes(
-    make_client: Callable[..., TestClient],
-) -> None:
-    client = make_client(max_upload_mb=0.1)
-
-    def endless() -> Iterator[bytes]:
-        yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a"\r\n\r\n'
-        for _ in range(50):
-            yield bytes(10_000)
-
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert_problem(client.post("/v1/puzzles", content=endless(), headers=headers), 413)
-
-
-def test_the_token_guards_all_of_v1(make_client: Callable[..., TestClient]) -> None:
-    client = make_client(token="s3cret")
-    wrong: list[dict[str, Any]] = [
-        {},
-        {"Authorization": "Bearer wrong"},
-        {"Authorization": "Bearer "},
-        {"Authorization": "Basic s3cret"},
-        {"Authorization": "s3cret"},
-        {"Authorization": "Bearer s3cretx"},
-        {"Authorization": b"Bearer \xff\xfe"},
-    ]
-    for headers in wrong:
-        for method, path in (("GET", "/v1/puzzles"), ("POST", "/v1/puzzles"), ("GET", "/v1/none")):
-            answer = client.request(method, path, headers=headers)
-            assert_problem(answer, 401, "Bearer")
-            assert answer.headers["www-authenticate"].startswith("Bearer")
-    assert client.get("/healthz").status_code == 200
-    assert client.get("/openapi.json").status_code == 200
-    client.headers["Authorization"] = "Bearer s3cret"
-    assert add_small(client)["state"] == "ready"
-
-
-def test_other_origins_are_let_in_only_where_asked(
-    make_client: Callable[..., TestClient], tmp_path: Any
-) -> None:
-    origin = {"Origin": "https://app.example"}
-    closed = make_client().get("/v1/puzzles", headers=origin)
-    assert "access-control-allow-origin" not in closed.headers
-    client = make_client(data=tmp_path / "open", cors=("https://app.example",), token="s3cret")
-    asked = client.options(
-        "/v1/puzzles",
-        headers={
-            **origin,
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization",
-        },
-    )
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-origin"] == "https://app.example"
-    # The browser must be able to read why it is refused.
-    refused = client.get("/v1/puzzles", headers=origin)
-    assert refused.status_code == 401
-    assert refused.headers["access-control-allow-origin"] == "https://app.example"
-
-
-def test_a_full_queue_says_when_to_come_again(make_client: Callable[..., TestClient]) -> None:
-    client = make_client(queue=2)
-    puzzle, photo = add_small(client)["id"], encoded(small_piece(1, 1))
-    service = client.app.state.service  # type: ignore[attr-defined]
-    with service.room(2):
-        for answer in (
-            send_photos(client, puzzle, photo),
-            client.post("/v1/puzzles", files={"picture": WHOLE}),
-            client.put(f"/v1/puzzles/{puzzle}/corners", json={"corners": None}),
-        ):
-            body = assert_problem(answer, 503, "try again")
-            assert body["type"] == "urn:heatmap-locator:queue-full"
-            assert int(answer.headers["retry-after"]) >= 1
-        assert client.get(f"/v1/puzzles/{puzzle}").status_code == 200
-    with service.room(1):
-        assert_problem(send_photos(client, puzzle, photo, photo), 503)
-        assert send_photos(client, puzzle, photo).status_code == 200
-    assert "heatmap_refused_total 4.0" in client.get("/metrics").text
-
-
-def test_more_clients_than_room(make_client: Callable[..., TestClient]) -> None:
-    """Some are turned away, none waits for ever, none gets another's answer."""
-    client = make_client(queue=3, batch=2)
-    puzzle = add_small(client)["id"]
-    cells = [(r, c) for r in range(3) for c in range(4)]
-    found: dict[tuple[int, int], Any] = {}
-
-    def ask(cell: tuple[int, int]) -> None:
-        found[cell] = send_photos(client, puzzle, encoded(small_piece(*cell)))
-
-    threads = [threading.Thread(target=ask, args=(cell,)) for cell in cells]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    statuses = [answer.status_code for answer in found.values()]
-    assert len(statuses) == len(cells)
-    assert set(statuses) <= {200, 503}
-    assert 200 in statuses
-    assert 503 in statuses
-    for cell, answer in found.items():
-        if answer.status_code == 200:
-            assert answer.json()["pieces"][0]["placements"][0]["cell"] == list(cell)
-
-
-# ---------------------------------------------------------------------- decoders
-
-
-@pytest.fixture
-def decoders() -> Iterator[Decoders]:
-    made = Decoders(count=1, seconds=20)
-    yield made
-    made.close()
-
-
-def test_decoding_in_another_process_changes_nothing(decoders: Decoders) -> None:
-    picture, piece = small_picture(), small_piece(0, 0)
-    assert np.array_equal(decoders.decode(encoded(picture), "picture", "a"), picture)
-    assert np.array_equal(decoders.decode(encoded(piece), "piece", "a"), piece)
-    assert np.array_equal(decoders.decode(encoded(picture), "piece", "a"), picture)
-
-
-def test_every_kind_that_is_taken(decoders: Decoders) -> None:
-    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
-        decoded = decoders.decode(encoded(small_picture(), kind), "picture", kind)
-        assert decoded.shape == (120, 160, 3), kind
-        assert np.abs(decoded.astype(int) - small_picture()).mean() < 25, kind
-
-
-def test_an_image_that_takes_too_long(decoders: Decoders) -> None:
-    small = encoded(small_picture())
-    decoders.decode(small, "picture", "a")  # the process is up
-    slow = encoded(np.zeros((9000, 9000, 3), np.uint8), compress_level=1)
-    decoders._seconds = 0.02
-    with pytest.raises(DecodeTimeoutError, match="slow: took longer"):
-        decoders.decode(slow, "picture", "slow")
-    decoders._seconds = 20
-    assert decoders.decode(small, "picture", "a").shape == (120, 160, 3)
-
-
-def test_a_decoder_that_dies(decoders: Decoders) -> None:
-    small = encoded(small_picture())
-    decoders.decode(small, "picture", "a")
-    (process,) = decoders._all
-    assert process._popen is not None
-    process._popen.kill()
-    process._popen.wait()
-    assert decoders.decode(small, "picture", "a").shape == (120, 160, 3)
-
-
-def test_a_bomb_within_the_pixel_limit(decoders: Decoders) -> None:
-    """99 million pixels out of 100 kB are decoded; what is more is not."""
-    image = Image.new("L", (9_950, 9_950))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    assert len(file.getvalue()) < 200_000
-    assert decoders.decode(file.getvalue(), "picture", "a").shape == (9_950, 9_950, 3)
-    with pytest.raises(InputError, match="100 million pixels"):
-        decoders.decode(encoded(np.zeros((10_010, 10_010), np.uint8)), "picture", "a")
-
-
-def test_a_name_does_not_decide_the_kind(decoders: Decoders) -> None:
-    with pytest.raises(UnsupportedError, match="ZIP"):
-        decoders.decode(zip_file(), "picture", "picture.png")
-
-
-def test_a_puzzle_that_would_take_all_memory(make_client: Callable[..., TestClient]) -> None:
-    client = make_client(max_pieces=11)
-    for fields in ({"grid": "3x4"}, {"pieces": "12"}):
-        answer = client.post("/v1/puzzles", files={"picture": ("a.jpg", WHOLE)}, data=fields)
-        assert_problem(answer, 422, "a.jpg: 12 pieces are over this server's limit of 11")
-    assert client.get("/v1/puzzles").json() == {"puzzles": []}
-    answer = client.post("/v1/puzzles", files={"picture": WHOLE}, data={"grid": "1x11"})
-    assert answer.status_code == 201
-
-
-def test_a_picture_too_long_for_a_jpeg(client: TestClient) -> None:
-    long = encoded(np.zeros((10, 65_501, 3), np.uint8))
-    answer = client.post("/v1/puzzles", files={"picture": ("a.png", long)}, data={"grid": "1x9"})
-    assert_problem(answer, 422, "a.png: a side is over 65500 pixels")
-    assert client.get("/v1/puzzles").json() == {"puzzles": []}
 
 
 def test_problem_documents_never_hold_the_input(client: TestClient) -> None:

@@ -16,6 +16,8 @@ from heatmap_locator.service.images import Decoders
 def test_a_whole_batch_is_decoded_while_another_is_searched(
     make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # On a CPU they would be searched one by one.
+    monkeypatch.setattr("heatmap_locator.service.service.together", lambda _, batch: batch)
     client, sizes = make_client(batch=12), []
     puzzle = add_small(client)["id"]
     search_many, service = Puzzle.search_many, client.app.state.service  # type: ignore[attr-defined]

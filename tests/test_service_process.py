@@ -1,17 +1,13 @@
-"""The command, and what only real sockets, signals and processes show."""
+"""What only real sockets and processes show: clients that are slow, vanish, or send too much."""
 
 import contextlib
-import json
 import os
 import select
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -23,72 +19,34 @@ from service_support import (
     assert_problem,
     encoded,
     send_photos,
-    small_picture,
     small_piece,
 )
 
-from heatmap_locator.service.settings import Settings, settings_from_environment
 
-
-def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "heatmap_locator.service.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **environment},
-    )
-
-
-def test_help_is_quick_to_come() -> None:
-    code = "import sys\nfrom heatmap_locator.service.cli import main\n"
-    code += "try: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print(sorted({'torch', 'cv2', 'fastapi', 'numpy'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    for flag in ("--port", "--data", "--token", "--max-upload-mb", "--max-storage-gb"):
-        assert flag in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "environment", "said"),
-    [
-        (["--port", "70000"], {}, "'70000' is not a whole number from 0 to 65535"),
-        (["--device", "tpu"], {}, "'tpu': use auto, cpu or cuda"),
-        (["--max-upload-mb", "-1"], {}, "'-1' is not a number above 0"),
-        (["--nonsense"], {}, "--nonsense"),
-        (["--weights", "none.safetensors"], {}, "none.safetensors: no such weights file"),
-        ([], {"HEATMAP_PORT": "http"}, "HEATMAP_PORT: 'http' is not a whole number"),
-        (["--data", "/dev/null/x"], {}, "/dev/null/x: cannot be written"),
-    ],
-)
-def test_the_command_refuses_in_one_line(
-    arguments: list[str], environment: dict[str, str], said: str
-) -> None:
-    done = command(*arguments, **environment)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith("heatmap-serve: ")
-    assert said in done.stderr
-
-
-def test_settings_come_from_the_environment() -> None:
-    found = settings_from_environment(
-        {"HEATMAP_PORT": "9001", "HEATMAP_CORS": "https://a.example, https://b.example/"}
-    )
-    assert found == Settings(port=9001, cors=("https://a.example", "https://b.example"))
-    assert "token = ****" in Settings(token="s3cret").lines()
-    assert not any("s3cret" in line for line in Settings(token="s3cret").lines())
+@pytest.fixture(scope="module")
+def limited(
+    tmp_path_factory: pytest.TempPathFactory, plain_weights: Path
+) -> Iterator[tuple[Server, float]]:
+    """A server and the seconds that an upload may take: many answers, however busy the machine."""
+    folder, seconds = tmp_path_factory.mktemp("server") / "data", 3.0
+    while True:
+        # Over a megabyte, from which on an upload is spooled to the disk.
+        limits = {"max_upload_mb": 1.5, "idle_seconds": 1, "upload_seconds": seconds}
+        with Server(folder, plain_weights, **limits) as made:
+            puzzle, took = add_small(made.client)["id"], 0.0
+            for _ in range(2):  # the first is slower
+                start = time.monotonic()
+                assert send_photos(made.client, puzzle, encoded(small_piece(0, 1))).is_success
+                took = time.monotonic() - start
+            if 10 * took <= seconds or seconds > 20:
+                yield made, seconds
+                return
+        seconds = min(10 * took, 30)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    # Over a megabyte, from which on an upload is spooled to the disk.
-    limits = {"max_upload_mb": 1.5, "idle_seconds": 1, "upload_seconds": 3}
-    with Server(folder, plain_weights, **limits) as made:
-        yield made
+def server(limited: tuple[Server, float]) -> Server:
+    return limited[0]
 
 
 def head(path: str, length: int | None) -> bytes:
@@ -103,8 +61,8 @@ PART = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a"\r\n
 
 
 def connect(server: Server) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    made.settimeout(20)
+    made = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    made.settimeout(60)
     return made
 
 
@@ -182,14 +140,17 @@ def test_a_client_that_stops_in_the_middle_is_told(server: Server) -> None:
     assert spooled(server) == []
 
 
-def test_a_client_that_trickles_is_told_and_others_are_answered(server: Server) -> None:
+def test_a_client_that_trickles_is_told_and_others_are_answered(
+    limited: tuple[Server, float],
+) -> None:
+    server, seconds = limited
     puzzle = add_small(server.client)["id"]
     answers: list[bytes] = []
 
     def trickle() -> None:
         with connect(server) as connection:
             connection.sendall(head("/v1/puzzles", 100_000) + PART)
-            answers.append(pour(connection, b"x", 0.2, 15))
+            answers.append(pour(connection, b"x", 0.2, 5 * seconds))
 
     threads = [threading.Thread(target=trickle) for _ in range(20)]
     start = time.monotonic()
@@ -203,13 +164,13 @@ def test_a_client_that_trickles_is_told_and_others_are_answered(server: Server) 
         found = send_photos(server.client, puzzle, encoded(small_piece(0, 1)))
         assert found.json()["pieces"][0]["placements"][0]["cell"] == [0, 1]
         located += 1
-    assert 2 < time.monotonic() - start < 12
+    assert 2 / 3 < (time.monotonic() - start) / seconds < 4
     assert len(answers) == len(threads)
     for answer in answers:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"application/problem+json" in answer
     assert located > 1
-    assert worst < 1
+    assert worst < seconds / 3
     assert spooled(server) == []
 
 
@@ -250,12 +211,13 @@ def test_clients_that_do_not_wait_for_their_answer(server: Server) -> None:
     assert found.json()["pieces"][0]["placements"][0]["cell"] == [1, 2]
 
 
-def test_an_endless_body_is_cut_off(server: Server) -> None:
+def test_an_endless_body_is_cut_off(limited: tuple[Server, float]) -> None:
+    server, seconds = limited
     with connect(server) as connection:
         connection.sendall(head("/v1/puzzles", None) + b"%x\r\n%s\r\n" % (len(PART), PART))
         start = time.monotonic()
-        pour(connection, b"10000\r\n%s\r\n" % bytes(65536), 0, 15)
-        assert time.monotonic() - start < 8
+        pour(connection, b"10000\r\n%s\r\n" % bytes(65536), 0, 5 * seconds)
+        assert time.monotonic() - start < 2.5 * seconds
     assert server.client.get("/readyz").status_code == 200
     assert spooled(server) == []
 
@@ -270,7 +232,7 @@ def test_a_file_over_the_limit_gets_an_answer(server: Server, size: int) -> None
 
 def test_the_server_answers_while_it_works(server: Server) -> None:
     puzzle = add_small(server.client)["id"]
-    photos = [encoded(small_piece(r, 1)) for r in range(ROWS)]
+    photos = [encoded(small_piece(r, c)) for r in range(ROWS) for c in range(COLS)]
     worst = 0.0
 
     def work() -> None:
@@ -278,86 +240,11 @@ def test_the_server_answers_while_it_works(server: Server) -> None:
             assert send_photos(client, puzzle, *photos).status_code == 200
 
     thread = threading.Thread(target=work)
+    begun = time.monotonic()
     thread.start()
     while thread.is_alive():
         start = time.monotonic()
         assert server.client.get("/healthz").status_code == 200
         worst = max(worst, time.monotonic() - start)
         time.sleep(0.02)
-    assert worst < 1
-
-
-def test_a_second_server_on_the_same_folder_is_refused(server: Server) -> None:
-    done = command("--data", str(server.data), "--port", "0")
-    assert done.returncode == 2
-    assert "another server uses it" in done.stderr
-
-
-def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weights: Path) -> None:
-    server = Server(tmp_path / "data", plain_weights, token="s3cret")
-    assert server.client.get("/v1/puzzles").status_code == 401
-    output = server.stop()
-    assert server.process.returncode in (0, -15)
-    assert f"port = {server.port}" in output
-    assert "token = ****" in output
-    assert "s3cret" not in output
-
-
-@pytest.mark.slow
-def test_a_killed_server_comes_back_with_all_it_acknowledged(
-    tmp_path: Path, plain_weights: Path
-) -> None:
-    server = Server(tmp_path / "data", plain_weights)
-    acknowledged: dict[str, dict[str, Any]] = {}
-    puzzles: dict[str, dict[str, Any]] = {}
-    stop = threading.Event()
-
-    def client(number: int) -> None:
-        cells = [(r, c) for r in range(ROWS) for c in range(COLS)]
-        with (
-            httpx.Client(base_url=server.client.base_url, timeout=30) as own,
-            contextlib.suppress(httpx.TransportError, json.JSONDecodeError),
-        ):
-            while not stop.is_set():
-                files = {"picture": ("small.png", encoded(small_picture(number)))}
-                made = own.post("/v1/puzzles", files=files, data={"grid": "3x4"}).json()
-                puzzles[made["id"]] = made
-                for row, col in cells[:3]:
-                    photo = encoded(small_piece(row, col, seed=number))
-                    for piece in send_photos(own, made["id"], photo).json()["pieces"]:
-                        acknowledged[piece["id"]] = piece
-
-    threads = [threading.Thread(target=client, args=(n,)) for n in (5, 6, 7)]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + 120
-    while len(acknowledged) < 5 and time.monotonic() < end:
-        time.sleep(0.01)
-    server.kill()
-    stop.set()
-    for thread in threads:
-        thread.join(60)
-    assert len(acknowledged) >= 5
-    # What a kill in the middle of a write leaves.
-    some = server.data / "puzzles" / next(iter(puzzles))
-    (some / ".photo-x.png.k3j2").write_bytes(b"half")
-    (some / "photo-x.png").write_bytes(b"whole, but its record was not written")
-    server.start()
-    with server:
-        listed = {p["id"] for p in server.client.get("/v1/puzzles").json()["puzzles"]}
-        assert listed >= puzzles.keys()
-        for piece in acknowledged.values():
-            assert server.client.get(piece["links"]["self"]).json() == piece
-            for role in ("image", "photo", "overlay", "heatmap"):
-                assert server.client.get(piece["links"][role]).status_code == 200
-        names = {path.name for path in some.iterdir()}
-        assert not names & {".photo-x.png.k3j2", "photo-x.png"}
-        # Those that were being encoded are taken up, and all go on being served.
-        for identifier in listed:
-            end = time.monotonic() + 60
-            while server.client.get(f"/v1/puzzles/{identifier}").json()["state"] != "ready":
-                assert time.monotonic() < end
-                time.sleep(0.05)
-        photo = encoded(small_piece(2, 2, seed=5))
-        puzzle = next(p["puzzle"] if "puzzle" in p else p["id"] for p in puzzles.values())
-        assert send_photos(server.client, puzzle, photo).status_code == 200
+    assert worst < (time.monotonic() - begun) / 3

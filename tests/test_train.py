@@ -152,7 +152,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     assert found["global_step"] == wanted["global_step"] == 6
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
         assert_same(found[part], wanted[part], part)
-    for name in ("train/loss", "train/volume", "train/heat", "lr-AdamW"):
+    for name in ("train/loss", "train/volume", "train/heat", "lr-AdamW/decayed"):
         last = dict(columns(finished)[name])
         again = dict(columns(out)[name])
         assert {k: v for k, v in again.items() if k >= 3} == {
@@ -191,7 +191,7 @@ def test_figures_are_logged(finished: Path) -> None:
         "val/collapse_gauge",
         "grad_norm/encoder",
         "grad_norm/head",
-        "lr-AdamW",
+        "lr-AdamW/decayed",
     } <= found.keys()
     assert all(np.isfinite(value) for values in found.values() for _, value in values)
     assert found["grad_norm/encoder"][0][1] > 0
@@ -211,7 +211,7 @@ def test_the_events_hold_the_figures_and_pictures(finished: Path) -> None:
 
 
 def test_the_rate_warms_up_and_decays(finished: Path) -> None:
-    rates = [value for _, value in columns(finished)["lr-AdamW"]]
+    rates = [value for _, value in columns(finished)["lr-AdamW/decayed"]]
     assert len(rates) == 6
     assert rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3] > rates[4] > rates[5] > 0
@@ -319,10 +319,10 @@ def test_only_convolutions_and_matrices_decay() -> None:
     norms = {
         f"{name}.{part}"
         for name, layer in module.model.named_modules()
-        if isinstance(layer, torch.nn.modules.batchnorm._NormBase | torch.nn.GroupNorm)
+        if "Norm" in type(layer).__name__
         for part in ("weight", "bias")
     }
-    assert len(norms & decay.keys()) > 20
+    assert len(norms & decay.keys()) > 50
     for name, parameter in module.model.named_parameters():
         left_out = name in norms or name.endswith("bias") or parameter.dim() <= 1
         assert decay[name] == (0 if left_out else wanted), name

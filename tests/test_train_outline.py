@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.outline.network import load_outline_net, save_outline_net
 from heatmap_train.cli import main
 from heatmap_train.draw.photos import PhotoSettings, draw_photo

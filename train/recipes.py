@@ -46,11 +46,11 @@ def load_recipe(name: str) -> LoopRecipe | RankerRecipe:
         data = path.read_bytes()
     else:
         known = recipe_names() + recipe_names("regression")
-        raise InputError(f"{name}: no such recipe; give a .toml file or {known}")
+        raise InputError(f"no such recipe; give a .toml file or {known}", name=name)
     try:
         values = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: not valid TOML: {error}") from error
+        raise InputError(f"not valid TOML: {error}", name=name) from error
     return build(RankerRecipe, values, name) if "ranker" in values else loop_recipe(values, name)
 
 

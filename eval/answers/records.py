@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ NAME = "predictions.jsonl"
 _KIND = "heatmap-eval predictions"
 
 
+def answer(values: Mapping[str, Any]) -> Answer:
+    """The part of a placement, as ``Placement.to_dict`` names its fields, that is judged."""
+    return Answer(tuple(values["box"]), float(values["rotation"]), float(values["score"]))
+
+
 def _record(values: dict[str, Any]) -> Record:
-    answers = [
-        Answer(tuple(a["box"]), float(a["rotation"]), float(a["score"])) for a in values["answers"]
-    ]
+    answers = [answer(values) for values in values["answers"]]
     tuples = {key: tuple(values[key]) for key in ("box", "cell", "size")}
     return Record(**{**values, **tuples, "answers": tuple(answers)})
 

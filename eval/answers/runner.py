@@ -9,8 +9,8 @@ from heatmap_locator.errors import InputError
 from ..methods.protocol import Method, borrowed
 from ..protocols.tasks import PictureTask
 from .memory import PeakMemory
-from .metrics import Answer, Record
-from .records import Predictions
+from .metrics import Record
+from .records import Predictions, answer
 
 TOP = 5
 """Answers kept per piece, for the metric of that name."""
@@ -77,7 +77,7 @@ def _ask(
                 rotation=piece.rotation,
                 cell=task.grid.cell_size(width, height),
                 size=(width, height),
-                answers=tuple(Answer(p.box, p.rotation, p.score) for p in places[:TOP]),
+                answers=tuple(answer(p.to_dict(exact=True)) for p in places[:TOP]),
                 seconds=seconds,
                 prepare_seconds=prepare_seconds,
                 weights=weights,

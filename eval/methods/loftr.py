@@ -12,7 +12,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
 
 from .matches import REPROJECTION, place_by_matches

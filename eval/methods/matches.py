@@ -5,7 +5,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
 
 from .places import hull, placement

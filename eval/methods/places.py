@@ -5,8 +5,11 @@ import numpy as np
 
 from heatmap_locator.geometry import Array, bounds, transform
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import find_outline
 from heatmap_locator.placement import Placement
+
+_FINDER = OutlineFinder()  # of all baselines, read where the first photo needs it
 
 
 def outline_of(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +20,7 @@ def outline_of(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     rgb = np.ascontiguousarray(piece[..., :3])
     alpha = np.ascontiguousarray(piece[..., 3]) if piece.shape[2] == 4 else None
-    return rgb, find_outline(rgb, alpha)
+    return rgb, find_outline(rgb, alpha, finder=_FINDER)
 
 
 def hull(mask: np.ndarray) -> Array:

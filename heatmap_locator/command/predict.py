@@ -15,6 +15,7 @@ from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import resize
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Puzzle, Search
@@ -57,7 +58,7 @@ class Prediction:
         self._laid: dict[int, LaidPiece] = {}
 
     def add(self, piece: str, target: Path | None, sheet: bool) -> None:
-        """Locates the piece in an image file; ``target`` is an overlay of its own.
+        """Locate the piece in an image file; ``target`` is an overlay of its own.
 
         Args:
             sheet: whether the piece is kept for the overlay of all.
@@ -65,9 +66,9 @@ class Prediction:
         self._add(piece, {"piece": piece}, display_name(piece), target, sheet)
 
     def add_photo(self, photo: str, sheet: bool) -> None:
-        """Locates every piece in a photo of several."""
+        """Locate every piece in a photo of several."""
         try:
-            found = cut_pieces(photo)
+            found = cut_pieces(photo, self._puzzle.outlines)
         except InputError as error:
             self._fail({"piece": photo}, str(error))
             return
@@ -78,7 +79,7 @@ class Prediction:
             self._add(piece.image, about, label, None, sheet)
 
     def finish(self, target: Path | None) -> None:
-        """Assigns pieces to cells if they are to be, and draws the overlay of all."""
+        """Assign pieces to cells if they are to be, and draw the overlay of all."""
         if self._together and self._located:
             self._progress.say("assigning pieces to cells")
             assignments = assign(self._puzzle, [located for _, _, located in self._located])
@@ -119,8 +120,7 @@ class Prediction:
         except InputError as error:
             # What comes as an array has no name of its own.
             named = isinstance(source, str)
-            text = str(error) if named else f"{label}: {str(error).partition(': ')[2] or error}"
-            self._fail(about, text)
+            self._fail(about, str(error if named else error.renamed(label)))
             return
         seconds = time.perf_counter() - start
         self._progress.clear()
@@ -166,8 +166,8 @@ def _laid(search: "Search", label: str) -> LaidPiece:
     scale = min(1.0, _KEPT_SIDE / max(height, width))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     return LaidPiece(
-        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA),
+        resize(rgb, size, scale),
+        resize(mask.astype(np.float32), size, scale, soft=True),
         (width / size[0], height / size[1]),
         search.placements[0],
         label,

@@ -16,7 +16,7 @@ _IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif
 
 
 def complain(message: str) -> None:
-    """Prints one line on stderr."""
+    """Print one line on stderr."""
     line = " ".join(message.split())
     encoding = sys.stderr.encoding or "utf-8"
     print(f"{PROG}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
@@ -43,10 +43,10 @@ def expand_folders(images: list[str], picture: str) -> list[str]:
         try:
             inside = sorted(p for p in Path(image).iterdir() if p.suffix.lower() in _IMAGE_TYPES)
         except OSError as error:
-            raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+            raise InputError(f"cannot be read ({error.strerror})", name=name) from None
         found = [str(p) for p in inside if p.is_file() and not _same_file(p, picture)]
         if not found:
-            raise InputError(f"{name}: a folder without images; name image files")
+            raise InputError("a folder without images; name image files", name=name)
         files += found
     return files
 
@@ -61,11 +61,11 @@ def overlay_paths(
     """One file per piece, or one for all; none an input, all in a folder that can be written."""
     out, name = Path(overlay), display_name(overlay)
     if out.suffix.lower() not in _OVERLAY_TYPES:
-        raise InputError(f"{name}: cannot tell the overlay's format; end it with .png or .jpg")
+        raise InputError("cannot tell the overlay's format; end it with .png or .jpg", name=name)
     if not out.parent.is_dir():
-        raise InputError(f"{name}: its folder does not exist; create it first")
+        raise InputError("its folder does not exist; create it first", name=name)
     if not os.access(out.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{name}: its folder cannot be written; choose another")
+        raise InputError("its folder cannot be written; choose another", name=name)
     paths: list[Path] = []
     taken: set[str] = set()
     for piece in pieces[:1] if together else pieces:
@@ -82,17 +82,17 @@ def overlay_paths(
     inputs = {os.path.realpath(path) for path in [*pieces, picture]}
     for path in paths:
         if path.is_dir():
-            raise InputError(f"{display_name(path)}: is a folder; name a file for the overlay")
+            raise InputError("is a folder; name a file for the overlay", name=display_name(path))
         same = any(path.exists() and os.path.exists(i) and path.samefile(i) for i in inputs)
         if same or os.path.realpath(path) in inputs:
             raise InputError(
-                f"{display_name(path)}: the overlay would overwrite an input; choose another name"
+                "the overlay would overwrite an input; choose another name", name=display_name(path)
             )
     return paths
 
 
 def save_overlay(image: Any, path: Path) -> None:
-    """Writes (H, W, 3) uint8 so that the file is there whole or not at all."""
+    """Write (H, W, 3) uint8 so that the file is there whole or not at all."""
     from PIL import Image
 
     partial = path.with_name(f".{os.getpid()}-{path.name}")
@@ -102,7 +102,7 @@ def save_overlay(image: Any, path: Path) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
-            f"{display_name(path)}: cannot be written ({reason}); choose another place"
+            f"cannot be written ({reason}); choose another place", name=display_name(path)
         ) from None
     finally:
         partial.unlink(missing_ok=True)
@@ -119,7 +119,7 @@ class Table:
         self._begun = False
 
     def add(self, piece: str, placements: "list[Placement]", sure: bool | None = None) -> None:
-        """Prints a row per placement; ``sure`` is for a table of assignments."""
+        """Print a row per placement; ``sure`` is for a table of assignments."""
         if not self._begun:
             self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
             self._begun = True
@@ -150,7 +150,7 @@ class Progress:
         self._shown = False
 
     def say(self, text: str) -> None:
-        """Shows what begins now."""
+        """Show what begins now."""
         if self._live:
             print(
                 f"\r\x1b[K{_printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
@@ -158,7 +158,7 @@ class Progress:
             self._shown = True
 
     def clear(self) -> None:
-        """Leaves the line empty."""
+        """Leave the line empty."""
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             self._shown = False

@@ -11,13 +11,14 @@ from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import (
     OverlapSave,
     PictureTiles,
-    Tiling,
-    chunks,
     correlate_tiles,
-    join,
     kernel_spectra,
     window_energies,
 )
+from heatmap_locator.model.tiling import Tiling, join
+
+AROUND_BYTES = 2**23
+"""Templates and windows that ``masked_ncc_around`` multiplies at once."""
 
 
 def by_fft(device: torch.device) -> bool:
@@ -68,9 +69,10 @@ def masked_ncc(
         if by_fft(field.device) and not graph:
             pictures = [tiles] * len(field) if tiles else [PictureTiles(one) for one in field]
             pieces = zip(pictures, kernels, flat, count, strict=True)
-            return torch.stack([_in_tiles(*own, noise, energy_every, coarsen) for own in pieces])
+            each = [_in_tiles(*own, noise, energy_every, coarsen) for own in pieces]
+            return torch.stack(each) if len(each) > 1 else each[0][None]
     low = field.dtype
-    if torch.is_autocast_enabled(field.device.type):
+    if torch.is_autocast_enabled(field.device.type) and not by_fft(field.device):
         low = torch.get_autocast_dtype(field.device.type)
     numerator = correlate(field.to(low), kernels.to(low)).float()
     size = (numerator.shape[-2], numerator.shape[-1])
@@ -80,23 +82,52 @@ def masked_ncc(
 
 
 def masked_ncc_around(
-    field: Tensor, templates: Tensor, masks: Tensor, noise: float, corners: Tensor, steps: int
+    field: Tensor,
+    templates: Tensor,
+    masks: Tensor,
+    noise: float,
+    corners: Tensor,
+    steps: int,
+    which: Tensor,
 ) -> Tensor:
     """``masked_ncc`` in a small square of positions, at several places with templates of their own.
 
     Args:
         field: ``(C, H, W)``; outside it counts as zero.
-        templates: ``(M, R, C, k, k)``.
-        masks: ``(M, R, 1, k, k)`` weights, 0..1.
+        templates: ``(N, R, C, k, k)``, all there are.
+        masks: ``(N, R, 1, k, k)`` weights, 0..1.
         noise: as in ``masked_ncc``.
         corners: ``(M, 2)`` long, (row, column) of the first element under the template in the
             square's first position; may lie outside the field by less than k.
         steps: positions along the square's side.
+        which: ``(M, P)`` long, of the N those that are laid on each place.
 
     Returns:
-        ``(M, R, steps, steps)`` float32.
+        ``(M, P * R, steps, steps)`` float32.
     """
-    m, r, c, k, _ = templates.shape
+    weight, centred, weighted = _centred(templates, masks)
+    count = weight[:, :, 0, 0, 0]
+    own = (weighted * centred).sum((2, 3, 4)) + noise * count
+    # A place's templates, and the picture it sees at every position, are many times what they
+    # are copies of: a few places at a time stay in the cache.
+    place = which.shape[1] * templates[0].numel() + steps**2 * templates[0, 0].numel()
+    few = max(1, AROUND_BYTES // (4 * place))
+    found = []
+    for at, these in zip(corners.split(few), which.split(few), strict=True):
+        seen = _windows(field, at, steps, templates.shape[-1]).float()
+        kernels, covers = weighted[these].flatten(1, 2), masks[these].flatten(1, 2)
+        numerator = kernels.flatten(2) @ seen.flatten(2).transpose(1, 2)
+        flat = covers.flatten(2)
+        mean = (flat @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
+        square = flat @ seen.square().sum(2).transpose(1, 2)
+        weight, energy = (t[these].flatten(1)[..., None] for t in (count, own))
+        spread = (square - mean.square().sum(3) / weight).clamp_min(0) + noise * weight
+        found.append(numerator * (energy * spread).rsqrt())
+    return torch.cat(found).unflatten(2, (steps, steps))
+
+
+def _windows(field: Tensor, corners: Tensor, steps: int, k: int) -> Tensor:
+    """``(M, steps * steps, C, k * k)`` of a field under a template at every position."""
     # Only what the squares see is touched: the field may be large and the places few.
     along = torch.arange(k + steps - 1, device=field.device)
     (rows, in_height), (columns, in_width) = (
@@ -105,20 +136,10 @@ def masked_ncc_around(
             (corners[:, None] + along[:, None]).unbind(2), field.shape[1:], strict=True
         )
     )
-    near = field[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1).float()
+    near = field[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
     near = near * (in_height[:, :, None] & in_width[:, None, :])[:, None]
-    seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5).flatten(4).flatten(1, 2)
-    weight, centred, weighted = _centred(templates, masks)
-    numerator = seen.flatten(2) @ weighted.flatten(2).transpose(1, 2)
-    flat = masks.flatten(2).transpose(1, 2)
-    mean = (seen.flatten(1, 2) @ flat).unflatten(1, (steps**2, c))
-    square = seen.square().sum(2) @ flat
-    count = weight.view(m, 1, r)
-    floor = noise * count
-    spread = (square - mean.square().sum(2) / count).clamp_min(0)
-    energy = (weighted * centred).sum((2, 3, 4))[:, None]
-    ncc = numerator * ((energy + floor) * (spread + floor)).rsqrt()
-    return ncc.transpose(1, 2).unflatten(2, (steps, steps))
+    seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5)
+    return seen.flatten(4).flatten(1, 2)
 
 
 def _centred(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -160,25 +181,21 @@ def _in_tiles(
         noise, every, coarsen: as there.
     """
     tiling = picture.plan(kernels.shape[-1])
-    seen, scale = picture.channels(tiling), _tile_scale(picture, masks, count, noise, every, tiling)
+    scale = _tile_scale(picture, masks, count, noise, every, tiling)
+    scale = torch.cat([scale, scale[:1]])  # around the circle
     # First every so-manieth kernel, then the ones that follow them: those of one kind lie equally
     # far between two energies.
     ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
-    spectra = kernel_spectra(ordered, tiling)
     height, width = (n // 2 if coarsen else n for n in tiling.step)
-    found = scale.new_empty(every, len(scale), tiling.tiles, height, width)
-    for some in chunks(tiling.tiles, spectra[..., 0].numel()):
+    found = scale.new_empty(len(kernels) // every, every, tiling.tiles, height, width)
+    for some, ncc in correlate_tiles(picture, kernel_spectra(ordered, tiling), tiling):
         divisor = _between(scale[:, some])
-        following = divisor.roll(-1, 0)
-        ncc = correlate_tiles(spectra, seen[..., some], tiling).unflatten(0, (every, -1))
-        for turn, own in enumerate(ncc):
-            own *= torch.lerp(divisor, following, turn / every) if turn else divisor
-            found[turn, :, some] = (maximum_filter(own, 3, 2) if coarsen else own)[
-                ..., :height, :width
-            ]
+        for turn, own in enumerate(ncc.unflatten(0, (every, -1))):
+            own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)
+            own = maximum_filter(own, 3, 2) if coarsen else own
+            found[:, turn, some] = own[..., :height, :width]
     rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
-    joined = join(found.transpose(0, 1).flatten(0, 1), tiling.count)
-    return joined[:, :rows, :columns]
+    return join(found.flatten(0, 1), tiling.count)[:, :rows, :columns]
 
 
 def _tile_scale(

@@ -1,36 +1,21 @@
 """The shared encoder: pictures and pieces become dense, L2-normalised features at stride 4."""
 
-import segmentation_models_pytorch as smp
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatmap_locator.geometry import CELL
+from heatmap_locator.model.backbones import backbone
 from heatmap_locator.model.filters import blur, gaussian_kernel
 
 CONTRAST_SIGMA = CELL / 5
 CONTRAST_FLOOR = 0.03
 CONTRAST_REDUCTION = 4
 
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of each pixel of ``(N, C, H, W)``.
-
-    Batch statistics would tie a picture's features to the pieces encoded beside it, and a piece's
-    to its fill; this normalises every place by itself, the same in training and afterwards.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-def replace_batch_norm(module: nn.Module) -> None:
-    """Put a ChannelNorm wherever ``module`` has a BatchNorm2d, in place."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, ChannelNorm(child.num_features))
-        else:
-            replace_batch_norm(child)
+DEPTH = 2
+"""Halvings of the resolution."""
 
 
 def _wide_blur(x: Tensor, kernel: Tensor) -> Tensor:
@@ -57,7 +42,7 @@ def local_contrast(image: Tensor, mask: Tensor, kernel: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """An smp encoder cut off at stride 4, with a 1x1 projection.
+    """A backbone cut off at stride 4, with a 1x1 projection.
 
     Args:
         name: any encoder of segmentation-models-pytorch; nothing is downloaded.
@@ -68,14 +53,9 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, features: int) -> None:
         super().__init__()
-        backbone = smp.encoders.get_encoder(name, in_channels=6, depth=2, weights=None)
-        # Stages below stride 4 are built by the library but never run.
-        for stage in ("layer2", "layer3", "layer4"):
-            if hasattr(backbone, stage):
-                setattr(backbone, stage, nn.Identity())
-        replace_batch_norm(backbone)
-        self.backbone = backbone
-        self.project = nn.Conv2d(backbone.out_channels[2], features, 1)
+        self.backbone = backbone(name, 6, DEPTH)
+        channels: Sequence[int] = self.backbone.out_channels  # type: ignore[assignment]
+        self.project = nn.Conv2d(channels[DEPTH], features, 1)
         self.register_buffer(
             "kernel", gaussian_kernel(CONTRAST_SIGMA / CONTRAST_REDUCTION), persistent=False
         )
@@ -92,5 +72,5 @@ class Encoder(nn.Module):
             contrast = local_contrast(image, mask, self.kernel)
             x = torch.cat([image * 2 - 1, contrast], 1)
         x = x.contiguous(memory_format=torch.channels_last)
-        x = self.project(self.backbone(x)[2])
+        x = self.project(self.backbone(x)[DEPTH])
         return F.normalize(x.float(), dim=1)

@@ -8,17 +8,27 @@ on where in the picture a piece lies or by how much it was turned.
 import math
 from dataclasses import dataclass
 
-import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.model.encoder import replace_batch_norm
+from heatmap_locator.model.unet import unet
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
 """Steps of the bank around the best rotation whose two correlations the head sees."""
 
-CHANNELS = 2 * len(NEIGHBOURS) + 3 + 3 + 4
+OBSERVED = {
+    "feature": len(NEIGHBOURS),  # correlations of features around the best rotation
+    "pixel": len(NEIGHBOURS),  # and of pixels
+    "quarters": 3,  # how far other quarter turns fall short of it
+    "rest": 1,  # and the best of all rotations but its neighbours
+    "lead": 1,  # and it of the best place of the map
+    "best": 1,  # it itself
+    "readout": 4,  # offset and rotation as parabolas put them
+}
+"""Channels of what the head observes at a position, in order."""
+
+CHANNELS = sum(OBSERVED.values())
 UNET_DEPTH = 3
 CONTEXT = 16
 FUSED = 48
@@ -62,20 +72,10 @@ class CenterHead(nn.Module):
         if rotations % 4 or rotations < 16:
             raise ValueError(f"rotations must be a multiple of 4, at least 16, not {rotations}")
         self.rotations = rotations
-        self.unet = smp.Unet(
-            encoder_name=encoder,
-            encoder_depth=UNET_DEPTH,
-            encoder_weights=None,
-            decoder_channels=decoder_channels,
-            in_channels=CHANNELS,
-            classes=CONTEXT,
-        )
-        encoder_module = self.unet.encoder
-        for stage in ("layer3", "layer4"):
-            if hasattr(encoder_module, stage):
-                setattr(encoder_module, stage, nn.Identity())
-        replace_batch_norm(self.unet)
-        # smp's U-Net has no skip at full resolution, where offset and rotation are to be read, so
+        if len(decoder_channels) != UNET_DEPTH:
+            raise ValueError(f"the decoder has {UNET_DEPTH} blocks, not {len(decoder_channels)}")
+        self.unet = unet(encoder, CHANNELS, decoder_channels, CONTEXT)
+        # The U-Net has no skip at full resolution, where offset and rotation are to be read, so
         # its output is context for a small reader of the observation itself.
         last = nn.Conv2d(FUSED, 7, 1)
         nn.init.zeros_(last.weight)
@@ -112,11 +112,15 @@ class CenterHead(nn.Module):
             middle sample; at most half a step.
         """
 
+        _, r, height, width = feature.shape
+        rows = torch.arange(height, device=feature.device)[:, None]
+        columns = torch.arange(width, device=feature.device)
+
         def at(volume: Tensor, dx: int, dy: int, step: int = 0) -> Tensor:
-            height, width = volume.shape[-2:]
-            moved = F.pad(volume, (1, 1, 1, 1), mode="replicate")
-            moved = moved[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-            return moved.gather(1, ((index + step) % self.rotations)[:, None])[:, 0]
+            # At the border the outermost cell stands for the one beyond it.
+            beside = (rows + dy).clamp(0, height - 1) * width + (columns + dx).clamp(0, width - 1)
+            place = (index + step) % r * (height * width) + beside
+            return volume.flatten(1).gather(1, place.flatten(1)).view_as(index)
 
         x = vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
         y = vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))

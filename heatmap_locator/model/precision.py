@@ -11,6 +11,8 @@ def supports_bfloat16(device: str) -> bool:
     """Whether ``"cpu"`` or ``"cuda"`` multiplies bfloat16 in hardware."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False  # an older processor, or one that is held to older instructions
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import stretch
+
 # The background as a smooth field: blocks along the longer side, how far in Lab one block may be
 # from the next, and what part of the border must go on so, in runs of at least so much of it.
 _BLOCKS = 40
@@ -37,7 +39,7 @@ class Background:
 
 
 def find_background(rgb: np.ndarray) -> Background | None:
-    """Models the background of (H, W, 3) uint8 RGB, smoothed; None if its border is too mixed."""
+    """Model the background of (H, W, 3) uint8 RGB, smoothed; None if its border is too mixed."""
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2Lab)
     found = _layers(lab)
     if found is None:
@@ -161,7 +163,7 @@ def _field(lab: np.ndarray) -> tuple[np.ndarray, float] | None:
             break
         accepted |= more
     field = _fill(colour.astype(np.float32), accepted)
-    full = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = stretch(field, (width, height))
     residual = np.linalg.norm(lab - full, axis=2)[accepted[ys[:, None], xs]]
     return full, 1.48 * float(np.median(residual))
 

@@ -21,7 +21,7 @@ _RIM = np.ones((5, 5), np.uint8)
 
 
 def cut_out_on_fill(rgb: np.ndarray) -> np.ndarray | None:
-    """Finds a cut-out on a fill of one colour, such as black or white.
+    """Find a cut-out on a fill of one colour, such as black or white.
 
     To the digit, so that dark print on black is found where a photo's outline would be lost.
 

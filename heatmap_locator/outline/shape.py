@@ -6,6 +6,8 @@ Judged on the outline alone and generously: better to let a cup pass than to ref
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import resize
+
 # The mask is brought to this square root of its area, in pixels; lengths below are of that size.
 _SIDE = 96.0
 _RIM = 24
@@ -28,6 +30,11 @@ _BODY_FILL = 0.68
 _RECTANGLE = 0.94
 
 
+BODY_PART = 0.12
+"""Of a body that opening has taken apart, the share of the largest part's area from which another
+is of the body too: a corner between two blanks is no larger."""
+
+
 def disc(radius: float) -> np.ndarray:
     """A round structuring element of this radius in pixels, at least 1."""
     size = 2 * max(1, round(radius)) + 1
@@ -40,6 +47,24 @@ def biggest(mask: np.ndarray) -> np.ndarray | None:
     if count < 2:
         return None
     return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def open_body(solid: np.ndarray, radius: float) -> list[np.ndarray]:
+    """What is left of a piece where a disc fits: its body without knobs, largest part first.
+
+    Where blanks nearly meet, the body falls apart; knobs may be left over, too, as small parts.
+
+    Args:
+        solid: (H, W) uint8 0/1.
+        radius: of the disc, in pixels.
+
+    Returns:
+        (H, W) uint8 0/1 each; none where the disc fits nowhere.
+    """
+    opened = cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(radius))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+    order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
+    return [(labels == i).astype(np.uint8) for i in order]
 
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
@@ -58,8 +83,7 @@ def normalise(mask: np.ndarray) -> np.ndarray | None:
     x, y, w, h = cv2.boundingRect(whole)
     scale = _SIDE / float(np.sqrt(whole.sum()))
     size = max(round(w * scale), 1), max(round(h * scale), 1)
-    way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    part = cv2.resize(whole[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
+    part = resize(whole[y : y + h, x : x + w].astype(np.float32), size, scale, soft=True)
     solid = (part > 0.5).astype(np.uint8)
     return biggest(cv2.copyMakeBorder(solid, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_CONSTANT))
 
@@ -87,13 +111,19 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
         return False
     smooth = cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc(_SMOOTH_DISC))
     smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc(_SMOOTH_DISC))
-    body = biggest(cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc(_BODY_DISC)))
-    if body is None:
+    parts = open_body(shape, _BODY_DISC)
+    if not parts:
         return False
     if cv2.arcLength(contour, True) > _ROUGHNESS * cv2.arcLength(_contour(smooth), True):
         return False
     if _ellipse_overlap(shape, contour) > _ELLIPSE:
         return False
+    large = [part for part in parts if part.sum() >= BODY_PART * parts[0].sum()]
+    return any(_is_body(shape, np.max(body, axis=0)) for body in (parts[:1], large))
+
+
+def _is_body(shape: np.ndarray, body: np.ndarray) -> bool:
+    """Whether what opening has left of a shape is as a piece's body, with knobs and blanks."""
     hull = cv2.convexHull(cv2.findNonZero(body))
     long, short = _sides(hull)
     if long > _ASPECT * short or cv2.contourArea(hull) < _BODY_FILL * long * short:
@@ -116,7 +146,7 @@ def _ellipse_overlap(shape: np.ndarray, contour: np.ndarray) -> float:
     """Intersection over union with the ellipse fitted to the contour."""
     ellipse = np.zeros_like(shape)
     cv2.ellipse(ellipse, cv2.fitEllipse(contour), 1, -1)
-    return float((ellipse & shape).sum() / max(int((ellipse | shape).sum()), 1))
+    return overlap(ellipse, shape)
 
 
 def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
@@ -132,6 +162,6 @@ def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union, 0..1, of two (H, W) masks, bool or 0/1; 0 where both are empty."""
-    first, second = a > 0, b > 0
+    """Intersection over union, 0..1, of two (H, W) masks, bool or 0..1, from 0.5; 0 if empty."""
+    first, second = a > 0.5, b > 0.5
     return float((first & second).sum() / max(int((first | second).sum()), 1))

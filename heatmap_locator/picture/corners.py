@@ -45,12 +45,12 @@ def parse_corners(text: str) -> np.ndarray:
     points = re.findall(rf"({number})\s*,\s*({number})(?:[\s;]+|$)", text.strip())
     pattern = rf"\s*{number}\s*,\s*{number}(?:[\s;]+{number}\s*,\s*{number}){{3}}\s*"
     if re.fullmatch(pattern, text) is None or len(points) != 4:
-        raise InputError(f"corners '{shown}': {_FORM}")
+        raise InputError(_FORM, name=f"corners '{shown}'")
     return np.array(points, np.float32)
 
 
 def check_corners(corners: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Returns the corners as (4, 2) float32 if a picture can be squared up by them.
+    """Return the corners as (4, 2) float32 if a picture can be squared up by them.
 
     Args:
         corners: four (x, y), clockwise from the top left.
@@ -65,20 +65,28 @@ def check_corners(corners: np.ndarray, width: int, height: int) -> np.ndarray:
     except (TypeError, ValueError):
         points = np.empty(0)
     if points.shape != (4, 2) or not np.isfinite(points).all():
-        raise InputError(f"corners: {_FORM}")
+        raise InputError(_FORM, name="corners")
     slack = _OUTSIDE * max(width, height)
     if points.min() < -slack or (points > np.array([width, height]) + slack).any():
-        raise InputError(f"corners: outside the picture of {width}x{height} pixels; move them in")
+        raise InputError(
+            f"outside the picture of {width}x{height} pixels; move them in", name="corners"
+        )
     sides = np.roll(points, -1, axis=0) - points
     if np.linalg.norm(sides, axis=1).min() < MIN_SIDE:
-        raise InputError(f"corners: two are less than {MIN_SIDE:.0f} pixels apart; spread them")
+        raise InputError(
+            f"two are less than {MIN_SIDE:.0f} pixels apart; spread them", name="corners"
+        )
     after = np.roll(sides, -1, axis=0)
     turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
     sine = turns / np.linalg.norm(sides, axis=1) / np.linalg.norm(after, axis=1)
     if (sine < -0.02).all():
-        raise InputError("corners: they go counter-clockwise; give them clockwise from top left")
+        raise InputError(
+            "they go counter-clockwise; give them clockwise from top left", name="corners"
+        )
     if (sine < 0.02).any():
-        raise InputError("corners: their outline is not convex; give the picture's four corners")
+        raise InputError(
+            "their outline is not convex; give the picture's four corners", name="corners"
+        )
     return points.astype(np.float32)
 
 
@@ -160,7 +168,7 @@ def _size(points: np.ndarray, width: int, height: int) -> tuple[int, int]:
 
 
 def find_corners(picture: np.ndarray) -> np.ndarray | None:
-    """Finds a lid or an assembled puzzle in a photo of it on a table.
+    """Find a lid or an assembled puzzle in a photo of it on a table.
 
     Args:
         picture: (H, W, 3) uint8.

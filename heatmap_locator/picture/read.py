@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from heatmap_locator.errors import InputError, display_name
 
@@ -17,8 +17,20 @@ MIN_SIDE = 8
 
 # Formats that need no outside program: Pillow would hand EPS to Ghostscript.  HEIF is there only
 # where the caller has registered a plugin for it.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA",
-            "HEIF")  # fmt: skip
+_FORMATS = (
+    "JPEG",
+    "MPO",
+    "PNG",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "GIF",
+    "PPM",
+    "JPEG2000",
+    "AVIF",
+    "TGA",
+    "HEIF",
+)
 _ORIENTATION_TAG = 0x0112
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,7 +45,7 @@ _DAMAGED = "the image data is damaged or cut short; copy or download the file ag
 
 
 def read_picture(source: ImageSource, name: str | None = None) -> np.ndarray:
-    """Reads the picture of a whole puzzle.
+    """Read the picture of a whole puzzle.
 
     Args:
         source: a path, a Pillow image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4), RGB(A).
@@ -55,7 +67,7 @@ def read_picture(source: ImageSource, name: str | None = None) -> np.ndarray:
 def read_piece(
     source: ImageSource, name: str | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Reads the photo of one piece.
+    """Read the photo of one piece.
 
     Args:
         source: as for :func:`read_picture`.
@@ -72,14 +84,14 @@ def read_piece(
     rgb, alpha = _read(source, name)
     if alpha is not None and alpha.max() < 128:
         raise InputError(
-            f"{_label(source, name)}: the piece is fully transparent; "
-            "save it with an opaque body, or without transparency"
+            "the piece is fully transparent; save it with an opaque body, or without transparency",
+            name=_label(source, name),
         )
     return rgb, alpha
 
 
 def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Checks an image file by its header, without decoding it.
+    """Check an image file by its header, without decoding it.
 
     Returns:
         (width, height) in pixels after EXIF orientation.
@@ -106,8 +118,8 @@ def _read(source: ImageSource, name: str | None) -> tuple[np.ndarray, np.ndarray
     """(H, W, 3) uint8 RGB and (H, W) uint8 alpha or None."""
     if not isinstance(source, str | os.PathLike | Image.Image | np.ndarray):
         raise InputError(
-            f"{name or 'image'}: expected a path, a Pillow image or a uint8 array, "
-            f"got {type(source).__name__}"
+            f"expected a path, a Pillow image or a uint8 array, got {type(source).__name__}",
+            name=name or "image",
         )
     label = _label(source, name)
     if isinstance(source, np.ndarray):
@@ -125,8 +137,9 @@ def _from_array(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | 
         array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     ):
         raise InputError(
-            f"{name}: expected uint8 of shape (H, W), (H, W, 3) or (H, W, 4), "
-            f"got {array.dtype} of shape {array.shape}; convert it first"
+            "expected uint8 of shape (H, W), (H, W, 3) or (H, W, 4), "
+            f"got {array.dtype} of shape {array.shape}; convert it first",
+            name=name,
         )
     _check_size((array.shape[1], array.shape[0]), name)
     if array.ndim == 2:
@@ -137,41 +150,51 @@ def _from_array(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | 
 
 
 def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
-    """Opens the header of an image file; pixels are not decoded yet."""
+    """Open the header of an image file; pixels are not decoded yet."""
     file = Path(path)
     try:
         if file.is_dir():
-            raise InputError(f"{name}: is a folder, not an image; name an image file")
+            raise InputError("is a folder, not an image; name an image file", name=name)
         if not file.exists():
-            raise InputError(f"{name}: no such file; check the path")
+            raise InputError("no such file; check the path", name=name)
         if not file.is_file():
-            raise InputError(f"{name}: is not a regular file; save the image to a file first")
+            raise InputError("is not a regular file; save the image to a file first", name=name)
         if file.stat().st_size == 0:
-            raise InputError(f"{name}: the file is empty; copy or download it again")
+            raise InputError("the file is empty; copy or download it again", name=name)
         with file.open("rb") as stream:
             head = stream.read(16)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name}: cannot be read ({reason}); check its permissions") from None
-    Image.init()
+        raise InputError(f"cannot be read ({reason}); check its permissions", name=name) from None
     try:
         # Our own limit is enforced from the header, so Pillow's warning would only be noise.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
+            return _identified(file)
     except Image.DecompressionBombError:
-        raise InputError(f"{name}: {_too_large('its size')}") from None
+        raise InputError(_too_large("its size"), name=name) from None
     except Exception:  # Pillow's readers raise almost anything on a damaged header
         if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
             raise InputError(
-                f"{name}: HEIC photos are not supported; convert it to JPEG or PNG"
+                "HEIC photos are not supported; convert it to JPEG or PNG", name=name
             ) from None
         raise InputError(
-            f"{name}: not an image that can be read, or its header is damaged; "
-            "use a JPEG, PNG, WebP, TIFF, BMP or GIF"
+            "not an image that can be read, or its header is damaged; "
+            "use a JPEG, PNG, WebP, TIFF, BMP or GIF",
+            name=name,
         ) from None
+
+
+def _identified(file: Path) -> Image.Image:
+    """Open by what the file's first bytes are; the rarer formats are loaded when they are met."""
+    Image.preinit()
+    try:
+        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
+    except UnidentifiedImageError:
+        Image.init()
+        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
 
 
 def _too_large(what: str) -> str:
@@ -181,11 +204,12 @@ def _too_large(what: str) -> str:
 def _check_size(size: tuple[int, int], name: str) -> tuple[int, int]:
     width, height = size
     if width * height > MAX_PIXELS:
-        raise InputError(f"{name}: {_too_large(f'{width}x{height}')}")
+        raise InputError(_too_large(f"{width}x{height}"), name=name)
     if min(width, height) < MIN_SIDE:
         raise InputError(
-            f"{name}: {width}x{height} pixels is too small; "
-            f"at least {MIN_SIDE} on each side are needed, use a larger image"
+            f"{width}x{height} pixels is too small; "
+            f"at least {MIN_SIDE} on each side are needed, use a larger image",
+            name=name,
         )
     return width, height
 
@@ -210,9 +234,9 @@ def _decode(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray | Non
             warnings.simplefilter("ignore")
             image.load()
     except MemoryError:
-        raise InputError(f"{name}: not enough memory to decode it; shrink the image") from None
+        raise InputError("not enough memory to decode it; shrink the image", name=name) from None
     except Exception:  # as in _open
-        raise InputError(f"{name}: {_DAMAGED}") from None
+        raise InputError(_DAMAGED, name=name) from None
     method = _TRANSPOSE.get(_orientation(image))
     png = image.format == "PNG"
     if method is not None:
@@ -232,7 +256,7 @@ def _decode(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray | Non
         return np.array(image.convert("RGB")), None
     except ValueError:
         raise InputError(
-            f"{name}: colour mode {image.mode} is not supported; save it as an RGB PNG or JPEG"
+            f"colour mode {image.mode} is not supported; save it as an RGB PNG or JPEG", name=name
         ) from None
 
 

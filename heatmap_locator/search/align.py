@@ -8,6 +8,7 @@ and grows a little and hardly shears, so a wrong place gains little by it.
 
 import math
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,28 @@ FREEDOM = 0.1
 
 STEP = (1.5, 1.5, 0.08, 0.05, 0.02, 0.02)
 """Most that one step changes each of them."""
+
+_MOVES = torch.tensor(
+    [
+        [1, 0, 0, 0, 0, 0],  # right
+        [0, 0, 0, 1, 0, 0],  # down
+        [0, 0, -1, 0, 1, 0],  # turn
+        [0, 1, 0, 0, 0, 1],  # size
+        [0, 1, 0, 0, 0, -1],  # stretch
+        [0, 0, 1, 0, 1, 0],  # shear
+    ]
+)
+"""How each parameter of the warp moves a place (x, y): to the right by 1, x and y times the first
+three, down by the last three."""
+
+_PAIRS = torch.tensor(
+    [
+        [6 * (g + h) + (0, 2, 3)[min(a, b)] + max(a, b) for h in (0, 1) for b in (0, 1, 2)]
+        for g in (0, 1)
+        for a in (0, 1, 2)
+    ]
+)
+"""Where the product of two of these six is among three pairs of slopes times six polynomials."""
 
 _NOISE = (2 / 255) ** 2
 """Variance of a pixel that is never explained."""
@@ -125,11 +148,6 @@ def _step(source: Tensor, seen: Tensor, warp: Tensor, total: Tensor) -> tuple[Te
     inside = (weight > 0.5).to(own.dtype)
     right = F.pad((own[..., 2:] - own[..., :-2]) / 2, (1, 1)) * inside
     down = F.pad((own[..., 2:, :] - own[..., :-2, :]) / 2, (0, 0, 1, 1)) * inside
-    along = torch.arange(side, device=own.device, dtype=own.dtype) + 0.5 - side / 2
-    x, y = along.view(1, 1, 1, -1), along.view(1, 1, -1, 1)
-    moves = [right, down, down * x - right * y, right * x + down * y]
-    moves += [right * x - down * y, right * y + down * x]
-    slopes = torch.stack(moves, 2).flatten(3)
     flat = inside.flatten(2)
     count = flat.sum(2).clamp_min(1)
     a, b = _centred(own.flatten(2), flat, count), _centred(seen.flatten(2), flat, count)
@@ -140,15 +158,23 @@ def _step(source: Tensor, seen: Tensor, warp: Tensor, total: Tensor) -> tuple[Te
     trust = (FREEDOM / variance)[:, None]
     # What a change of level or contrast could do as well is no reason to move: both are projected
     # out of the slopes, here in their products alone.
-    level = slopes.sum(3) / count[..., None].sqrt()
-    contrast = (slopes @ a[..., None])[..., 0] / energy[..., None].sqrt()
-    normal = slopes @ slopes.transpose(2, 3)
+    one, two = _polynomials(side, own)
+    slopes, moves = (right.flatten(2), down.flatten(2)), _MOVES.to(own)
+
+    def along(values: Tensor | None) -> Tensor:
+        sums = [(slope if values is None else slope * values) @ one for slope in slopes]
+        return torch.cat(sums, 2) @ moves.T
+
+    level = along(None) / count[..., None].sqrt()
+    contrast = along(a) / energy[..., None].sqrt()
+    pairs = [x * y for x, y in combinations_with_replacement(slopes, 2)]
+    moments = torch.cat([pair @ two for pair in pairs], 2)[..., _PAIRS.to(own.device)]
+    normal = moves @ moments @ moves.T
     for part in (level, contrast):
         normal = normal - part[..., None] * part[..., None, :]
     normal = (normal * gain.square()[..., None, None]).sum(1)
     # ``rest`` has no mean; what is left of ``a`` in it goes with the slopes' own.
-    pull = (slopes @ rest[..., None])[..., 0]
-    pull = pull - contrast * ((rest * a).sum(2) / energy.sqrt())[..., None]
+    pull = along(rest) - contrast * ((rest * a).sum(2) / energy.sqrt())[..., None]
     pull = (pull * gain[..., None]).sum(1)
     precision = own.new_tensor(PRIOR) ** -2
     change = torch.linalg.solve(
@@ -164,6 +190,14 @@ def _step(source: Tensor, seen: Tensor, warp: Tensor, total: Tensor) -> tuple[Te
         [warp[..., :2] @ inner[..., :2], warp[..., :2] @ inner[..., 2:] + warp[..., 2:]], 2
     )
     return moved, total + change
+
+
+def _polynomials(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """1, x, y and their products by twos, ``(side * side, 3)`` and ``(side * side, 6)``."""
+    near = torch.arange(side, device=like.device, dtype=like.dtype) + 0.5 - side / 2
+    y, x = torch.meshgrid(near, near, indexing="ij")
+    one = torch.stack([torch.ones_like(x), x, y], 2).flatten(0, 1)
+    return one, torch.stack([a * b for a, b in combinations_with_replacement(one.unbind(1), 2)], 1)
 
 
 def _centred(values: Tensor, mask: Tensor, count: Tensor) -> Tensor:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-import cv2
 import numpy as np
 import torch
 
 from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.ranker import Ranker
+from heatmap_locator.resample import stretch
 from heatmap_locator.search.decode import Candidate, best_apart
 from heatmap_locator.search.identical import GAIN, SURELY, find_identical, verify
 from heatmap_locator.search.levels import Level
@@ -103,7 +103,7 @@ def highest(heatmaps: Sequence[np.ndarray]) -> np.ndarray:
     def larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         height, width = max(a.shape[0], b.shape[0]), max(a.shape[1], b.shape[1])
         first, second = (
-            m if m.shape == (height, width) else cv2.resize(m, (width, height)) for m in (a, b)
+            m if m.shape == (height, width) else stretch(m, (width, height)) for m in (a, b)
         )
         return np.maximum(first, second)
 

@@ -55,9 +55,10 @@ def compare(candidates: list[Candidate], poses: Poses, halved: Tensor) -> Compar
     middles = torch.tensor(
         [[round(c.x / PIXEL_STRIDE), round(c.y / PIXEL_STRIDE)] for c in candidates], device=device
     )
-    own, covers = (t[turns].flatten(1, 2) for t in (poses.templates, poses.masks))
     corners = middles.flip(1) - half - reach
-    found = masked_ncc_around(halved, own, covers, PIXEL_NOISE, corners, side)
+    found = masked_ncc_around(
+        halved, poses.templates, poses.masks, PIXEL_NOISE, corners, side, turns
+    )
     best, at = found.flatten(1).max(1)
     pose, place = at // side**2, at % side**2
     rows = torch.arange(len(candidates), device=device)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE, Array
@@ -48,7 +48,8 @@ class Candidate:
 
 def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:
     """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first."""
-    highest = ndimage.maximum_filter(heat, size=window, mode="constant", cval=-np.inf)
+    square = np.ones((window, window), np.uint8)
+    highest = cv2.dilate(heat, square, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
     rows, cols = np.nonzero(heat == highest)
     order = np.argsort(-heat[rows, cols], kind="stable")
     return [(int(rows[i]), int(cols[i])) for i in order]
@@ -77,21 +78,23 @@ def decode(
         t[0].float().cpu().numpy() for t in (maps.offset, maps.size, maps.rotation)
     )
     best = maps.best[0].cpu().numpy()
-    candidates: list[Candidate] = []
     # Of peaks that near each other all but one are dropped, so look at more than are wanted.
-    for row, col in find_peaks(heat)[: 8 * top + 32]:
-        residual = np.degrees(np.arctan2(turn[0, row, col], turn[1, row, col])) / gain
-        candidates.append(
-            Candidate(
-                x=float((col + np.clip(offset[0, row, col], 0, 1)) * STRIDE),
-                y=float((row + np.clip(offset[1, row, col], 0, 1)) * STRIDE),
-                # Twice: the remainder of a hair below zero rounds to 360 itself.
-                rotation=float((best[row, col] * 360.0 / rotations + residual) % 360.0 % 360.0),
-                log_size=(float(size[0, row, col]), float(size[1, row, col])),
-                logit=float(heat[row, col]),
-                level=level,
-            )
+    rows, cols = np.array(find_peaks(heat)[: 8 * top + 32], int).reshape(-1, 2).T
+    at = slice(None), rows, cols
+    places = np.stack([cols, rows]).astype(np.float32) + np.clip(offset[at], 0, 1)
+    sin, cos = turn[at]
+    degrees = best[rows, cols] * 360.0 / rotations + np.degrees(np.arctan2(sin, cos)) / gain
+    candidates = [
+        Candidate(x, y, rotation, (width, height), logit, level)
+        for (x, y), rotation, (width, height), logit in zip(
+            (places * STRIDE).T.tolist(),
+            # Twice: the remainder of a hair below zero rounds to 360 itself.
+            (degrees % 360.0 % 360.0).tolist(),
+            size[at].T.tolist(),
+            heat[rows, cols].tolist(),
+            strict=True,
         )
+    ]
     scores = None
     if favour is not None and candidates:
         scores = np.array([c.logit for c in candidates]) + favour(candidates)

@@ -1,23 +1,17 @@
 """What the cut says for a place: pieces lie square, each in a cell of its own.
 
-A piece's body, its knobs opened away and its blanks filled, sits in the middle of a cell of the
-grid and along the grid's lines.  Of places that look alike most lie across the lines, so this tells
-them apart where print cannot.  It is told where in its cell a place lies, and how much to trust
-that so far from the picture's middle, never in which cell.
+A piece's body (``body.py``) sits in the middle of a cell of the grid and along the grid's lines.
+Of places that look alike most lie across the lines, so this tells them apart where print cannot.
+It is told where in its cell a place lies, and how much to trust that so far from the picture's
+middle, never in which cell.
 """
 
 import math
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline.shape import biggest, disc
-
-# The body is measured on a mask of this square root of its area, in pixels, with this disc.
-_SIDE, _DISC = 96.0, 12.0
 
 MIDDLE_DEVIATION = 0.06
 """Of a body's middle about its cell's, in sides of a cell, down as across.  Synthetic cuts have
@@ -32,50 +26,6 @@ TURN_DEVIATION = 3.0
 
 REGULAR = 0.8
 """Share of pieces for which this holds; the others may lie anyhow."""
-
-
-@dataclass(frozen=True)
-class Body:
-    """A piece without its knobs and blanks, in its photo.
-
-    Attributes:
-        middle: (x, y) in pixels.
-        direction: degrees in [0, 90) by which its edges are turned clockwise from level.
-    """
-
-    middle: tuple[float, float]
-    direction: float
-
-
-def find_body(mask: np.ndarray) -> Body:
-    """Measures the body of a piece.
-
-    Args:
-        mask: (H, W) float, 0..1, more than 0.5 somewhere.
-    """
-    inside = (mask > 0.5).astype(np.uint8)
-    x, y, w, h = cv2.boundingRect(inside)
-    scale = _SIDE / math.sqrt(max(float(inside.sum()), 1.0))
-    size = max(round(w * scale), 1), max(round(h * scale), 1)
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    part = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
-    solid = cv2.copyMakeBorder((part > 0.5).astype(np.uint8), 2, 2, 2, 2, cv2.BORDER_CONSTANT)
-    opened = biggest(cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc(_DISC)))
-    points = cv2.findNonZero(solid if opened is None else opened)
-    hull = cv2.convexHull(points if points is not None else np.zeros((1, 1, 2), np.int32))
-    _, _, angle = cv2.minAreaRect(hull)
-    moments = cv2.moments(hull)
-    if moments["m00"] > 0:
-        column, row = moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
-    else:
-        column, row = hull.reshape(-1, 2).mean(axis=0)
-    return Body(
-        (
-            x + (float(column) + 0.5 - 2) * w / size[0],
-            y + (float(row) + 0.5 - 2) * h / size[1],
-        ),
-        float(angle) % 90.0 % 90.0,
-    )
 
 
 def cell_evidence(middles: Array, grid: Grid, width: float, height: float) -> Array:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from heatmap_locator.geometry import CELL, STRIDE, Array
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
+from heatmap_locator.resample import resize
 
 SEARCH_RATIO = 1.25
 """Ratio of neighbouring cell sizes where it is not known."""
@@ -122,8 +122,7 @@ def encode_level(
     height, width = (
         max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE) for side in picture.shape[:2]
     )
-    way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
-    resized = cv2.resize(picture, (width, height), interpolation=way)
+    resized = resize(picture, (width, height), CELL / cell)
     tensor = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
     working = tensor.to(device).float() / 255
     with autocast(device):

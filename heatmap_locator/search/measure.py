@@ -14,7 +14,7 @@ from torch import Tensor
 from heatmap_locator.geometry import STRIDE, compose, invert, transform
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.model.network import PIXEL_STRIDE
-from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence
+from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
 from heatmap_locator.search.agreement import agreement
 from heatmap_locator.search.align import Aligned, align, rotation_of, sample, windows
 from heatmap_locator.search.compare import REACH, Compared, compare
@@ -24,7 +24,7 @@ from heatmap_locator.search.pose import ROTATIONS, Poses
 from heatmap_locator.search.propose import CUT_WEIGHT, bodies, cut_evidence
 
 KEPT = 60
-"""Of the places named, the ones aligned and measured."""
+"""Of the places named, the ones aligned and measured (``train/LOG.md``, "alignment")."""
 
 SIZE_DEVIATION = 0.05
 """Of the log of a piece's size about what its outline implies."""
@@ -76,38 +76,35 @@ def measure(
     shown = sample(poses.source, fine, seen.shape[-1], OVERSAMPLE)
     prints = agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])
     rotations = rotation_of(laid.warp).double().cpu().numpy()
-    photo_to_working = []
-    for warp, middle in zip(fine.double().cpu().numpy(), best.middle.cpu().numpy(), strict=True):
-        pose = compose(invert(warp), piece.to_resized)
-        pose[:, 2] += middle
-        photo_to_working.append(pose)
+    to_working = compose(invert(fine.double().cpu().numpy()), piece.to_resized)
+    to_working[..., 2] += best.middle.cpu().numpy()
     reference = transform(invert(piece.to_resized), piece.reference.double().numpy())
-    points = np.concatenate([reference, [piece.body.middle]])
-    at = np.stack([transform(pose, points) for pose in photo_to_working])
+    at = transform(to_working, np.concatenate([reference, [piece.body.middle]]))
     moved = [
-        replace(
-            candidate,
-            x=float(x),
-            y=float(y),
-            rotation=float(rotation),
-            pose=tuple(float(v) for v in pose.flatten()),
-        )
+        replace(candidate, x=x, y=y, rotation=rotation, pose=tuple(pose))
         for candidate, (x, y), rotation, pose in zip(
-            candidates, at[:, 0], rotations, photo_to_working, strict=True
+            candidates,
+            at[:, 0].tolist(),
+            rotations.tolist(),
+            to_working.reshape(-1, 6).tolist(),
+            strict=True,
         )
     ]
-    cut = (
-        torch.from_numpy(cut_evidence(at[:, 1], rotations, piece, field.grid, field.size))
-        .float()
-        .to(device)
-    )
+    cut = cut_evidence(at[:, 1], rotations, piece, field.grid, field.size)
+    cell, turn = torch.from_numpy(cut).float().to(device).unbind(1)
     size = laid.warp.new_zeros(len(candidates))
     if field.grid is not None:
         log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
         size = -(log_size / SIZE_DEVIATION).square() / 2
-    head = torch.tensor([c.logit for c in candidates], device=device)
-    near, pixel = evidence(around(feature, candidates)), evidence(laid.correlation)
-    return moved, torch.cat([torch.stack([head, near, pixel], 1), prints, cut, size[:, None]], 1)
+    known = {
+        "head": torch.tensor([c.logit for c in candidates], device=device),
+        "feature": evidence(around(feature, candidates)),
+        "pixel": evidence(laid.correlation),
+        "cell": cell,
+        "turn": turn,
+        "size": size,
+    }
+    return moved, features_of(known | prints)
 
 
 def around(volume: Tensor, candidates: list[Candidate]) -> Tensor:

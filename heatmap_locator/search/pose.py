@@ -12,6 +12,8 @@ from heatmap_locator.search.piece import PreparedPiece
 
 ROTATIONS = 72
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
+"""Poses rendered; 3 turns and all sizes are compared at a place (``train/LOG.md``, "15 poses each"
+and "candidates")."""
 
 
 @dataclass(frozen=True)

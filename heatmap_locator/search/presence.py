@@ -33,7 +33,7 @@ _SCALES = (0.92, 0.96, 1.0, 1.04, 1.08)
 def require_piece(
     piece: PreparedPiece, placements: list[Placement], picture: np.ndarray, name: str
 ) -> None:
-    """Refuses a photo without a clear outline that is nowhere in the picture.
+    """Refuse a photo without a clear outline that is nowhere in the picture.
 
     Args:
         piece: made ready; one whose outline was given or seen clearly is not questioned.
@@ -48,7 +48,7 @@ def require_piece(
         return
     if not placements or detail_agreement(piece, placements[0], picture) < MIN_DETAIL:
         raise NoPieceError(
-            f"{name}: no piece found; photograph it on a plain background, all of it in the photo"
+            "no piece found; photograph it on a plain background, all of it in the photo", name=name
         )
 
 

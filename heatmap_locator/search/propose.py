@@ -14,7 +14,8 @@ from heatmap_locator.search.lattice import cell_evidence, turn_evidence
 from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60
-"""The head's places that are compared."""
+"""The head's places that are compared; this and the next as in ``train/LOG.md``, "60 + 120
+places"."""
 
 NAMED_BY_PIXELS = 120
 """Places compared because pixels alone put them first: many, as the volume sees one size."""

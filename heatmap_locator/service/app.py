@@ -14,15 +14,16 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from heatmap_locator import __version__
-from heatmap_locator.service import problems, routes_pieces, routes_puzzles, schemas
+from heatmap_locator.service import fitting, problems, routes_pieces, routes_puzzles, schemas
 from heatmap_locator.service.engine import Device
+from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.metrics import MeasureRequests
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.settings import Settings
-from heatmap_locator.service.storage import LocalStorage, Storage
+from heatmap_locator.service.storage import Storage
 from heatmap_locator.service.uploads import Guard
 
 if TYPE_CHECKING:
@@ -60,6 +61,39 @@ def create_app(
         WeightsError: at startup, if the weights cannot be used.
     """
 
+    app = FastAPI(
+        title="heatmap-locator",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=_lifespan(settings, locator, storage, make_device),
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        license_info={"name": "MIT"},
+    )
+    app.state.settings = settings
+    problems.install(app)
+    for router in (
+        routes_puzzles.uploads,
+        routes_puzzles.router,
+        routes_pieces.uploads,
+        routes_pieces.router,
+    ):
+        app.include_router(router)
+    _add_operations(app)
+    _add_pages(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _lifespan(
+    settings: Settings,
+    locator: "Locator | None",
+    storage: Storage | None,
+    make_device: Callable[[], Device] | None,
+) -> Lifespan[FastAPI]:
+    """What goes on from startup to shutdown: the service, with what ``create_app`` was given."""
+
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model = locator
@@ -75,29 +109,15 @@ def create_app(
         service = Service(settings, kept, model, None if make_device is None else make_device())
         app.state.service = service
         await service.start()
+        await fitting.resume(service)
         yield
         await service.stop()
 
-    app = FastAPI(
-        title="heatmap-locator",
-        version=__version__,
-        description=_ABOUT,
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        license_info={"name": "MIT"},
-    )
-    app.state.settings = settings
-    problems.install(app)
-    for router in (
-        routes_puzzles.uploads,
-        routes_puzzles.router,
-        routes_pieces.uploads,
-        routes_pieces.router,
-    ):
-        app.include_router(router)
-    _add_operations(app)
-    _add_pages(app)
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last one added is the first to see a request."""
     app.add_middleware(Guard, settings=settings)
     if settings.cors:
         app.add_middleware(
@@ -109,7 +129,6 @@ def create_app(
         )
     app.add_middleware(_SecurityHeaders)
     app.add_middleware(_Measured)
-    return app
 
 
 class _Measured:
@@ -241,6 +260,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     parts = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         parts.pop(name, None)
+    for part in parts.values():
+        for member in part.get("properties", {}).values():
+            for entry in (member, member.get("items", {})):
+                if entry.pop("contentMediaType", None):  # FastAPI's, which few generators know
+                    entry["format"] = "binary"
     own = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     parts.update(own.pop("$defs", {}))
     parts["Problem"] = own
@@ -256,7 +280,9 @@ def _document(app: FastAPI) -> dict[str, Any]:
         }
     }
     for path, operations in document["paths"].items():
-        if path.startswith("/v1"):
-            for operation in operations.values():
+        for operation in operations.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]  # FastAPI's own, where a route names none
+            if path.startswith("/v1"):
                 operation["security"] = [{"token": []}, {}]
     return document

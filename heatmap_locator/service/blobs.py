@@ -2,12 +2,21 @@
 
 import contextlib
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.service.storage import GoneError, Record, Usage, names_of
+
+COUNT_AGE = 60.0
+"""Seconds for which a count of everything serves: others write too, and a count lists it all."""
+
+READERS = 16
+"""Objects read at once for a count."""
 
 
 class BlobStorage:
@@ -34,7 +43,11 @@ class BlobStorage:
             self._root = root.rstrip("/")
             self._fs.makedirs(self._root, exist_ok=True)
         except (ImportError, ValueError, OSError) as error:
-            raise InputError(f"{url}: cannot be used as storage ({error})") from None
+            raise InputError(f"cannot be used as storage ({error})", name=url) from None
+        self._lock = threading.Lock()
+        self._written = 0  # bytes by this process, ever
+        self._size, self._counted = 0, float("-inf")
+        self._sizes = Counter[str]()  # of puzzles, as they were counted last
 
     def _path(self, *parts: str) -> str:
         return "/".join((self._root, *parts))
@@ -63,6 +76,9 @@ class BlobStorage:
             write_atomically(path, data)
         else:  # an object store shows an object when it is whole
             self._fs.pipe_file(path, data)
+        with self._lock:
+            self._written += len(data)
+            self._size += len(data)
 
     def _names(self, *parts: str) -> list[str]:
         """What lies in a folder, without its path."""
@@ -110,6 +126,8 @@ class BlobStorage:
             return False
         self._remove(self._path(puzzle, "puzzle.json"))  # it is gone from here on
         self._fs.rm(self._path(puzzle), recursive=True)
+        with self._lock:
+            self._size -= self._sizes.pop(puzzle, 0)
         return True
 
     # -------------------------------------------------------------------- pieces
@@ -159,13 +177,37 @@ class BlobStorage:
     def touch(self, puzzle: str) -> None:
         self._pipe(self._path(puzzle, "used"), str(time.time()).encode())
 
+    def size(self) -> int:
+        """As of the last count, with all that this process has written since."""
+        with self._lock:
+            if time.monotonic() - self._counted < COUNT_AGE:
+                return self._size
+        return sum(entry.size for entry in self.usage())
+
     def usage(self) -> list[Usage]:
-        found = []
-        for record in reversed(self.puzzles()):
-            size = int(self._fs.du(self._path(record["id"])))
-            used = self._read(self._path(record["id"], "used"))
-            found.append(Usage(record["id"], size, float(used or 0)))
+        with self._lock:
+            before, at = self._written, time.monotonic()
+        sizes = Counter[str]()
+        self._fs.invalidate_cache()  # others write to it too
+        for path, about in self._fs.find(self._root, detail=True).items():
+            sizes[path[len(self._root) + 1 :].partition("/")[0]] += int(about["size"])
+        records = self._read_all(self._path(puzzle, "puzzle.json") for puzzle in sizes)
+        used = self._read_all(self._path(puzzle, "used") for puzzle in sizes)
+        known = [
+            (json.loads(record)["created"], puzzle, float(when or 0))
+            for puzzle, record, when in zip(sizes, records, used, strict=True)
+            if record is not None
+        ]
+        found = [Usage(puzzle, sizes[puzzle], when) for _, puzzle, when in sorted(known)]
+        with self._lock:
+            # What was written meanwhile may have been listed or not; too much does no harm.
+            self._size = sum(entry.size for entry in found) + self._written - before
+            self._sizes, self._counted = sizes, at
         return found
+
+    def _read_all(self, paths: Iterable[str]) -> list[bytes | None]:
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(self._read, paths))
 
     def sweep(self) -> int:
         """Nothing: other servers may be writing what looks left over."""

@@ -8,11 +8,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
-from heatmap_locator.service.settings import Settings, add_arguments, settings_from
+from heatmap_locator.service.settings import Settings, add_arguments
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
 
 PROG = "heatmap-serve"
 CONNECTIONS = 512
@@ -26,18 +30,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The flags, their defaults taken from the environment.
-
-    Raises:
-        InputError: a variable of the environment cannot be used.
-    """
+    """The flags; each that was given is in the namespace, as text."""
     parser = _Parser(
         prog=PROG,
         description="Serves a page and an API that say where jigsaw pieces go.",
         epilog="Every flag is also an environment variable: HEATMAP_PORT for --port, and so on.",
         allow_abbrev=False,
     )
-    add_arguments(parser, os.environ)
+    add_arguments(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -45,7 +45,17 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the server until it is stopped; returns the exit status."""
     try:
-        return _run(settings_from(build_parser().parse_args(argv)))
+        parser = build_parser()
+        flags = vars(parser.parse_args(argv))
+        from heatmap_locator.service.environment import read
+
+        return _run(read(Settings, flags, parser.error))
+    except ModuleNotFoundError as error:
+        print(
+            f"{PROG}: {error.name} is not installed; run: pip install 'heatmap-locator[serve]'",
+            file=sys.stderr,
+        )
+        return 2
     except HeatmapLocatorError as error:
         print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -56,16 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(settings: Settings) -> int:
     if settings.weights is not None and not settings.weights.is_file():
         raise WeightsError(f"{settings.weights}: no such weights file; check the path")
-    try:
-        import uvicorn
+    import uvicorn
 
-        from heatmap_locator.service.app import create_app
-        from heatmap_locator.service.server import protocol
-        from heatmap_locator.service.storage import LocalStorage
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed; run: pip install 'heatmap-locator[serve]'"
-        ) from error
+    from heatmap_locator.service.app import create_app
+    from heatmap_locator.service.folder import LocalStorage
+
     storage = LocalStorage(settings.data)
     scratch = settings.data / "tmp"
     scratch.mkdir(exist_ok=True)
@@ -78,23 +83,39 @@ def _run(settings: Settings) -> int:
 
     locator = Locator.from_pretrained(settings.weights, device=settings.device)
     app = create_app(settings, locator, storage)
-    config = uvicorn.Config(
+    server = uvicorn.Server(_config(app, settings))
+    try:
+        server.run()
+    finally:
+        service = getattr(app.state, "service", None)
+        if service is not None and not service.idle:
+            # A search in work cannot be interrupted, and Python does not end well beside one that
+            # goes on.  All that was acknowledged is on disk.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(130)
+    return 0 if server.started else 2
+
+
+def _config(app: "FastAPI", settings: Settings) -> "uvicorn.Config":
+    import uvicorn
+
+    from heatmap_locator.service.server import protocol
+
+    return uvicorn.Config(
         app,
         http=protocol(settings.idle_seconds),
         host=settings.host,
         port=settings.port,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=1,
         server_header=False,
         ws="none",
         lifespan="on",
         log_level="info",
         access_log=False,
     )
-    server = uvicorn.Server(config)
-    server.run()
-    return 0 if server.started else 2
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ model, such as 0.5) say how much there is of it.
 import asyncio
 import os
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError
 
-from heatmap_locator.errors import InputError
-from heatmap_locator.service.settings import Settings, settings_from_environment
-from heatmap_locator.service.storage import LocalStorage, Storage
+from heatmap_locator.service.environment import read
+from heatmap_locator.service.folder import LocalStorage
+from heatmap_locator.service.settings import Layout, Settings
+from heatmap_locator.service.storage import Storage
 
 if TYPE_CHECKING:
     from ray.serve.handle import DeploymentHandle
@@ -34,50 +34,13 @@ BATCH_WAIT = 0.02
 """Seconds a batch waits for more of its kind."""
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How much of the cluster the service takes.
-
-    Attributes:
-        replicas: models.
-        fronts: processes that answer HTTP.
-        gpus: of one model, a part of one too; 0 for the CPU.
-        cpus: of one model.
-        url: of the storage; ``None`` for the settings' folder.
-    """
-
-    replicas: int = 2
-    fronts: int = 2
-    gpus: float = 0.0
-    cpus: float = 1.0
-    url: str | None = None
-
-
 def open_storage(settings: Settings, layout: Layout) -> Storage:
     """The storage that all processes share."""
-    if layout.url is None:
+    if layout.storage is None:
         return LocalStorage(settings.data, shared=True)
     from heatmap_locator.service.blobs import BlobStorage
 
-    return BlobStorage(layout.url)
-
-
-def layout_from_environment() -> Layout:
-    """Defaults and ``HEATMAP_`` variables.
-
-    Raises:
-        InputError: a variable cannot be used.
-    """
-    try:
-        return Layout(
-            replicas=int(os.environ.get("HEATMAP_REPLICAS", 2)),
-            fronts=int(os.environ.get("HEATMAP_FRONTS", 2)),
-            gpus=float(os.environ.get("HEATMAP_GPUS", 0)),
-            cpus=float(os.environ.get("HEATMAP_CPUS", 1)),
-            url=os.environ.get("HEATMAP_STORAGE"),
-        )
-    except ValueError as error:
-        raise InputError(f"HEATMAP_REPLICAS, _FRONTS, _GPUS, _CPUS: {error}") from None
+    return BlobStorage(layout.storage)
 
 
 class Searcher:
@@ -85,16 +48,17 @@ class Searcher:
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
         from heatmap_locator.locator import Locator
-        from heatmap_locator.service.engine import Engine
+        from heatmap_locator.service.engine import Engine, together
         from heatmap_locator.service.images import Decoders
         from heatmap_locator.service.metrics import Metrics
         from heatmap_locator.service.squaring import load_picture
 
         storage, decoders = open_storage(settings, layout), Decoders(1, settings.decode_seconds)
+        locator = Locator.from_pretrained(settings.weights, settings.device)
         self._engine = Engine(
-            Locator.from_pretrained(settings.weights, settings.device),
+            locator,
             lambda puzzle, version: load_picture(storage, decoders, puzzle, version),
-            settings.batch,
+            together(locator, settings.batch),
             settings.cache,
             Metrics(),
         )
@@ -141,7 +105,7 @@ class RemoteDevice:
     def search(self, puzzle: str, version: int, image: np.ndarray, top: int) -> "Future[Search]":
         return self._start("search", (puzzle, version, image, top))
 
-    def forget(self, puzzle: str) -> None:
+    def forget(self, puzzle: str, before: int | None = None) -> None:
         """Replicas drop what is not used."""
 
     def _start(self, method: str, *arguments: Any) -> "Future[Any]":
@@ -202,4 +166,4 @@ def build(settings: Settings, layout: Layout) -> serve.Application:
 
 def app(arguments: dict[str, str] | None = None) -> serve.Application:
     """What ``serve run heatmap_locator.service.cluster:app`` runs."""
-    return build(settings_from_environment(), layout_from_environment())
+    return build(read(Settings), read(Layout))

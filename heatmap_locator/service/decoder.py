@@ -41,12 +41,13 @@ def decode(data: bytes | bytearray, kind: str, name: str, formats: list[str]) ->
         image = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError:
         raise InputError(
-            f"{name}: its size is over the limit of {MAX_PIXELS // 1_000_000} million pixels; "
-            "shrink the image"
+            f"its size is over the limit of {MAX_PIXELS // 1_000_000} million pixels; "
+            "shrink the image",
+            name=name,
         ) from None
     except Exception:  # Pillow's readers raise almost anything on a damaged header
         raise InputError(
-            f"{name}: its header is damaged or cut short; copy or download the file again"
+            "its header is damaged or cut short; copy or download the file again", name=name
         ) from None
     with image:
         if kind == "picture":
@@ -95,9 +96,9 @@ def main() -> None:
         try:
             pixels = decode(data, head["kind"], head["name"], head["formats"])
         except InputError as error:
-            send(answers, {"error": str(error)})
+            send(answers, {"error": error.reason})
         except MemoryError:
-            send(answers, {"error": f"{head['name']}: too large to decode; shrink the image"})
+            send(answers, {"error": "too large to decode; shrink the image"})
         else:
             flat = memoryview(np.ascontiguousarray(pixels)).cast("B")
             send(answers, {"shape": pixels.shape}, flat)

@@ -1,4 +1,4 @@
-"""The thread that owns the model: jobs wait in line, those of one puzzle are searched together."""
+"""The thread that owns the model: puzzles take turns, jobs of one puzzle are searched together."""
 
 import threading
 import time
@@ -13,12 +13,19 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
 from heatmap_locator.service.metrics import Metrics
+from heatmap_locator.service.storage import GoneError
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Puzzle, Search
 
 Load = Callable[[str, int], tuple[np.ndarray, Grid | None]]
 """(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and its grid."""
+
+TURN = 1.0
+"""Seconds after which a puzzle gives way to others that wait, when what it has in work is done."""
+
+LAST = 1.0
+"""Seconds that a stop waits for what is in work."""
 
 
 class Device(Protocol):
@@ -35,9 +42,21 @@ class Device(Protocol):
         self, puzzle: str, version: int, image: np.ndarray, top: int
     ) -> "Future[Search]": ...
 
-    def forget(self, puzzle: str) -> None:
-        """Drop a puzzle's features."""
+    def forget(self, puzzle: str, before: int | None = None) -> None:
+        """Drop a puzzle's features, and its jobs with GoneError.
+
+        Args:
+            before: only those of older versions than this.
+        """
         ...
+
+
+def together(locator: "Locator", batch: int) -> int:
+    """Most pieces to search together: ``batch``, and one on a CPU.
+
+    A CPU gains nothing by more, and after each piece it can turn to another puzzle.
+    """
+    return 1 if locator.device.type == "cpu" else batch
 
 
 @dataclass
@@ -59,6 +78,9 @@ class _Job:
 class Engine:
     """One model on one device.
 
+    What is in work cannot be interrupted: who comes waits for a batch, or one encoding, of each
+    other puzzle at most.
+
     Args:
         locator: the model.
         load: reads a puzzle's picture when its features are not in memory.
@@ -72,7 +94,8 @@ class Engine:
         self._locator, self._load = locator, load
         self._batch, self._cache, self._metrics = batch, cache, metrics
         self._puzzles: OrderedDict[tuple[str, int], Puzzle] = OrderedDict()
-        self._jobs: deque[_Job] = deque()
+        self._lines: OrderedDict[str, deque[_Job]] = OrderedDict()  # the first one's turn is next
+        self._turn_ends = 0.0
         self._wake = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="heatmap-engine", daemon=True)
@@ -90,50 +113,82 @@ class Engine:
         """Search one piece, (H, W, 3) or (H, W, 4) uint8."""
         return self._submit(_Job(puzzle, version, Future(), image, top))
 
-    def forget(self, puzzle: str) -> None:
-        with self._wake:
-            for key in [key for key in self._puzzles if key[0] == puzzle]:
-                del self._puzzles[key]
+    def forget(self, puzzle: str, before: int | None = None) -> None:
+        def old(version: int) -> bool:
+            return before is None or version < before
 
-    def stop(self) -> None:
-        """Ends the thread after the batch in work; what waits is cancelled."""
+        with self._wake:
+            for key in [key for key in self._puzzles if key[0] == puzzle and old(key[1])]:
+                del self._puzzles[key]
+            line = self._lines.pop(puzzle, deque())
+            kept = deque(job for job in line if not old(job.version))
+            if kept:
+                self._lines[puzzle] = kept
+            self._count()
+        for job in line:
+            if old(job.version) and job.future.set_running_or_notify_cancel():
+                job.future.set_exception(GoneError(puzzle))
+
+    def stop(self) -> bool:
+        """Ends the thread after the batch in work; what waits is cancelled.
+
+        Returns:
+            Whether the thread has ended; what is in work may take long, and nobody waits for it.
+        """
         with self._wake:
             self._stopping = True
+            waiting = [job for line in self._lines.values() for job in line]
+            self._lines.clear()
+            self._count()
             self._wake.notify()
-        self._thread.join(timeout=60)
-        for job in self._jobs:
+        for job in waiting:
             job.future.cancel()
+        self._thread.join(timeout=LAST)
+        return not self._thread.is_alive()
 
     def _submit(self, job: _Job) -> "Future[Any]":
         with self._wake:
             if not self.ready:
                 job.future.set_exception(RuntimeError("the engine has stopped"))
             else:
-                self._jobs.append(job)
-                self._metrics.queue.set(len(self._jobs))
+                self._lines.setdefault(job.puzzle, deque()).append(job)
+                self._count()
                 self._wake.notify()
         return job.future
 
-    def _next(self) -> list[_Job]:
-        """The oldest job, with those that can be searched together with it."""
+    def _count(self) -> None:
+        self._metrics.queue.set(sum(map(len, self._lines.values())))
+
+    def _next(self, served: str) -> list[_Job]:
+        """The oldest job of the puzzle whose turn it is, with those that go together with it.
+
+        Args:
+            served: the puzzle that had the last batch, and goes on while its turn lasts.
+        """
         with self._wake:
-            while not self._jobs and not self._stopping:
+            while not self._lines and not self._stopping:
                 self._wake.wait()
             if self._stopping:
                 return []
-            first = self._jobs.popleft()
-            jobs, rest = [first], deque[_Job]()
-            for job in self._jobs:
-                if len(jobs) < self._batch and job.goes_with(first):
+            now = time.monotonic()
+            if served not in self._lines or now >= self._turn_ends:
+                served, self._turn_ends = next(iter(self._lines)), now + TURN
+            line = self._lines.pop(served)
+            jobs, rest = [line.popleft()], deque[_Job]()
+            for job in line:
+                if len(jobs) < self._batch and job.goes_with(jobs[0]):
                     jobs.append(job)
                 else:
                     rest.append(job)
-            self._jobs = rest
-            self._metrics.queue.set(len(rest))
+            if rest:
+                self._lines[served] = rest  # behind all others
+            self._count()
             return jobs
 
     def _run(self) -> None:
-        while jobs := self._next():
+        served = ""
+        while jobs := self._next(served):
+            served = jobs[0].puzzle
             # A caller that has gone has cancelled its future.
             jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if not jobs:

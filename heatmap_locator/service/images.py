@@ -67,7 +67,7 @@ def sniff(data: bytes, name: str) -> Kind:
         UnsupportedError: it is no image of a kind that is taken.
     """
     if not data:
-        raise InputError(f"{name}: the file is empty; choose it again")
+        raise InputError("the file is empty; choose it again", name=name)
     for magics, formats, media_type, suffix in _KINDS:
         if all(data[at : at + len(magic)] == magic for at, magic in magics):
             return Kind(formats, media_type, suffix)
@@ -81,7 +81,7 @@ def sniff(data: bytes, name: str) -> Kind:
         what = "SVG or XML"
     elif head.startswith((b"<!doctype", b"<html")):
         what = "a web page"
-    raise UnsupportedError(f"{name}: {what or 'not an image'} is not supported; {_ADVICE}")
+    raise UnsupportedError(f"{what or 'not an image'} is not supported; {_ADVICE}", name=name)
 
 
 class _Process:
@@ -116,9 +116,9 @@ class _Process:
         self.stop()
         if time.monotonic() - started >= seconds:
             raise DecodeTimeoutError(
-                f"{head['name']}: took longer than {seconds:g} s to decode; shrink the image"
+                f"took longer than {seconds:g} s to decode; shrink the image", name=head["name"]
             )
-        raise InputError(f"{head['name']}: the image data is damaged; copy the file again")
+        raise InputError("the image data is damaged; copy the file again", name=head["name"])
 
     @staticmethod
     def _exchange(
@@ -180,7 +180,7 @@ class Decoders:
         finally:
             self._free.put(process)
         if "error" in head:
-            raise InputError(head["error"])
+            raise InputError(head["error"], name)
         return np.frombuffer(body, np.uint8).reshape(head["shape"])
 
     def start(self) -> None:

@@ -1,36 +1,27 @@
-"""From a photo to stored pieces with their places."""
+"""From a photo to pieces with their places; ``fitting`` stores them."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heatmap_locator.assign import ASSIGN_TOP
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.service import records
-from heatmap_locator.service.images import UnsupportedError, sniff
-from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.images import sniff
+from heatmap_locator.service.problems import Problem, refused
+from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import GoneError, Record
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Search
-    from heatmap_locator.service.service import Service
 
 MAX_FOUND = 200
 """Pieces taken from one photo."""
 
 _SUFFIX = {"image": "png", "heatmap": "npz"}
-
-
-def refused(error: InputError) -> Problem:
-    """The answer to an image that cannot be used."""
-    if isinstance(error, UnsupportedError):
-        return Problem(415, str(error), "unsupported-image")
-    if isinstance(error, NoPieceError):
-        return Problem(422, str(error), "no-piece")
-    return Problem(422, str(error), "bad-image")
 
 
 class Found:
@@ -49,7 +40,7 @@ class Found:
 
 
 def _failed(error: InputError, name: str) -> tuple[Record, Problem]:
-    named = type(error)(records.reason(error, name))
+    named = error.renamed(name)
     return records.failed(str(named)), refused(named)
 
 
@@ -59,9 +50,7 @@ def _name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, byte
     return names, {names[role]: data for role, data in files.items()}
 
 
-async def _search(service: "Service", puzzle: Record, image: np.ndarray, top: int) -> "Search":
-    from heatmap_locator.assign import ASSIGN_TOP
-
+async def _search(service: Service, puzzle: Record, image: np.ndarray, top: int) -> "Search":
     # More than are shown: a piece may have to give way to another when all are solved.
     top = max(top, ASSIGN_TOP)
     try:
@@ -75,7 +64,7 @@ async def _search(service: "Service", puzzle: Record, image: np.ndarray, top: in
 
 
 async def locate(
-    service: "Service", puzzle: Record, name: str, data: bytes, top: int, many: bool
+    service: Service, puzzle: Record, name: str, data: bytes, top: int, many: bool
 ) -> AsyncGenerator[Found, None]:
     """The pieces in one photo, each as soon as it is located; storing them is up to the caller.
 
@@ -123,7 +112,7 @@ async def locate(
 
 
 async def _locate_many(
-    service: "Service", puzzle: Record, name: str, image: np.ndarray, top: int
+    service: Service, puzzle: Record, name: str, image: np.ndarray, top: int
 ) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
     """Record members, problem and files by role of every piece in a photo."""
     from heatmap_locator.outline.many import cut_pieces
@@ -131,7 +120,9 @@ async def _locate_many(
     try:
         cut = await service.work(cut_pieces, image)
         if not cut:
-            raise NoPieceError("photo: no piece found; lay pieces apart on a plain background")
+            raise NoPieceError(
+                "no piece found; lay pieces apart on a plain background", name="photo"
+            )
     except InputError as error:
         yield *_failed(error, name), {}
         return
@@ -158,31 +149,18 @@ async def _locate_many(
             yield members, problem, files
 
 
-async def store(service: "Service", found: Found) -> Record:
-    """Keeps a piece, tells the listeners, and returns its record; 409 if its puzzle has gone."""
-    record = found.record
-    puzzle = record["puzzle"]
-    await service.make_room(found.data, puzzle)
-    try:
-        await asyncio.to_thread(service.storage.put_piece, record, found.data)
-    except GoneError:
-        raise Problem(409, "the puzzle has been deleted", "changed") from None
-    service.events.publish(puzzle, "piece", records.piece_view(record))
-    current = await asyncio.to_thread(service.storage.puzzle, puzzle)
-    if current is not None and current["version"] > record["version"]:
-        service.encode_again(puzzle)  # the corners changed just now
-    return record
+async def locate_again(service: Service, piece: Record, version: int) -> Found | None:
+    """A stored piece in another version of its puzzle's picture; it too is not stored yet.
 
-
-async def relocate(service: "Service", piece: Record, version: int) -> None:
-    """Locates a stored piece in the present version of its puzzle's picture."""
+    ``None`` where nothing changes, or not even that version is the present one any more.
+    """
     role = "image" if piece["many"] else "photo"
     file = piece["files"].get(role)
     data = None
     if file is not None:
         data = await asyncio.to_thread(service.storage.file, piece["puzzle"], file)
     if data is None:  # it was no image; another picture changes nothing
-        return
+        return None
     name, files = piece["photo"], dict[str, bytes]()
     try:
         async with service.decoded:
@@ -195,7 +173,7 @@ async def relocate(service: "Service", piece: Record, version: int) -> None:
         if piece["many"]:
             files = {"image": data}
     except Problem:
-        return
+        return None
     if piece["many"]:
         kept: tuple[str, ...] = ("outline", "box_in_photo", "touching")
         members.update({key: piece[key] for key in kept})
@@ -203,5 +181,4 @@ async def relocate(service: "Service", piece: Record, version: int) -> None:
     if "photo" in piece["files"]:
         names["photo"] = piece["files"]["photo"]
     new: dict[str, Any] = {**piece, **members, "version": version, "files": names}
-    with contextlib.suppress(Problem):
-        await store(service, Found(new, named))
+    return Found(new, named)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from heatmap_locator.service import records
+from heatmap_locator.service import puzzles, records
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
 
 
 async def heatmap(service: Service, piece: Record) -> bytes:
     """Grey PNG of a piece's heatmap, black 0 and white 1."""
-    _, data = await service.file(piece, "heatmap")
+    data = await service.file(piece, "heatmap")
 
     def draw() -> bytes:
         heat = records.read_heatmap(data)
@@ -24,7 +24,7 @@ async def overlay(service: Service, puzzle: Record, piece: Record) -> bytes:
 
     search = await service.stored_search(piece)
     async with service.drawing:
-        picture = await service.picture(puzzle)
+        picture = await puzzles.picture(service, puzzle)
 
         def draw() -> bytes:
             drawn = draw_overlay(

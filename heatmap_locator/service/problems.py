@@ -9,6 +9,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from heatmap_locator.errors import InputError, NoPieceError
+from heatmap_locator.service.images import UnsupportedError
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("heatmap_locator.service")
@@ -35,6 +39,15 @@ class Problem(HTTPException):
     ) -> None:
         super().__init__(status, " ".join(detail.split()), dict(headers or {}))
         self.kind, self.extra = kind, extra
+
+
+def refused(error: InputError) -> Problem:
+    """The answer to an image that cannot be used."""
+    if isinstance(error, UnsupportedError):
+        return Problem(415, str(error), "unsupported-image")
+    if isinstance(error, NoPieceError):
+        return Problem(422, str(error), "no-piece")
+    return Problem(422, str(error), "bad-image")
 
 
 def problem_response(
@@ -65,14 +78,24 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kind = error.kind if isinstance(error, Problem) else None
     extra = error.extra if isinstance(error, Problem) else {}
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
     return problem_response(
-        error.status_code,
-        str(error.detail),
-        request.url.path,
-        kind,
-        error.headers,
-        **extra,
+        error.status_code, str(error.detail), request.url.path, kind, headers, **extra
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods that a path takes: of all its routes, where the router names those of the first."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
@@ -86,6 +109,9 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
         }
         for entry in error.errors()[:20]
     ]
+    if any(entry["loc"][:1] == ["path"] for entry in found):
+        gone = Problem(404, "no such puzzle or piece; ids have 22 characters", "not-found")
+        return await _on_http(request, gone)
     where = ".".join(found[0]["loc"]) if found else "request"
     detail = f"{where}: {found[0]['msg']}" if found else "the request is not valid"
     return problem_response(422, detail, request.url.path, "validation", errors=found)

@@ -2,6 +2,7 @@
 
 import io
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,6 @@ def clean_name(text: str | None, otherwise: str) -> str:
     """A name as people gave it, on one line of printable characters, 120 at most."""
     kept = "".join(c if c.isprintable() else " " for c in text or "")
     return " ".join(kept.split())[:120].strip() or otherwise
-
-
-def reason(error: Exception, name: str) -> str:
-    """The library's message with the file called as its sender calls it."""
-    _, colon, rest = str(error).partition(": ")
-    return f"{name}: {rest}" if colon else f"{name}: {error}"
 
 
 # ---------------------------------------------------------------------- images
@@ -119,17 +114,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "outline": [[round(float(v), 1) for v in point] for point in points],
         "box_in_photo": [round(float(v), 1) for v in (*low, *high)],
         "touching": False,
-        "placements": [
-            {
-                "box": list(p.box),
-                "center": list(p.center),
-                "rotation": p.rotation,
-                "score": p.score,
-                "cell": None if p.cell is None else list(p.cell),
-                "matrix": list(p.matrix),
-            }
-            for p in search.placements
-        ],
+        "placements": [p.to_dict(exact=True) for p in search.placements],
         # From the cut-out's pixels to those of the image that was searched.
         "cut": [
             (right - left) / cut.shape[1],
@@ -161,18 +146,10 @@ def placements_of(record: Record, top: int | None = None) -> list[Placement]:
     sx, sy, x, y = record["cut"]
     uncut = np.array([[sx, 0.0, x], [0.0, sy, y]])
     found = []
-    for p in record["placements"][:top]:
-        matrix = compose(np.reshape(p["matrix"], (2, 3)), uncut)
-        found.append(
-            Placement(
-                box=tuple(p["box"]),
-                center=tuple(p["center"]),
-                rotation=p["rotation"],
-                score=p["score"],
-                cell=None if p["cell"] is None else tuple(p["cell"]),
-                matrix=tuple(float(v) for v in matrix.flatten()),  # type: ignore[arg-type]
-            )
-        )
+    for placement in map(Placement.from_dict, record["placements"][:top]):
+        matrix = compose(np.reshape(placement.matrix, (2, 3)), uncut)
+        flat = tuple(float(v) for v in matrix.flatten())
+        found.append(replace(placement, matrix=flat))  # type: ignore[arg-type]
     return found
 
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Header, Path, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Path, Request, Response, UploadFile
 from sse_starlette import EventSourceResponse
 
 from heatmap_locator.service import pictures, schemas
+from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view
 from heatmap_locator.service.routes_puzzles import (
@@ -15,8 +16,12 @@ from heatmap_locator.service.routes_puzzles import (
     image_answer,
 )
 from heatmap_locator.service.schemas import problems
-from heatmap_locator.service.service import kind_of
-from heatmap_locator.service.streams import Photo, locate_events, locate_photos
+from heatmap_locator.service.streams import (
+    Photo,
+    locate_events,
+    locate_photos,
+    while_connected,
+)
 from heatmap_locator.service.uploads import UploadRoute
 
 PieceId = Annotated[str, Path(pattern=ID_PATTERN, description="as locate answered it")]
@@ -38,6 +43,7 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
     summary="Where do these pieces go?",
 )
 async def locate(
+    request: Request,
     service: TheService,
     puzzle: PuzzleId,
     photos: Annotated[
@@ -63,27 +69,26 @@ async def locate(
     ]
     if "text/event-stream" in accept.lower():
         return EventSourceResponse(locate_events(service, record, taken, top, many), ping=15)
-    found = await locate_photos(service, record, taken, top, many)
+    work = locate_photos(service, record, taken, top, many)
+    found = await while_connected(request, work)
     return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
 
 
-@router.get("", response_model=schemas.Pieces, responses=problems(404, 422), summary="All pieces")
+@router.get("", response_model=schemas.Pieces, responses=problems(404), summary="All pieces")
 async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     """Oldest first."""
     version = (await service.puzzle(puzzle))["version"]
     return {"pieces": [piece_view(piece, version) for piece in await service.pieces(puzzle)]}
 
 
-@router.get(
-    "/{piece}", response_model=schemas.Piece, responses=problems(404, 422), summary="One piece"
-)
+@router.get("/{piece}", response_model=schemas.Piece, responses=problems(404), summary="One piece")
 async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Any:
     """As it was answered when it was located."""
     version = (await service.puzzle(puzzle))["version"]
     return piece_view(await service.piece(puzzle, piece), version)
 
 
-@router.delete("/{piece}", status_code=204, responses=problems(404, 422), summary="Delete a piece")
+@router.delete("/{piece}", status_code=204, responses=problems(404), summary="Delete a piece")
 async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> None:
     """With its images."""
     await service.delete_piece(puzzle, piece)
@@ -92,31 +97,31 @@ async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) ->
 @router.get(
     "/{piece}/image",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "the piece cut out, RGBA")},
+    responses={**problems(404), **image_answer("image/png", "the piece cut out, RGBA")},
     summary="The piece cut out",
 )
 async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
     """Its `transforms` map pixels of this image to the picture's."""
-    _, data = await service.file(await service.piece(puzzle, piece), "image")
+    data = await service.file(await service.piece(puzzle, piece), "image")
     return Response(data, media_type="image/png")
 
 
 @router.get(
     "/{piece}/photo",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The photo it is from",
 )
 async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
     """The photo as it was sent."""
-    _, data = await service.file(await service.piece(puzzle, piece), "photo")
-    return Response(data, media_type=kind_of(data).media_type)
+    data = await service.file(await service.piece(puzzle, piece), "photo")
+    return Response(data, media_type=sniff(data, "photo").media_type)
 
 
 @router.get(
     "/{piece}/overlay",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "its places drawn")},
+    responses={**problems(404), **image_answer("image/png", "its places drawn")},
     summary="Its places, drawn in the picture",
 )
 async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
@@ -129,7 +134,7 @@ async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> 
 @router.get(
     "/{piece}/heatmap",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/png", "grey, white is most likely")},
+    responses={**problems(404), **image_answer("image/png", "grey, white is most likely")},
     summary="Its heatmap",
 )
 async def get_heatmap(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:

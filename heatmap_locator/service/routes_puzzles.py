@@ -7,11 +7,13 @@ from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, Upl
 from pydantic import TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
 
-from heatmap_locator.service import schemas
+from heatmap_locator.service import puzzles, schemas
+from heatmap_locator.service.fitting import view
+from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name
 from heatmap_locator.service.schemas import problems
-from heatmap_locator.service.service import Service, kind_of
+from heatmap_locator.service.service import Service
 from heatmap_locator.service.solve import solve
 from heatmap_locator.service.streams import puzzle_events
 from heatmap_locator.service.uploads import UploadRoute
@@ -97,41 +99,44 @@ async def add_puzzle(
     With neither `pieces` nor `grid` the size of a piece is searched, which takes longer.
     """
     given = clean_name(picture.filename, "picture")
-    record = await service.add_puzzle(
-        await picture.read(),
-        clean_name(name, given),
-        pieces,
-        grid,
-        _parse_corners(corners),
-        find_corners,
+    record = await puzzles.add_puzzle(
+        service,
+        puzzles.Given(
+            await picture.read(),
+            clean_name(name, given),
+            pieces,
+            grid,
+            _parse_corners(corners),
+            find_corners,
+        ),
     )
     response.headers["Location"] = f"/v1/puzzles/{record['id']}"
-    return await service.view(record)
+    return await view(service, record)
 
 
 @router.get("/puzzles", response_model=schemas.Puzzles, responses=problems(), summary="All puzzles")
 async def list_puzzles(service: TheService) -> Any:
     """Newest first."""
-    return {"puzzles": await service.views()}
+    return {"puzzles": await puzzles.views(service)}
 
 
 @router.get(
     "/puzzles/{puzzle}",
     response_model=schemas.Puzzle,
-    responses=problems(404, 422),
+    responses=problems(404),
     summary="One puzzle",
 )
 async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
     """Its `state` says whether it is encoded."""
-    return await service.view(await service.puzzle(puzzle))
+    return await view(service, await service.puzzle(puzzle))
 
 
 @router.delete(
-    "/puzzles/{puzzle}", status_code=204, responses=problems(404, 422), summary="Delete a puzzle"
+    "/puzzles/{puzzle}", status_code=204, responses=problems(404), summary="Delete a puzzle"
 )
 async def delete_puzzle(service: TheService, puzzle: PuzzleId) -> None:
     """With all its pieces."""
-    await service.delete_puzzle(puzzle)
+    await puzzles.delete_puzzle(service, puzzle)
 
 
 @router.put(
@@ -146,30 +151,30 @@ async def set_corners(service: TheService, puzzle: PuzzleId, change: schemas.Cor
     Coordinates are pixels of the original, clockwise from the top left; `null` undoes it.
     """
     corners = None if change.corners is None else _finite(change.corners)
-    return await service.view(await service.set_corners(puzzle, corners))
+    return await view(service, await puzzles.set_corners(service, puzzle, corners))
 
 
 @router.get(
     "/puzzles/{puzzle}/suggested-corners",
     response_model=schemas.SuggestedCorners,
-    responses=problems(404, 422),
+    responses=problems(404),
     summary="Find the corners",
 )
 async def suggest_corners(service: TheService, puzzle: PuzzleId) -> Any:
     """The four corners of the puzzle in the original, or `null`; nothing is changed."""
-    return {"corners": await service.suggest_corners(puzzle)}
+    return {"corners": await puzzles.suggest_corners(service, puzzle)}
 
 
 async def _send(service: Service, puzzle: str, role: str) -> Response:
     record = await service.puzzle(puzzle)
-    _, data = await service.file(record, role)
-    return Response(data, media_type=kind_of(data).media_type)
+    data = await service.file(record, role)
+    return Response(data, media_type=sniff(data, role).media_type)
 
 
 @router.get(
     "/puzzles/{puzzle}/picture",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/jpeg", "squared up and upright")},
+    responses={**problems(404), **image_answer("image/jpeg", "squared up and upright")},
     summary="The picture",
 )
 async def get_picture(service: TheService, puzzle: PuzzleId) -> Response:
@@ -180,7 +185,7 @@ async def get_picture(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/thumbnail",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/jpeg", "480 pixels at most")},
+    responses={**problems(404), **image_answer("image/jpeg", "480 pixels at most")},
     summary="A small picture",
 )
 async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
@@ -191,7 +196,7 @@ async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/original",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The original",
 )
 async def get_original(service: TheService, puzzle: PuzzleId) -> Response:
@@ -203,7 +208,7 @@ async def get_original(service: TheService, puzzle: PuzzleId) -> Response:
     "/puzzles/{puzzle}/events",
     response_class=EventSourceResponse,
     responses={
-        **problems(404, 422, 503),
+        **problems(404, 503),
         200: {
             "description": "`puzzle`, `piece`, `solve` and `removed` events with JSON data",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -219,7 +224,7 @@ async def get_events(service: TheService, puzzle: PuzzleId) -> EventSourceRespon
 @router.post(
     "/puzzles/{puzzle}/solve",
     response_model=schemas.Solution,
-    responses=problems(404, 409, 422, 503),
+    responses=problems(404, 409, 503),
     summary="A cell for every piece",
 )
 async def solve_puzzle(service: TheService, puzzle: PuzzleId) -> Any:

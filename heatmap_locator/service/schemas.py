@@ -1,5 +1,6 @@
 """What the API answers, as the OpenAPI document shows it."""
 
+import http
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -264,14 +265,26 @@ _WHY = {
 }
 
 
+def _example_of(status: int) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": http.HTTPStatus(status).phrase,
+        "status": status,
+        "detail": _WHY[status],
+        "instance": "/v1/puzzles",
+    }
+
+
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that can answer with these problems."""
-    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    reference = {"$ref": "#/components/schemas/Problem"}
     found: dict[int | str, dict[str, Any]] = {}
     for status in sorted({401, 500, *statuses}):
         entry: dict[str, Any] = {
             "description": _WHY[status],
-            "content": {"application/problem+json": reference},
+            "content": {
+                "application/problem+json": {"schema": reference, "example": _example_of(status)}
+            },
         }
         if status == 503:
             entry["headers"] = {

@@ -1,4 +1,9 @@
-"""uvicorn's HTTP protocol with a limit on how long a request's head may take to come."""
+"""uvicorn's HTTP protocol with a limit on how long a request's head may take to come.
+
+uvicorn has no such setting.  Nothing of its own is touched: the methods are those by which asyncio
+(``connection_made``, ``connection_lost``) and httptools (``on_message_begin``,
+``on_headers_complete``) call whatever protocol they are given.
+"""
 
 import asyncio
 from typing import Any
@@ -10,31 +15,34 @@ def protocol(seconds: float) -> type[asyncio.Protocol]:
     """The protocol class; a connection whose head is not there in time is closed."""
 
     class PunctualProtocol(HttpToolsProtocol):
-        _alarm: asyncio.TimerHandle | None = None
+        __alarm: asyncio.TimerHandle | None = None
+        __connection: asyncio.BaseTransport
 
-        def connection_made(self, transport: Any) -> None:
+        def connection_made(self, transport: Any) -> None:  # of asyncio, or of uvloop
             super().connection_made(transport)
-            self._arm()
+            self.__connection = transport
+            self.__arm()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._disarm()
+            self.__disarm()
             super().connection_lost(exc)
 
         def on_message_begin(self) -> None:
-            self._arm()
+            self.__arm()
             super().on_message_begin()
 
         def on_headers_complete(self) -> None:
-            self._disarm()
+            self.__disarm()
             super().on_headers_complete()
 
-        def _arm(self) -> None:
-            self._disarm()
-            self._alarm = self.loop.call_later(seconds, self.transport.close)
+        def __arm(self) -> None:
+            self.__disarm()
+            loop = asyncio.get_running_loop()
+            self.__alarm = loop.call_later(seconds, self.__connection.close)
 
-        def _disarm(self) -> None:
-            if self._alarm is not None:
-                self._alarm.cancel()
-                self._alarm = None
+        def __disarm(self) -> None:
+            if self.__alarm is not None:
+                self.__alarm.cancel()
+                self.__alarm = None
 
     return PunctualProtocol

@@ -48,7 +48,7 @@ def squared(
     picture = square_up(original, corners)
     height, width = picture.shape[:2]
     if max(height, width) > MAX_SIDE:
-        raise InputError(f"{name}: a side is over {MAX_SIDE} pixels; shrink or crop the image")
+        raise InputError(f"a side is over {MAX_SIDE} pixels; shrink or crop the image", name=name)
     asked, grid = record["asked"], None
     if asked["grid"] is not None:
         grid = Grid.parse(asked["grid"])
@@ -58,8 +58,9 @@ def squared(
         grid.check(width, height, name)
         if grid.pieces > max_pieces:
             raise InputError(
-                f"{name}: {grid.pieces} pieces are over this server's limit of {max_pieces}; give "
-                "a part of the puzzle"
+                f"{grid.pieces} pieces are over this server's limit of {max_pieces}; give "
+                "a part of the puzzle",
+                name=name,
             )
     files = {
         f"picture-{version}.jpg": records.to_jpeg(picture),

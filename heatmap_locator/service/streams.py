@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncGenerator
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any, NamedTuple, TypeVar
 
+from fastapi import Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from heatmap_locator.service.locating import Found, locate, store
+from heatmap_locator.service.fitting import store, view
+from heatmap_locator.service.locating import Found, locate
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import piece_view, puzzle_view
 from heatmap_locator.service.service import RETRY_AFTER, Service
@@ -24,6 +26,7 @@ PING = 15
 LOOK = 2.0
 """Seconds between looks at a storage that other processes write to as well."""
 
+_T = TypeVar("_T")
 _log = logging.getLogger("heatmap_locator.service")
 
 
@@ -67,6 +70,35 @@ async def _located(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """What a coroutine returns; it is cancelled when the client hangs up.
+
+    Raises:
+        Problem: 499, which nobody gets to see.
+    """
+    task = asyncio.ensure_future(work)
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        task.cancel()
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if gone:
+            raise Problem(499, "the client has hung up") from None
+        raise
+    finally:
+        task.cancel()
+        watching.cancel()
+        await asyncio.gather(task, watching, return_exceptions=True)
 
 
 async def locate_photos(
@@ -154,7 +186,7 @@ async def puzzle_events(service: Service, puzzle: Record) -> EventSourceResponse
             if record is None:
                 yield _event("removed", {"id": identifier})
                 return
-            last = await service.view(record)
+            last = await view(service, record)
             yield _event("puzzle", last)
             while True:
                 wait = LOOK if service.storage.shared else None

@@ -1,12 +1,15 @@
 """What comes in: who may send it, how much, how slowly, and in which fields."""
 
 import asyncio
+import functools
 import hmac
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, get_args, get_origin
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.params import File
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData, Headers
 from starlette.exceptions import HTTPException
@@ -20,7 +23,7 @@ MAX_PHOTOS = 32
 """Photos of one request."""
 
 BODY_FILES = 8
-"""A body may be this many times as large as a file."""
+"""A body of several files may be this many times as large as one."""
 
 FIELD_BYTES = 4096
 """Of a field that is no file."""
@@ -42,20 +45,39 @@ def _too_large(limit: float) -> Problem:
     )
 
 
+def body_limit(route: object, max_upload: int) -> int:
+    """Bytes that the body of a request to a route may have: its files, and a little beside them.
+
+    Args:
+        route: what the request was matched to; one that declares no files takes none.
+        max_upload: bytes of one file.
+    """
+    files = _files(route.dependant) if isinstance(route, APIRoute) else 0
+    return files * max_upload + _SLACK
+
+
+def _files(dependant: Dependant) -> int:
+    """Full-sized files that the parameters of a route may come to."""
+    count = sum(map(_files, dependant.dependencies))
+    for field in dependant.body_params:
+        if isinstance(field.field_info, File):
+            count += BODY_FILES if _is_several(field.field_info.annotation) else 1
+    return count
+
+
+def _is_several(annotation: object) -> bool:
+    origin = get_origin(annotation)
+    if isinstance(origin, type) and issubclass(origin, (Sequence, set, frozenset)):
+        return True
+    return any(map(_is_several, get_args(annotation)))
+
+
 class Guard:
     """ASGI middleware: the bearer token, and the size and pace of bodies, while they come in."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app, self.settings = app, settings
         self._token = None if settings.token is None else settings.token.encode()
-
-    def _limit(self, scope: Scope) -> int:
-        """Bytes that the body of a request may have."""
-        if scope["path"].endswith("/locate"):
-            return BODY_FILES * self.settings.max_upload + _SLACK
-        if scope["path"].rstrip("/") == "/v1/puzzles":
-            return self.settings.max_upload + _SLACK
-        return _SLACK
 
     def _welcome(self, scope: Scope, headers: Headers) -> bool:
         if self._token is None or scope["method"] == "OPTIONS":  # CORS asks without it
@@ -81,15 +103,17 @@ class Guard:
             )
             await response(scope, receive, send)
             return
-        body = _Body(receive, self._limit(scope), self.settings, headers)
+        body = _Body(receive, scope, self.settings, headers)
         await self.app(scope, body.receive, send)
 
 
 class _Body:
     """The receiving side of one request, counted and timed."""
 
-    def __init__(self, receive: Receive, limit: int, settings: Settings, headers: Headers) -> None:
-        self._receive, self._limit, self._settings = receive, limit, settings
+    def __init__(
+        self, receive: Receive, scope: Scope, settings: Settings, headers: Headers
+    ) -> None:
+        self._receive, self._scope, self._settings = receive, scope, settings
         self._seen, self._done = 0, False
         self._waits = headers.get("expect", "").lower() == "100-continue"
         try:
@@ -97,6 +121,11 @@ class _Body:
         except ValueError:
             self._declared = 0
         self._end = time.monotonic() + settings.upload_seconds
+
+    @functools.cached_property
+    def _limit(self) -> int:
+        # The router leaves the route here, before anything of the body is asked for.
+        return body_limit(self._scope.get("route"), self._settings.max_upload)
 
     async def receive(self) -> Message:
         if self._done:
@@ -151,10 +180,11 @@ class _Parser(MultiPartParser):
         self._of_part = 0
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self._of_part += end - start
-        if self._current_part.file is not None and self._of_part > self._max_file:
-            raise _too_large(self._max_file)
+        # A field that is no file is refused here; its limit is no larger than a file's.
         super().on_part_data(data, start, end)
+        self._of_part += end - start
+        if self._of_part > self._max_file:
+            raise _too_large(self._max_file)
 
 
 class UploadRequest(Request):
@@ -174,7 +204,7 @@ class UploadRequest(Request):
             self.stream(),
             max_files=min(MAX_PHOTOS, settings.queue),
             max_fields=16,
-            max_part_size=FIELD_BYTES,
+            max_part_size=min(FIELD_BYTES, settings.max_upload),
             max_file=settings.max_upload,
         )
         try:

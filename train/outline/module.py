@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline.find import body_size
+from heatmap_locator.outline.body import body_size
 from heatmap_locator.outline.network import OutlineNet, load_outline_net, save_outline_net
 
 from ..shared.module import RecipeModule

@@ -1,0 +1,134 @@
+"""Puzzles: given, squared up by other corners, shown and deleted."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.service import records, squaring
+from heatmap_locator.service.fitting import encode_soon, view
+from heatmap_locator.service.images import sniff
+from heatmap_locator.service.problems import Problem, refused
+from heatmap_locator.service.service import Service
+from heatmap_locator.service.squaring import Corners
+from heatmap_locator.service.storage import GoneError, Record
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture as it was sent, and what was said of it.
+
+    Attributes:
+        data: the file.
+        name: what to call it.
+        pieces: how many it has, or ``grid``, or neither.
+        grid: ``ROWSxCOLS``.
+        corners: of the puzzle in a photo of it, or ``find_corners``, or neither.
+        find_corners: whether to look for them.
+    """
+
+    data: bytes
+    name: str
+    pieces: int | None = None
+    grid: str | None = None
+    corners: Corners | None = None
+    find_corners: bool = False
+
+
+async def views(service: Service) -> list[dict[str, Any]]:
+    """All puzzles as the API shows them, newest first."""
+    return [await view(service, r) for r in await asyncio.to_thread(service.storage.puzzles)]
+
+
+async def add_puzzle(service: Service, given: Given) -> Record:
+    """Checks and keeps a picture; its encoding goes on in the background."""
+    if given.pieces is not None and given.grid is not None:
+        raise Problem(422, "give pieces or grid, not both")
+    if given.corners is not None and given.find_corners:
+        raise Problem(422, "give corners or find_corners, not both")
+    with service.room(1):
+        async with service.decoded:
+            try:
+                record, files = await service.work(_prepare, service, given)
+            except InputError as error:
+                raise refused(error) from None
+        await service.keep(lambda: service.storage.add_puzzle(record, files), files)
+    encode_soon(service, record["id"])
+    return record
+
+
+def _prepare(service: Service, given: Given) -> tuple[Record, dict[str, bytes]]:
+    """A new puzzle's record and files."""
+    name, kind = given.name, sniff(given.data, given.name)
+    original = service.decoders.decode(given.data, "picture", name)
+    corners = squaring.find_corners(original) if given.find_corners else given.corners
+    record: Record = {
+        "id": records.new_id(),
+        "name": name,
+        "created": records.now(),
+        "asked": {"pieces": given.pieces, "grid": given.grid},
+        "original": {"width": original.shape[1], "height": original.shape[0]},
+        "media_type": kind.media_type,
+    }
+    limit = service.settings.max_pieces
+    changes, files = squaring.squared(record, original, corners, 0, name, limit)
+    record.update(changes)
+    record["files"]["original"] = f"original.{kind.suffix}"
+    return record, {f"original.{kind.suffix}": given.data, **files}
+
+
+async def set_corners(service: Service, puzzle: str, corners: Corners | None) -> Record:
+    """Squares a puzzle's picture up anew; its pieces are located again in the background."""
+    before = await service.puzzle(puzzle)
+
+    def prepare() -> tuple[Record, dict[str, bytes]]:
+        original = _original(service, before)
+        version, limit = before["version"] + 1, service.settings.max_pieces
+        return squaring.squared(before, original, corners, version, before["name"], limit)
+
+    with service.room(1):
+        async with service.decoded:
+            try:
+                changes, files = await service.work(prepare)
+            except InputError as error:
+                raise refused(error) from None
+        changes["files"] = {**before["files"], **changes["files"]}
+        try:
+            record = await service.keep(
+                lambda: service.storage.update_puzzle(puzzle, changes, files), files, puzzle
+            )
+        except GoneError:
+            raise Problem(404, "the puzzle has been deleted", "not-found") from None
+    service.device.forget(puzzle, record["version"])
+    encode_soon(service, puzzle)
+    return record
+
+
+async def suggest_corners(service: Service, puzzle: str) -> Corners | None:
+    """Corners of the puzzle in its original picture."""
+    record = await service.puzzle(puzzle)
+    async with service.decoded:
+        return await service.work(lambda: squaring.find_corners(_original(service, record)))
+
+
+async def delete_puzzle(service: Service, puzzle: str) -> None:
+    """Removes a puzzle and all that belongs to it."""
+    if not await asyncio.to_thread(service.storage.delete_puzzle, puzzle):
+        raise Problem(404, "no such puzzle; it may have been deleted", "not-found")
+    service.forget(puzzle)
+
+
+async def picture(service: Service, record: Record) -> np.ndarray:
+    """(H, W, 3) uint8, squared up."""
+    return await service.work(
+        lambda: squaring.square_up(_original(service, record), record["corners"])
+    )
+
+
+def _original(service: Service, record: Record) -> np.ndarray:
+    try:
+        return squaring.read_original(service.storage, service.decoders, record)
+    except GoneError:
+        raise Problem(404, "the puzzle has been deleted", "not-found") from None

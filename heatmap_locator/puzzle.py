@@ -1,8 +1,8 @@
 """An encoded picture, asked where pieces go."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
+from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.measure import measure_shortlist
@@ -24,6 +25,7 @@ from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
 from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
 from heatmap_locator.search.see import Seen, see
+from heatmap_locator.search.sizes import SURE, about, cell_side
 
 MAX_TOP = 100
 
@@ -40,12 +42,15 @@ class Search:
         heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
         piece_rgb: (H, W, 3) uint8, the photo.
         piece_mask: (H, W) float32 in 0..1, the outline found in it.
+        size_estimate: about how many pieces the puzzle has, where their number was not given: as
+            many as are of the size that this one fits at.
     """
 
     placements: list[Placement]
     heatmap: np.ndarray
     piece_rgb: np.ndarray
     piece_mask: np.ndarray
+    size_estimate: int | None = None
 
 
 @dataclass
@@ -59,6 +64,7 @@ class Puzzle:
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
         outlines: finds pieces in photos.
+        progress: told, in a few words, what a search for the size of a piece begins with.
     """
 
     model: HeatmapLocator
@@ -67,10 +73,25 @@ class Puzzle:
     picture: np.ndarray
     grid: Grid | None
     outlines: OutlineFinder
+    progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     _levels: list[Level] = field(init=False, repr=False)
+    _by_size: BySize | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
+        self._by_size = None
+        if self.grid is None:
+            self._by_size = BySize(self.picture, self.model, self.device)
+            self._levels = self._by_size.levels
+        else:
+            self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
+
+    @property
+    def size_estimate(self) -> int | None:
+        """About how many pieces the puzzle has, to two digits, by those that were located.
+
+        ``None`` where the number was given, or no piece was placed with any certainty.
+        """
+        return None if self._by_size is None else self._by_size.sizes.estimate
 
     @property
     def width(self) -> int:
@@ -127,8 +148,10 @@ class Puzzle:
                 asked += [(index, piece) for piece in fitting]
             except InputError as error:
                 answers[index].append(error)
-        for start in range(0, len(asked), self._together):
+        start = 0
+        while start < len(asked):
             part = asked[start : start + self._together]
+            start += len(part)
             for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
                 try:
                     found = self._answer(prepared, seen, top, name_of(pieces[index]))
@@ -157,8 +180,8 @@ class Puzzle:
         return sides[0] <= own[0] and sides[1] <= own[1]
 
     def _levels_of(self, piece: PreparedPiece) -> list[Level]:
-        """The picture sizes that a piece is looked for at, largest cells first."""
-        return self._levels
+        """The picture sizes that a piece is looked for at; none where that is still open."""
+        return self._levels if self._by_size is None else self._by_size.settled()
 
     def _answer(self, piece: PreparedPiece, seen: list[Seen], top: int, name: str) -> Search:
         """What is seen of one piece, taken to its places.
@@ -167,21 +190,52 @@ class Puzzle:
             NoPieceError: the photo shows no piece of this picture.
             WeightsError: the network's answer holds no number.
         """
+        if self._by_size is not None:
+            return self._answer_by_size(self._by_size, piece, seen, top, name)
         if not any(one.named for one in seen):
             raise WeightsError(
                 f"{name}: the network answers with no number (NaN); its weights are damaged, or "
                 "overflow on this device: use other weights, or the CPU"
             )
         ranked = rank_seen(seen, piece, self.model.ranker, self.device)
-        laid = lay_best(ranked, piece, max(top, CANDIDATES))
-        laid = recognise(laid, piece, self.picture, self.grid)
-        placements = self._placements(laid, piece, top)
-        require_piece(piece, placements, self.picture, name)
-        return Search(placements, highest([s.heat for s in seen]), piece.rgb, piece.mask)
+        places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
+        return self._conclude(Look(ranked, [s.heat for s in seen], places), piece, top, name)
 
-    def _placements(self, laid: list[Laid], piece: PreparedPiece, top: int) -> list[Placement]:
+    def _answer_by_size(
+        self, by_size: BySize, piece: PreparedPiece, seen: list[Seen], top: int, name: str
+    ) -> Search:
+        """The same where the size of a piece is not known: the first sure answer, or the last."""
+        answers: list[Search | InputError] = []
+        for look in by_size.look(piece, seen, max(top, CANDIDATES), self.progress):
+            try:
+                answers.append(self._conclude(look, piece, top, name))
+            except NoPieceError as error:
+                answers.append(error)
+            if _sureness(answers[-1]) >= SURE:
+                break
+        # What a settled size says stands unless another size is surer.
+        answer = max(answers[0], answers[-1], key=_sureness) if seen else answers[-1]
+        if isinstance(answer, InputError):
+            raise answer
+        if not answer.placements:
+            return answer
+        place = answer.placements[0]
+        side = cell_side(piece, np.reshape(place.matrix, (2, 3)))
+        by_size.sizes.tell(side, place.score)
+        return replace(answer, size_estimate=about(self.width * self.height / side**2))
+
+    def _conclude(self, look: Look, piece: PreparedPiece, top: int, name: str) -> Search:
+        laid = lay_best(look.ranked, piece, max(top, CANDIDATES))
+        laid = recognise(laid, piece, self.picture, self.grid)
+        placements = self._placements(laid, piece, top, look.places)
+        require_piece(piece, placements, self.picture, name)
+        return Search(placements, highest(look.heatmaps), piece.rgb, piece.mask)
+
+    def _placements(
+        self, laid: list[Laid], piece: PreparedPiece, top: int, places: float
+    ) -> list[Placement]:
         """The first ``top`` of places, best first, with their scores."""
-        scores = self.calibration.scores([one.logit for one in laid], self._places)
+        scores = self.calibration.scores([one.logit for one in laid], places)
         placements: list[Placement] = []
         for one, score in zip(laid, scores, strict=True):
             placement = placement_of(one, piece, (self.width, self.height), self.grid, score)
@@ -194,26 +248,26 @@ class Puzzle:
         return placements
 
     @property
-    def _places(self) -> float:
-        """Cells of all the sizes that are tried: the number of pieces where it is known."""
-        sides = cell_sides(self.width, self.height, self.grid)
-        return sum(self.width * self.height / side**2 for side in sides)
-
-    @property
     def _together(self) -> int:
         """Pieces that go through the network at once; 1 at least.
 
         On a GPU as many as have volumes that fit into ``VOLUME_BYTES``.  A CPU gains nothing by
-        more than one, whose answer is then the same to the last digit as on its own.
+        more than one, whose answer is then the same to the last digit as on its own.  Where the
+        size of a piece is open each piece has to know what those before it said.
         """
         if self.device.type == "cpu":
+            return 1
+        if self._by_size is not None and self._by_size.sizes.settled is None:
             return 1
         pixels = max(level.field.halved[0].numel() for level in self._levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self.model.config.rotations))
 
     def _see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
         """What is seen of pieces at all sizes that they are looked for at."""
-        return see(pieces, [self._levels_of(p) for p in pieces], self.model, self.device)
+        wanted = [self._levels_of(p) for p in pieces]
+        if not any(wanted):
+            return [[] for _ in pieces]
+        return see(pieces, wanted, self.model, self.device)
 
     @torch.inference_mode()
     def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:

@@ -30,6 +30,8 @@ _PLACE = Placement(
 class _FakePuzzle:
     """FAKE: every piece goes to the same place."""
 
+    size_estimate: int | None = None
+
     def __init__(self, picture: str, grid: Grid | None) -> None:
         self.picture = read_picture(picture)
         self.height, self.width = self.picture.shape[:2]
@@ -46,6 +48,7 @@ class _FakePuzzle:
             heatmap=np.ones((8, 8), np.float32),
             piece_rgb=rgb,
             piece_mask=np.ones(rgb.shape[:2], np.float32),
+            size_estimate=self.size_estimate,
         )
 
 
@@ -159,6 +162,34 @@ def test_json_without_a_grid_has_null_pieces(
 ) -> None:
     assert main(["--json", "a.png", "puzzle.png"]) == 0
     assert json.loads(capsys.readouterr().out)["puzzle"]["pieces"] is None
+
+
+def test_the_size_settled_on_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_FakePuzzle, "size_estimate", 190)
+    assert main(["--json", "a.png", "b.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert (answer["puzzle"]["pieces"], answer["puzzle"]["size_estimate"]) == (None, 190)
+    assert [result["size_estimate"] for result in answer["results"]] == [190, 190]
+    assert err == (
+        "heatmap-predict: size of a piece not given: looks like about 190 pieces; "
+        "give --pieces 190 to be faster\n"
+    )
+    assert main(["a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    assert "190" not in out
+    assert "--pieces 190" in err
+
+
+def test_where_no_size_is_clear_none_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", "a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["puzzle"]["size_estimate"] is None
+    assert err == ""
 
 
 @pytest.mark.parametrize("bad", ["bad.png", "cut.png", "none.png"])

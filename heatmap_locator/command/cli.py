@@ -159,6 +159,7 @@ def _run(args: argparse.Namespace) -> int:
         locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
         progress.say("reading the picture")
         puzzle = locator.encode(picture if flat is None else flat, grid=grid)
+        puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
         table = None if args.json else Table(pieces, args.many, args.assign)
         prediction = Prediction(puzzle, args.top, args.assign, table, progress)
         for index, piece in enumerate(pieces):
@@ -181,6 +182,12 @@ def _run(args: argparse.Namespace) -> int:
     errors = sum("error" in result for result in prediction.results)
     if errors == len(prediction.results):
         return 2
+    about_pieces = puzzle.size_estimate
+    if about_pieces is not None:
+        complain(
+            f"size of a piece not given: looks like about {about_pieces} pieces; "
+            f"give --pieces {about_pieces} to be faster"
+        )
     if args.json:
         about = {
             "path": picture,
@@ -188,6 +195,8 @@ def _run(args: argparse.Namespace) -> int:
             "height": puzzle.height,
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
         }
+        if puzzle.grid is None:
+            about["size_estimate"] = about_pieces
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
         answer = {"puzzle": about, "results": prediction.results}

@@ -129,6 +129,8 @@ class Prediction:
             "placements": [placement.to_dict() for placement in placements],
             "seconds": round(seconds, 3),
         }
+        if self._puzzle.grid is None:
+            result["size_estimate"] = search.size_estimate
         if self._table is not None and not self._together:
             self._table.add(label, placements)
         if target is not None:

@@ -18,7 +18,7 @@ from heatmap_locator.resample import stretch
 from heatmap_locator.search.decode import Candidate, best_apart
 from heatmap_locator.search.identical import GAIN, SURELY, find_identical, verify
 from heatmap_locator.search.levels import Level
-from heatmap_locator.search.measure import rank
+from heatmap_locator.search.measure import KEPT, rank
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid, lay_on_picture
 from heatmap_locator.search.pose import pose_piece
@@ -29,7 +29,11 @@ Ranked = tuple[Level, list[Candidate]]
 
 
 def rank_seen(
-    seen: Sequence[Seen], piece: PreparedPiece, ranker: Ranker, device: torch.device
+    seen: Sequence[Seen],
+    piece: PreparedPiece,
+    ranker: Ranker,
+    device: torch.device,
+    most: int = KEPT,
 ) -> list[Ranked]:
     """Compare, align and rank the places that each picture size proposes.
 
@@ -38,9 +42,10 @@ def rank_seen(
         piece: the piece.
         ranker: with the model's weights.
         device: where ``seen`` lives.
+        most: places aligned at each size.
     """
     poses = pose_piece(piece, device)
-    return [(s.level, rank(s.named, poses, s.level.field, s.feature, ranker)) for s in seen]
+    return [(s.level, rank(s.named, poses, s.level.field, s.feature, ranker, most)) for s in seen]
 
 
 def lay_best(ranked: Sequence[Ranked], piece: PreparedPiece, most: int) -> list[Laid]:

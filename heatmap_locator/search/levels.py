@@ -99,10 +99,11 @@ def encode_levels(
         device: where the levels live.
     """
     sides = cell_sides(picture.shape[1], picture.shape[0], grid)
-    return [_encode(picture, cell, i, grid, model, device) for i, cell in enumerate(sides)]
+    return [encode_level(picture, cell, i, grid, model, device) for i, cell in enumerate(sides)]
 
 
-def _encode(
+@torch.inference_mode()
+def encode_level(
     picture: np.ndarray,
     cell: float,
     index: int,
@@ -110,7 +111,14 @@ def _encode(
     model: HeatmapLocator,
     device: torch.device,
 ) -> Level:
-    """The picture at CELL pixels a cell, its sides rounded to whole strides."""
+    """Encode a picture at CELL pixels a cell, its sides rounded to whole strides.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        cell: side of a cell in pixels of the picture.
+        index: what candidates name the level by.
+        grid, model, device: as in ``encode_levels``.
+    """
     height, width = (
         max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE) for side in picture.shape[:2]
     )

@@ -98,7 +98,7 @@ def measure(
         size = -(log_size / SIZE_DEVIATION).square() / 2
     known = {
         "head": torch.tensor([c.logit for c in candidates], device=device),
-        "feature": evidence(_around(feature, candidates)),
+        "feature": evidence(around(feature, candidates)),
         "pixel": evidence(laid.correlation),
         "cell": cell,
         "turn": turn,
@@ -107,7 +107,7 @@ def measure(
     return moved, features_of(known | prints)
 
 
-def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
+def around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
     """(M,) largest correlation of ``(R, h, w)`` within a cell and a rotation of each candidate."""
     rotations, height, width = volume.shape
     device, near = volume.device, torch.arange(-1, 2, device=volume.device)
@@ -128,9 +128,9 @@ def _around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
 
 
 def measure_shortlist(
-    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor
+    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor, most: int = KEPT
 ) -> tuple[list[Candidate], Tensor, list[Candidate]]:
-    """The ``KEPT`` candidates for which head, halved pixels and the cut say most, aligned.
+    """The ``most`` candidates for which head, halved pixels and the cut say most, aligned.
 
     Args:
         candidates: of one picture size, in its working pixels, at least one; the same place may
@@ -138,6 +138,7 @@ def measure_shortlist(
         poses: of the piece.
         field: the picture.
         feature: ``(R, h, w)`` correlations of features, of the whole bank.
+        most: candidates aligned.
 
     Returns:
         them, best first; what is known of them, as in :func:`measure`; and the others.
@@ -154,7 +155,7 @@ def measure_shortlist(
     )
     score = score + torch.from_numpy(cut).to(score)
     order = score.argsort(descending=True, stable=True)
-    kept = _distinct(best, order)
+    kept = _distinct(best, order, most)
     taken = set(kept)
     rest = [i for i in order.tolist() if i not in taken]
     chosen = [candidates[i] for i in kept]
@@ -162,8 +163,8 @@ def measure_shortlist(
     return *laid, [candidates[i] for i in rest]
 
 
-def _distinct(best: Compared, order: Tensor) -> list[int]:
-    """The first ``KEPT`` of an order, of poses that will align to the same one the first alone."""
+def _distinct(best: Compared, order: Tensor, most: int) -> list[int]:
+    """The first ``most`` of an order, of poses that will align to the same one the first alone."""
     places, degrees = best.middle.cpu().numpy(), best.degrees.cpu().numpy()
     kept: list[int] = []
     for i in order.tolist():
@@ -171,24 +172,29 @@ def _distinct(best: Compared, order: Tensor) -> list[int]:
         turn = np.abs((degrees[kept] - degrees[i] + 180) % 360 - 180)
         if not (near & (turn <= 720 / ROTATIONS)).any():
             kept.append(i)
-        if len(kept) == KEPT:
+        if len(kept) == most:
             break
     return kept
 
 
 def rank(
-    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor, ranker: Ranker
+    candidates: list[Candidate],
+    poses: Poses,
+    field: Field,
+    feature: Tensor,
+    ranker: Ranker,
+    most: int = KEPT,
 ) -> list[Candidate]:
     """Candidates with the ranker's logits, best first; those not measured come last, alike.
 
     Args:
         candidates: of one picture size, in its working pixels; the same place may come twice.
-        poses, field, feature: as in ``measure_shortlist``.
+        poses, field, feature, most: as in ``measure_shortlist``.
         ranker: with the model's weights.
     """
     if not candidates:
         return []
-    kept, measured, rest = measure_shortlist(candidates, poses, field, feature)
+    kept, measured, rest = measure_shortlist(candidates, poses, field, feature, most)
     logits = ranker(measured).tolist()
     judged = [replace(c, logit=logit) for c, logit in zip(kept, logits, strict=True)]
     return sorted(judged, key=lambda c: -c.logit) + [replace(c, logit=min(logits)) for c in rest]

@@ -11,6 +11,9 @@ def supports_bfloat16(device: str) -> bool:
     """Whether ``"cpu"`` or ``"cuda"`` multiplies bfloat16 in hardware."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Torch may be told to do without what the processor has, and then only imitates the format.
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:

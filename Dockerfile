@@ -1,12 +1,13 @@
 # syntax=docker/dockerfile:1
-# The service on a CPU, or with --build-arg DEVICE=cuda on an NVIDIA GPU:
+# The service; on x86 the default index's torch is built for NVIDIA GPUs, and works without.
+# TORCH_INDEX is the address of an index with other builds, such as the small ones for CPUs alone:
 #   docker build -t heatmap-locator .
-#   docker build -t heatmap-locator:cuda --build-arg DEVICE=cuda .
+#   docker build -t heatmap-locator:cpu --build-arg TORCH_INDEX=ADDRESS .
 #   docker run --read-only --tmpfs /tmp -p 8000:8000 -v heatmap-data:/data heatmap-locator
 
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS build
-ARG DEVICE=cpu
+ARG TORCH_INDEX=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /source
@@ -14,8 +15,7 @@ RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
 # torch first: it is most of the image and changes least.
 COPY constraints.txt ./
-RUN index=https://download.pytorch.org/whl/$([ "$DEVICE" = cuda ] && echo cu128 || echo cpu) \
-    && pip install --index-url "$index" --constraint constraints.txt torch
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --constraint constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY heatmap_locator heatmap_locator
 COPY train train

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.options import whole
@@ -12,13 +12,6 @@ from heatmap_locator.options import whole
 PROG = "heatmap-eval"
 
 METHODS = ("ours", "ncc", "sift", "sift-ncc", "loftr")
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses with one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
@@ -38,12 +31,12 @@ def method_name(text: str) -> str:
 
 def add_method_arguments(parser: argparse.ArgumentParser, default: list[str]) -> None:
     """Which methods, with which weights, where."""
-    add = parser.add_argument
-    add("--methods", metavar="NAME,...", type=listed(method_name), default=default,
-        help=f"of {', '.join(METHODS)} (default {','.join(default)})")  # fmt: skip
+    add, names = parser.add_argument, listed(method_name)
+    text = f"of {', '.join(METHODS)} (default {','.join(default)})"
+    add("--methods", metavar="NAME,...", type=names, default=default, help=text)
     add_weights_argument(parser)
-    add("--loftr-weights", metavar="PATH", type=Path, help="a LoFTR checkpoint in kornia's form, "
-        ".safetensors, .ckpt or .pt; without it loftr is skipped")  # fmt: skip
+    text = "a LoFTR checkpoint in kornia's form, .safetensors, .ckpt or .pt; without it loftr is "
+    add("--loftr-weights", metavar="PATH", type=Path, help=f"{text}skipped")
     add_device_argument(parser)
 
 
@@ -61,8 +54,26 @@ def add_seed_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=whole(0, 2**32), default=0, help="default 0")
 
 
+def add_dataset_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Sets of real pieces.
+
+    Args:
+        parser: gets the argument.
+        what: the set is, for the help.
+    """
+    text = f"{what}; may be repeated"
+    parser.add_argument(
+        "--dataset", metavar="DIR", type=Path, action="append", default=[], help=text
+    )
+
+
+def add_json_argument(parser: argparse.ArgumentParser, instead_of: str) -> None:
+    text = f"one JSON object instead of {instead_of}"
+    parser.add_argument("--json", action="store_true", help=text)
+
+
 def check_weights(args: argparse.Namespace) -> None:
-    """Refuses weights that are not there.
+    """Refuse weights that are not there.
 
     Raises:
         WeightsError: naming the file.
@@ -73,7 +84,7 @@ def check_weights(args: argparse.Namespace) -> None:
 
 
 def check_folders(folders: Iterable[Path]) -> None:
-    """Refuses folders that are not there.
+    """Refuse folders that are not there.
 
     Raises:
         InputError: naming the folder.
@@ -84,7 +95,7 @@ def check_folders(folders: Iterable[Path]) -> None:
 
 
 def check_datasets(folders: Iterable[Path]) -> None:
-    """Refuses sets that tables could not tell apart.
+    """Refuse sets that tables could not tell apart.
 
     Raises:
         InputError: two folders of the same name.

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from heatmap_locator.geometry import bounds, clockwise, to_cv2, transform
-from heatmap_train.capture import capture_pictures, capture_pieces
-from heatmap_train.cutter import cut_grid, rasterize
-from heatmap_train.procedural import draw_picture
+from heatmap_train.draw.capture import capture_pictures, capture_pieces
+from heatmap_train.draw.cutter import cut_grid, rasterize
+from heatmap_train.draw.procedural import draw_picture
 
 HERE = Path(__file__).parent
 ROWS, COLS = 12, 16

@@ -14,6 +14,7 @@ from heatmap_locator.errors import HeatmapLocatorError, InputError, NoPieceError
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Puzzle
+    from heatmap_locator.picture.corners import find_corners
     from heatmap_locator.placement import Placement
 
 __version__ = "0.1.0"
@@ -26,12 +27,14 @@ __all__ = [
     "Puzzle",
     "WeightsError",
     "__version__",
+    "find_corners",
 ]
 
 _LAZY = {
     "Locator": "heatmap_locator.locator",
     "Puzzle": "heatmap_locator.locator",
     "Placement": "heatmap_locator.placement",
+    "find_corners": "heatmap_locator.picture.corners",
 }
 
 

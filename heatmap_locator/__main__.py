@@ -2,7 +2,7 @@
 
 import sys
 
-from heatmap_locator.cli import main
+from heatmap_locator.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,5 +1,7 @@
 """Errors a caller can act on.  Every message is one line that names the file and the fix."""
 
+import os
+
 
 class HeatmapLocatorError(Exception):
     """Base of every error this package raises on purpose."""
@@ -19,3 +21,8 @@ class WeightsError(HeatmapLocatorError, ValueError):
 
 class MissingPackageError(HeatmapLocatorError, ImportError):
     """An optional package that this use needs is not installed; the message says how."""
+
+
+def display_name(path: str | os.PathLike[str]) -> str:
+    """The path as messages print it: one printable line whatever the file is called."""
+    return "".join(c if c.isprintable() else "?" for c in os.fspath(path))

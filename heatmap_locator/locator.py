@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from heatmap_locator.calibration import Calibration
-from heatmap_locator.corners import square_up
 from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import ImageSource, read_picture
-from heatmap_locator.model import HeatmapLocator
+from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.files import load_model, shipped_weights
+from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.picture.corners import square_up
+from heatmap_locator.picture.read import ImageSource, read_picture
 from heatmap_locator.puzzle import Puzzle as Puzzle
 from heatmap_locator.puzzle import Search as Search
-from heatmap_locator.weights import load_model, shipped_weights
 
 
 class Locator:
@@ -70,7 +70,7 @@ class Locator:
                 known, as places across its lines are told apart.  With neither, the size of a
                 piece is searched, which takes longer.
             corners: (4, 2), of the picture in a photo taken at an angle, clockwise from its top
-                left, such as ``heatmap_locator.corners.find_corners`` finds them: it is squared
+                left, such as ``heatmap_locator.find_corners`` finds them: it is squared
                 up first, and boxes are in pixels of ``Puzzle.picture``.
 
         Raises:
@@ -98,4 +98,4 @@ class Locator:
             known = Grid(rows, cols)
         if known is not None:
             known.check(width, height, name)
-        return Puzzle(self, pixels, known)
+        return Puzzle(self.model, self.device, self.calibration, pixels, known)

@@ -1,7 +1,22 @@
-"""Kinds of command-line values that the commands share; imports nothing heavy."""
+"""What the commands' parsers share; imports nothing heavy."""
 
 import argparse
 from collections.abc import Callable
+from typing import NoReturn
+
+from heatmap_locator.errors import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses with one line, without the usage; its subcommands' parsers do, too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments.
+
+        Raises:
+            InputError: always; it names the help.
+        """
+        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -4,36 +4,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.bank import bank_angles
-from heatmap_locator.decode import Candidate, heatmap, suppress
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import CELL, STRIDE, Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import ImageSource
-from heatmap_locator.model import EncodedImages
-from heatmap_locator.naming import name_places
-from heatmap_locator.piece import (
+from heatmap_locator.model.bank import bank_angles
+from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.precision import autocast
+from heatmap_locator.picture.read import ImageSource
+from heatmap_locator.placement import Placement
+from heatmap_locator.search.compare import Field, measure_shortlist, pose_piece, rank
+from heatmap_locator.search.decode import Candidate, heatmap, suppress
+from heatmap_locator.search.identical import CANDIDATES, GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.piece import (
     CONTOUR_INSET,
     PreparedPiece,
     photo_to_working,
     prepare_piece,
     prepare_pieces,
 )
-from heatmap_locator.placement import Placement
-from heatmap_locator.precision import autocast
-from heatmap_locator.presence import require_piece
-from heatmap_locator.rank import Field, measure_shortlist, pose_piece, rank
-from heatmap_locator.verify import CANDIDATES, GAIN, SURELY, find_identical, verify
-
-if TYPE_CHECKING:
-    from heatmap_locator.locator import Locator
+from heatmap_locator.search.presence import require_piece
+from heatmap_locator.search.propose import name_places
 
 MAX_TOP = 100
 
@@ -86,11 +83,16 @@ class Puzzle:
     """An encoded picture.  Made by ``Locator.encode``.
 
     Attributes:
+        model: in evaluation mode, on ``device``.
+        device: where the picture is encoded and pieces are searched.
+        calibration: from the ranker's logits to scores.
         picture: (H, W, 3) uint8, EXIF orientation applied.
         grid: rows and columns, or ``None`` where they are not known.
     """
 
-    locator: "Locator"
+    model: HeatmapLocator
+    device: torch.device
+    calibration: Calibration
     picture: np.ndarray
     grid: Grid | None
     _levels: list[_Level] = field(default_factory=list, repr=False)
@@ -184,7 +186,7 @@ class Puzzle:
         """
         heat = np.zeros((1, 1), np.float32)
         found: list[Candidate] = []
-        poses, ranker = pose_piece(prepared, self.locator.device), self.locator.model.ranker
+        poses, ranker = pose_piece(prepared, self.device), self.model.ranker
         for level, (named, feature, own_heat) in zip(self._levels, seen, strict=True):
             heat = _highest(heat, own_heat)
             ranked = rank(named, poses, level.field, feature, ranker)
@@ -202,7 +204,7 @@ class Puzzle:
             for candidate, matrix in find_identical(prepared, self.picture, self.grid):
                 verified.append((replace(candidate, logit=best + candidate.logit), matrix))
         verified.sort(key=lambda pair: -pair[0].logit)
-        scores = self.locator.calibration.scores([c.logit for c, _ in verified], self._places)
+        scores = self.calibration.scores([c.logit for c, _ in verified], self._places)
         placements: list[Placement] = []
         for (candidate, matrix), score in zip(verified, scores, strict=True):
             placement = self._placement(prepared, candidate, matrix, score)
@@ -241,9 +243,9 @@ class Puzzle:
         )
         way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
         resized = cv2.resize(self.picture, (width, height), interpolation=way)
-        working = _tensor(resized, self.locator.device)
-        with autocast(self.locator.device):
-            encoded = self.locator.model.encode_picture(working)
+        working = _tensor(resized, self.device)
+        with autocast(self.device):
+            encoded = self.model.encode_picture(working).kept()
         back = np.array([[self.width / width, 0, 0], [0, self.height / height, 0]])
         field = Field(working[0], encoded.pixels[0].float(), self.grid)
         return _Level(field, encoded, back)
@@ -255,14 +257,14 @@ class Puzzle:
         On a GPU as many as have volumes that fit into ``VOLUME_BYTES``.  A CPU gains nothing by
         more than one, whose answer is then the same to the last digit as on its own.
         """
-        if self.locator.device.type == "cpu":
+        if self.device.type == "cpu":
             return 1
         pixels = max(level.field.halved[0].numel() for level in self._levels)
-        return max(1, VOLUME_BYTES // (4 * pixels * self.locator.model.config.rotations))
+        return max(1, VOLUME_BYTES // (4 * pixels * self.model.config.rotations))
 
     def _see(self, pieces: list[PreparedPiece]) -> list[list[_Seen]]:
         """Encode pieces in all rotations, correlate them with every level and read the volumes."""
-        model, device = self.locator.model, self.locator.device
+        model, device = self.model, self.device
         rotations, gain = model.config.rotations, model.head.rotation_gain
         degrees = bank_angles(rotations).to(device)
         seen: list[list[_Seen]] = [[] for _ in pieces]
@@ -293,7 +295,7 @@ class Puzzle:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
         prepared = prepare_piece(piece)
-        poses, level = pose_piece(prepared, self.locator.device), self._levels[0]
+        poses, level = pose_piece(prepared, self.device), self._levels[0]
         ((named, feature, _),) = self._see([prepared])[0]
         kept, measured, _ = measure_shortlist(named, poses, level.field, feature)
         places = [self._placement(prepared, c, self._matrix(prepared, c), 0.0) for c in kept]

@@ -2,7 +2,8 @@
 
 import os
 
-# Small tensors on one core: more threads only get in each other's way.
+# Several tests run side by side, and the tensors are small: more threads than this get in each
+# other's way.  OMP_NUM_THREADS=2 pytest ... runs with two, servers and other processes as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import contextlib
@@ -34,8 +35,8 @@ def write_plain_weights(path: Path) -> Path:
     """Weights of an untrained model whose heat is a plain readout of the pixel correlation."""
     import torch
 
-    from heatmap_locator.model import HeatmapLocator, ModelConfig
-    from heatmap_locator.weights import save_model
+    from heatmap_locator.model.files import save_model
+    from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
     torch.manual_seed(0)
     model = HeatmapLocator(ModelConfig(features=8, head_decoder=(8, 8, 8)))

@@ -210,7 +210,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.kill and args.requests:
         parser.error("--kill goes by --seconds, not --requests")
-    from heatmap_locator.weights import shipped_weights
+    from heatmap_locator.model.files import shipped_weights
 
     rows: list[dict[str, Any]] = []
     errors: list[str] = []

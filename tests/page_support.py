@@ -1,6 +1,6 @@
 """What tests of the page share: Debian's Chromium, a real server, and what a hand does.
 
-Screenshots go to the folder that HEATMAP_PAGE_SHOTS names, else to pytest's temporary one.
+Screenshots go to the folder that PAGE_SHOTS names, else to pytest's temporary one.
 """
 
 import base64
@@ -18,9 +18,12 @@ from service_support import EXAMPLES, Server, add_small, encoded, small_piece
 
 import heatmap_locator
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install --editable '.[dev]'"
+)
 axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+    "axe_playwright_python.sync_playwright",
+    reason="needs axe-playwright-python: pip install --editable '.[dev]'",
 )
 expect = playwright.expect
 expect.set_options(timeout=30_000)  # of what takes a moment where nothing else is busy
@@ -48,7 +51,7 @@ LONG = 120_000
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
-        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+        pytest.skip("needs chromium: apt-get install chromium on Debian and its like")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -71,7 +74,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) 
 
 @pytest.fixture(scope="module")
 def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = Path(os.environ.get("HEATMAP_PAGE_SHOTS") or tmp_path_factory.mktemp("shots"))
+    folder = Path(os.environ.get("PAGE_SHOTS") or tmp_path_factory.mktemp("shots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -1,5 +1,6 @@
 """What tests of the service share: small images, waiting, and a server in a process of its own."""
 
+import contextlib
 import io
 import os
 import signal
@@ -92,24 +93,52 @@ def assert_problem(answer: Any, status: int, said: str = "") -> dict[str, Any]:
     return body
 
 
-def resident(process: int) -> float:
-    """Megabytes of memory of a process and its children."""
+def family(process: int) -> list[int]:
+    """A process and the children that it has now, where there is /proc."""
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         lists = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    children = sum(resident(int(child)) for text in lists for child in text.split())
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6 + children
+        return []
+    children = [family(int(child)) for text in lists for child in text.split()]
+    return [process, *(each for members in children for each in members)]
+
+
+def resident(process: int) -> float:
+    """Megabytes of memory of a process and its children."""
+    pages = 0
+    for member in family(process):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            pages += int(Path(f"/proc/{member}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def worked() -> float:
+    """Seconds that the processors have worked for this process and its children.
+
+    For what must not take long on any machine, however busy it is with other things.
+    """
+    ticks = 0
+    for child in family(os.getpid())[1:]:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            after_name = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(after_name[11]) + int(after_name[12])
+    ended = os.times()
+    own = time.process_time() + ended.children_user + ended.children_system
+    return own + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 class Server:
     """``heatmap-serve`` in a process of its own, for what needs real sockets and signals."""
 
     def __init__(self, data: Path, weights: Path, **settings: Any) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.data, self.log = data, data.parent / f"{data.name}.log"
         self.command = [sys.executable, "-m", "heatmap_locator.service.cli"]
         options = {"port": self.port, "data": data, "weights": weights, "device": "cpu", **settings}
@@ -119,14 +148,12 @@ class Server:
 
     def start(self) -> None:
         """Starts it and waits until it is ready."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         # A file: a pipe that nobody reads would stop a server that logs much.
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 self.command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
                 cwd=self.data.parent,
             )
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)

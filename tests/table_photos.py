@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from heatmap_train.procedural import KINDS, draw_picture
+from heatmap_train.draw.procedural import KINDS, draw_picture
 
 Array = np.ndarray
 PLAN = 1400  # pixels of the table's own texture, which repeats beyond
@@ -309,8 +309,8 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, help="a folder; without it pictures are drawn")
     parser.add_argument("--save", type=Path, help="where photos that went wrong are drawn")
     args = parser.parse_args()
-    from heatmap_locator.corners import find_corners
-    from heatmap_locator.images import read_picture
+    from heatmap_locator.picture.corners import find_corners
+    from heatmap_locator.picture.read import read_picture
 
     files = sorted(args.pictures.iterdir()) if args.pictures else []
     errors: dict[str, list[float]] = {table: [] for table in TABLES}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_locator.agreement import agreement
-from heatmap_locator.ranker import CLOSEST, FEATURES, Ranker, evidence
+from heatmap_locator.model.ranker import CLOSEST, FEATURES, Ranker, evidence
+from heatmap_locator.search.agreement import agreement
 
 COLOUR, DETAIL, LOCAL = range(3)
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import MOBILENET, MobileNetV3, ResNet, backbone
-from heatmap_locator.encoder import Encoder
-from heatmap_locator.head import CHANNELS, CONTEXT, CenterHead
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.outline_net import OutlineConfig, OutlineNet
-from heatmap_locator.unet import UNet, unet
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.backbones import MOBILENET, MobileNetV3, ResNet, backbone
+from heatmap_locator.model.encoder import Encoder
+from heatmap_locator.model.files import load_model
+from heatmap_locator.model.head import CHANNELS, CONTEXT, CenterHead
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.unet import UNet, unet
+from heatmap_locator.outline.network import OutlineConfig, OutlineNet
 
 needs_smp = pytest.mark.skipif(
     importlib.util.find_spec("segmentation_models_pytorch") is None,
@@ -59,7 +59,7 @@ def compare(theirs: nn.Module, ours: nn.Module, image: Tensor) -> None:
 def test_the_encoder_is_the_one_of_smp(name: str) -> None:
     import segmentation_models_pytorch as smp
 
-    from heatmap_locator.zoo import replace_batch_norm
+    from heatmap_locator.model.zoo import replace_batch_norm
 
     theirs = smp.encoders.get_encoder(name, in_channels=6, depth=2, weights=None)
     for stage in ("layer2", "layer3", "layer4"):
@@ -74,7 +74,7 @@ def test_the_encoder_is_the_one_of_smp(name: str) -> None:
 def test_the_head_s_unet_is_the_one_of_smp() -> None:
     import segmentation_models_pytorch as smp
 
-    from heatmap_locator.zoo import replace_batch_norm
+    from heatmap_locator.model.zoo import replace_batch_norm
 
     theirs = smp.Unet(
         encoder_name=MOBILENET,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.bank import CANVAS, OVERSAMPLE, bank_angles, erode, rotate_piece
 from heatmap_locator.geometry import clockwise, similarity, to_cv2
+from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode, rotate_piece
 
 SIDE = 100
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heatmap_locator.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins
+from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins
 
 
 def _sigmoid(x: float) -> float:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_train.capture import capture_pictures, capture_pieces
-from heatmap_train.data import capture
-from heatmap_train.scenes import PHOTO, Scenes, SceneSettings, collate, make_scene
+from heatmap_train.draw.capture import capture_pictures, capture_pieces
+from heatmap_train.draw.scenes import PHOTO, Scenes, SceneSettings, collate, make_scene
+from heatmap_train.shared.batches import capture
 
 SETTINGS = SceneSettings(size=96, pieces=2, exact_share=0.0)
 

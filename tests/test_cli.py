@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from heatmap_locator import __version__
-from heatmap_locator.cli import main
+from heatmap_locator.command.cli import main
 from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.grid import Grid
-from heatmap_locator.images import read_picture, read_piece
+from heatmap_locator.picture.read import read_picture, read_piece
 from heatmap_locator.placement import Placement
 
 _PLACE = Placement(
@@ -257,7 +257,7 @@ def test_overlay_that_cannot_be_written(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("heatmap_locator.report.os.replace", full)
+    monkeypatch.setattr("heatmap_locator.command.report.os.replace", full)
     assert main(["a.png", "puzzle.png", "--overlay", "out.png"]) == 2
     err = capsys.readouterr().err
     assert "out.png" in err
@@ -404,7 +404,7 @@ def test_out_of_memory_is_one_line(
 )
 def test_heavy_imports_wait(argv: list[str], status: int, forbidden: set[str], files: Path) -> None:
     script = (
-        "import sys; from heatmap_locator.cli import main; status = main(sys.argv[1:]);"
+        "import sys; from heatmap_locator.command.cli import main; status = main(sys.argv[1:]);"
         "heavy = ('torch', 'cv2', 'numpy', 'PIL');"
         "print('LOADED', status, *[m for m in heavy if m in sys.modules])"
     )
@@ -432,7 +432,7 @@ def test_reader_that_goes_away(files: Path) -> None:
     script = (
         "import sys, types, tests_fake as f; m = types.ModuleType('heatmap_locator.locator');"
         "m.Locator = f._FakeLocator; sys.modules['heatmap_locator.locator'] = m;"
-        "from heatmap_locator.cli import main;"
+        "from heatmap_locator.command.cli import main;"
         "sys.exit(main(['a.png'] * 40 + ['puzzle.png', '--top', '100']))"
     )
     Path("tests_fake.py").write_text(Path(__file__).read_text())

@@ -9,15 +9,15 @@ import pytest
 from conftest import draw_texture
 from table_photos import TABLES, empty_table, kinds, photograph
 
-from heatmap_locator.corners import (
+from heatmap_locator.errors import InputError
+from heatmap_locator.picture.corners import (
     aspect_ratio,
     check_corners,
     find_corners,
     parse_corners,
     square_up,
 )
-from heatmap_locator.errors import InputError
-from heatmap_locator.images import read_picture
+from heatmap_locator.picture.read import read_picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZE = (1000, 750)
@@ -111,6 +111,7 @@ def test_a_noisy_brown_table(grain: float) -> None:
     assert error(found, seen.corners) < 0.01
 
 
+@pytest.mark.slow
 def test_tables_of_many_kinds() -> None:
     """A sample of what ``table_photos.py`` measures at length."""
     rng = np.random.default_rng(4)
@@ -124,6 +125,7 @@ def test_tables_of_many_kinds() -> None:
     assert wrong <= 2, (right, wrong)
 
 
+@pytest.mark.slow
 def test_tables_without_a_picture() -> None:
     rng = np.random.default_rng(5)
     photos = [empty_table(rng, table).photo for table in TABLES]

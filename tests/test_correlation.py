@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.correlation import (
+from heatmap_locator.model import correlation
+from heatmap_locator.model.correlation import (
     correlate,
     masked_ncc,
     masked_ncc_around,
@@ -172,16 +173,22 @@ def by_every_place(field: torch.Tensor, templates: torch.Tensor, masks: torch.Te
     return result
 
 
-def test_around_places_every_template_is_its_own() -> None:
+@pytest.mark.parametrize("together", [1, 2**23])
+def test_around_places_every_template_is_its_own(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlation, "AROUND_BYTES", together)
     generator = torch.Generator().manual_seed(4)
     field = torch.randn(2, 15, 17, generator=generator)
-    templates = torch.randn(3, 2, 2, 5, 5, generator=generator)
-    masks = torch.rand(3, 2, 1, 5, 5, generator=generator)
+    templates = torch.randn(4, 2, 2, 5, 5, generator=generator)
+    masks = torch.rand(4, 2, 1, 5, 5, generator=generator)
     corners = torch.tensor([[3, 4], [-2, 9], [8, -1]])
-    found = masked_ncc_around(field, templates, masks, NOISE, corners, 3)
-    assert found.shape == (3, 2, 3, 3)
+    which = torch.tensor([[0, 1], [3, 0], [2, 2]])
+    found = masked_ncc_around(field, templates, masks, NOISE, corners, 3, which)
+    assert found.shape == (3, 4, 3, 3)
     for m, (row, col) in enumerate(corners.tolist()):
-        wanted = by_every_place(field, templates[m], masks[m])
+        own, covers = (t[which[m]].flatten(0, 1) for t in (templates, masks))
+        wanted = by_every_place(field, own, covers)
         np.testing.assert_allclose(
             found[m], wanted[:, row + 5 : row + 8, col + 5 : col + 8], atol=1e-5
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heatmap_train.cutter import Cut, cut_grid, rasterize
+from heatmap_train.draw.cutter import Cut, cut_grid, rasterize
 
 GRIDS = [(4, 5, 150.0, 120.0), (3, 3, 97.0, 131.0), (2, 6, 180.0, 90.0), (1, 1, 40.0, 30.0)]
 

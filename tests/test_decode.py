@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.decode import Candidate, decode, find_peaks, heatmap, suppress
 from heatmap_locator.geometry import STRIDE, angle_difference
-from heatmap_locator.head import HeadMaps
-from heatmap_train.losses import splat_centers
+from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.search.decode import Candidate, decode, find_peaks, heatmap, suppress
+from heatmap_train.locator.losses import splat_centers
 
 ROTATIONS, GAIN = 36, 9.0
 SIZE = (14, 17)

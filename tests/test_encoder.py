@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 import torch
 
-from heatmap_locator.encoder import Encoder, local_contrast
+from heatmap_locator.model.encoder import Encoder, local_contrast
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +87,14 @@ def test_building_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    from heatmap_locator.model import HeatmapLocator, ModelConfig
+    from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
     model = HeatmapLocator(ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4)))
     assert sum(p.numel() for p in model.parameters()) > 0
 
 
 def test_no_batch_statistics_anywhere() -> None:
-    from heatmap_locator.model import HeatmapLocator, ModelConfig
+    from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
     model = HeatmapLocator(ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4)))
     kinds = {type(m).__name__ for m in model.modules()}

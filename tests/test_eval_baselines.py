@@ -4,13 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from heatmap_eval.methods import Method, hull
-from heatmap_eval.ncc import Ncc
-from heatmap_eval.sift import Sift, SiftThenNcc
+from heatmap_eval.methods.ncc import Ncc
+from heatmap_eval.methods.places import hull
+from heatmap_eval.methods.protocol import Method
+from heatmap_eval.methods.sift import Sift, SiftThenNcc
 from heatmap_locator.geometry import angle_difference, box_iou, similarity, to_cv2
 from heatmap_locator.grid import Grid
-from heatmap_locator.template import match_template
-from heatmap_train.procedural import draw_picture
+from heatmap_locator.search.template import match_template
+from heatmap_train.draw.procedural import draw_picture
 
 GRID = Grid(4, 6)
 
@@ -96,9 +97,12 @@ def test_piece_at_an_angle_and_another_size(picture: np.ndarray, method: Method)
 def test_sift_knows_when_it_does_not_know(picture: np.ndarray) -> None:
     flat = np.full((100, 100, 4), 255, np.uint8)
     assert Sift().prepare(picture, GRID).locate(flat, 1) == []
-    assert Sift().prepare(np.full((400, 600, 3), 9, np.uint8), GRID).locate(
-        _exact(picture, 0, 0, 0), 1
-    ) == []  # fmt: skip
+    assert (
+        Sift()
+        .prepare(np.full((400, 600, 3), 9, np.uint8), GRID)
+        .locate(_exact(picture, 0, 0, 0), 1)
+        == []
+    )
 
 
 def test_hull() -> None:

@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.calibration import answers, assess, choose, fit, probabilities
+from heatmap_eval.answers.calibration import answers, assess, choose, fit, probabilities
+from heatmap_eval.answers.metrics import Answer, Record
+from heatmap_eval.answers.reliability import (
+    calibration_error,
+    coverage_at,
+    precision_at,
+    reliability,
+)
 from heatmap_eval.cli import main
-from heatmap_eval.metrics import Answer, Record
-from heatmap_eval.reliability import calibration_error, coverage_at, precision_at, reliability
-from heatmap_locator.calibration import MOST_MARGIN, Calibration
-from heatmap_locator.weights import load_model
-from heatmap_train.pictures import in_validation
-from heatmap_train.procedural import draw_picture
+from heatmap_locator.model.calibration import MOST_MARGIN, Calibration
+from heatmap_locator.model.files import load_model
+from heatmap_train.draw.pictures import in_validation
+from heatmap_train.draw.procedural import draw_picture
 
 
 def test_reliability_by_hand() -> None:
@@ -86,9 +91,19 @@ def _record(logits: list[float], right: bool, picture: str) -> Record:
     box = (0.0, 0.0, 10.0, 10.0) if right else (50.0, 50.0, 60.0, 60.0)
     found = tuple(Answer(box, 0.0, 1 / (1 + math.exp(-x))) for x in logits)
     return Record(
-        "ours", "p", "set", picture, 100, None, (0.0, 0.0, 10.0, 10.0), 0.0, (10.0, 10.0),
-        (100.0, 100.0), found, 1.0,
-    )  # fmt: skip
+        "ours",
+        "p",
+        "set",
+        picture,
+        100,
+        None,
+        (0.0, 0.0, 10.0, 10.0),
+        0.0,
+        (10.0, 10.0),
+        (100.0, 100.0),
+        found,
+        1.0,
+    )
 
 
 def test_features_come_from_the_scores() -> None:
@@ -117,6 +132,7 @@ def test_the_larger_model_has_to_earn_it(by_margin: bool, name: str) -> None:
     assert choose(rows).name == name
 
 
+@pytest.mark.slow
 def test_calibrate_writes_weights_that_hold_it(
     plain_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,7 @@
 """The command, from its arguments to its files."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.cli import main
+from heatmap_eval.cli import COMMANDS, main
 from heatmap_eval.options import METHODS
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.weights import save_model
-from heatmap_train.procedural import draw_picture
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.options import Parser
+from heatmap_train.draw.procedural import draw_picture
 
 OUTPUT_ROWS = "method  group"
 
@@ -126,3 +128,20 @@ def test_validation_photos_and_exact_without_pictures(
         assert main([*arguments, "--weights", str(weights), "--json"]) == 0
         (row,) = json.loads(capsys.readouterr().out)["results"]
         assert (row["method"], row["group"], row["n"]) == ("ours", "all", 1)
+
+
+def options_of(name: str, prog: str) -> set[str]:
+    """The flags that a command adds to a parser of any name."""
+    parser = Parser(prog=prog)
+    COMMANDS[name][0].add_arguments(parser)
+    return set(re.findall(r"--[\w-]+", parser.format_usage()))
+
+
+@pytest.mark.parametrize("prog", ["x", "x real", "x exact"])
+def test_a_protocol_asks_the_same_whatever_the_program_is_called(prog: str) -> None:
+    exact, captured, real = (options_of(name, prog) for name in ("exact", "captured", "real"))
+    assert exact == options_of("tiny", prog)
+    assert captured == options_of("validation", prog)
+    assert captured - exact == {"--pieces", "--photos"}
+    assert real - captured == {"--dataset"}
+    assert captured - real == {"--pictures", "--per-picture", "--seed", "--pieces"}

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from heatmap_eval import collapse, collapse_score
-from heatmap_eval.box_gradients import gradient_norms
 from heatmap_eval.cli import main
-from heatmap_eval.collapse_score import located_boxes, spread
-from heatmap_locator.model import HeatmapLocator
-from heatmap_locator.weights import load_model
-from heatmap_train.config import load_recipe, recipe_names
-from heatmap_train.data import SceneBatches
-from heatmap_train.pictures import PictureSource
-from heatmap_train.regression import paired_iou, true_boxes
+from heatmap_eval.collapse import score as collapse_score
+from heatmap_eval.collapse.gradients import gradient_norms
+from heatmap_eval.collapse.score import located_boxes, spread
+from heatmap_eval.commands import collapse
+from heatmap_locator.model.files import load_model
+from heatmap_locator.model.network import HeatmapLocator
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.recipes import load_recipe, recipe_names
+from heatmap_train.regressor.module import paired_iou, true_boxes
+from heatmap_train.shared.batches import SceneBatches
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -124,6 +125,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_files(done: Path) -> None:
     result = json.loads((done / "results.json").read_text())
     assert [row["member"] for row in result["members"]] == ["ours", "l1_no_sigmoid"]
@@ -142,6 +144,7 @@ def test_the_command_writes_its_files(done: Path) -> None:
     assert not list(done.glob("*/*.ckpt"))
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_trained_again(
     done: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,6 +161,7 @@ def test_what_is_finished_is_not_trained_again(
     assert (done / "results.json").read_text() == before
 
 
+@pytest.mark.slow
 def test_a_member_cut_short_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: Path
 ) -> None:
@@ -198,6 +202,7 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (done / "results.json").read_text()
     assert main([*arguments(done), "--seed", "1"]) == 2

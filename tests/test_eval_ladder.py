@@ -8,28 +8,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import heatmap_eval.rungs
+import heatmap_eval.protocols.rungs
+from heatmap_eval.answers.metrics import Answer, Record
 from heatmap_eval.cli import main
-from heatmap_eval.contact_sheet import upright, worst_misses
-from heatmap_eval.metrics import Answer, Record
-from heatmap_eval.page import command_line
-from heatmap_eval.rungs import FULL, QUICK, Plan, Size
-from heatmap_train.procedural import draw_picture
+from heatmap_eval.protocols.rungs import FULL, QUICK, Plan, Size
+from heatmap_eval.report.contact_sheet import upright, worst_misses
+from heatmap_eval.report.page import command_line
+from heatmap_train.draw.procedural import draw_picture
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """corpus/bench with a picture, real/mine with two pieces; and a quick plan quicker yet."""
     plan = Plan(Size(1, 1), Size(1, 2), {6: Size(1, 1), 12: Size(2, 2)}, 2)
-    monkeypatch.setattr(heatmap_eval.rungs, "QUICK", plan)
+    monkeypatch.setattr(heatmap_eval.protocols.rungs, "QUICK", plan)
     bench, mine = tmp_path / "corpus" / "bench", tmp_path / "real" / "mine"
     bench.mkdir(parents=True)
     mine.mkdir(parents=True)
     picture = draw_picture(180, 120, np.random.default_rng(0))
     Image.fromarray(picture).save(bench / "one.png")
     Image.fromarray(picture).save(mine / "box.png")
-    rows: list[list[object]] = [["cutout", "photo", "puzzle", "x1", "y1", "x2", "y2",
-        "rotation", "rows", "cols"]]  # fmt: skip
+    rows: list[list[object]] = [
+        ["cutout", "photo", "puzzle", "x1", "y1", "x2", "y2", "rotation", "rows", "cols"]
+    ]
     for n in range(2):
         crop = picture[60:120, 60 * n : 60 * n + 60]
         cut = np.zeros((80, 80, 4), np.uint8)
@@ -44,6 +45,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 RUNGS = "tiny,captured,captured-photos,real,real-photos"
 
 
+@pytest.mark.slow
 def test_ladder_end_to_end_and_on(
     data: Path, plain_weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,8 +121,9 @@ def test_plans_hold_every_count_and_the_quick_one_less() -> None:
 def _record(score: float, right: bool, piece: str) -> Record:
     box = (0.0, 0.0, 10.0, 10.0)
     answer = Answer(box if right else (50.0, 50.0, 60.0, 60.0), 0.0, score)
-    return Record("ours", piece, "set", "p", 100, None, box, 0.0, (10.0, 10.0), (100.0, 100.0),
-        (answer,), 1.0)  # fmt: skip
+    return Record(
+        "ours", piece, "set", "p", 100, None, box, 0.0, (10.0, 10.0), (100.0, 100.0), (answer,), 1.0
+    )
 
 
 def test_worst_misses_are_the_surest_wrong_ones() -> None:

@@ -8,20 +8,21 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_eval.matches import place_by_matches
-from heatmap_eval.memory import PeakMemory
-from heatmap_eval.methods import borrowed, make_methods
-from heatmap_eval.ncc import FLAT, Correlator
-from heatmap_eval.records import Predictions
-from heatmap_eval.runner import run
-from heatmap_eval.shared import Shared
-from heatmap_eval.sift import SiftThenNcc
-from heatmap_eval.tasks import PictureTask, PieceTask
+from heatmap_eval.answers.memory import PeakMemory
+from heatmap_eval.answers.records import Predictions
+from heatmap_eval.answers.runner import run
+from heatmap_eval.methods.matches import place_by_matches
+from heatmap_eval.methods.ncc import FLAT, Correlator
+from heatmap_eval.methods.protocol import borrowed
+from heatmap_eval.methods.registry import make_methods
+from heatmap_eval.methods.shared import Shared
+from heatmap_eval.methods.sift import SiftThenNcc
+from heatmap_eval.protocols.tasks import PictureTask, PieceTask
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import angle_difference, box_iou, clockwise
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
-from heatmap_locator.template import match_template
+from heatmap_locator.search.template import match_template
 
 
 def test_correlation_by_fourier_transforms_is_opencvs() -> None:
@@ -125,7 +126,7 @@ def test_peak_memory_sees_what_is_freed_again() -> None:
         time.sleep(0.1)
         del block
     if memory.megabytes is None:
-        pytest.skip("no /proc on this system")
+        pytest.skip("looks at memory in /proc: on Linux")
     assert 60 <= memory.megabytes < 200
     with PeakMemory() as nothing:
         pass

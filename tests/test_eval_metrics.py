@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heatmap_eval import metrics
-from heatmap_eval.metrics import Answer, Record, summarize
-from heatmap_eval.records import NAME, Predictions
-from heatmap_eval.report import summaries, table
+from heatmap_eval.answers import metrics
+from heatmap_eval.answers.metrics import Answer, Record, summarize
+from heatmap_eval.answers.records import NAME, Predictions
+from heatmap_eval.report.table import summaries, table
 from heatmap_locator.errors import InputError
 
 
@@ -26,9 +26,19 @@ def _record(
     """A piece in a 200 x 100 picture with cells of 20 x 10 pixels."""
     found = tuple(Answer(b, r, 0.5) for b, r in answers)
     return Record(
-        "ours", piece, "set", picture, 100, texture, box, rotation, (20.0, 10.0), (200.0, 100.0),
-        found, seconds,
-    )  # fmt: skip
+        "ours",
+        piece,
+        "set",
+        picture,
+        100,
+        texture,
+        box,
+        rotation,
+        (20.0, 10.0),
+        (200.0, 100.0),
+        found,
+        seconds,
+    )
 
 
 def _moved(dx: float, dy: float, rotation: float = 10.0) -> Record:
@@ -145,9 +155,14 @@ def test_groups_and_table() -> None:
     rows = summaries(records)
     named = {row["group"]: row["n"] for row in rows}
     assert named == {
-        "all": 4, "dataset a": 2, "dataset b": 2,  # and by count the same pieces again
-        "texture low": 2, "texture medium": 1, "texture high": 1, "textured": 2,
-    }  # fmt: skip
+        "all": 4,
+        "dataset a": 2,
+        "dataset b": 2,  # and by count the same pieces again
+        "texture low": 2,
+        "texture medium": 1,
+        "texture high": 1,
+        "textured": 2,
+    }
     assert list(named)[3:6] == ["texture low", "texture medium", "texture high"]
     lines = table(rows).splitlines()
     assert len(lines) == 8

@@ -12,9 +12,9 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_eval.cli import main
-from heatmap_eval.outlines import judge, lay_on_photo, summary
-from heatmap_locator.shape import disc
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_eval.protocols.outlines import judge, lay_on_photo, summary
+from heatmap_locator.outline.shape import disc
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 
 def _piece(side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +72,18 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     Image.fromarray(photo).save(tmp_path / "photo.png")
     Image.fromarray(rgba).save(tmp_path / "cutout.png")
     Image.fromarray(photo).save(tmp_path / "puzzle.png")
-    row = {"cutout": "cutout.png", "photo": "photo.png", "puzzle": "puzzle.png", "x1": 0, "y1": 0,
-        "x2": 9, "y2": 9, "rotation": 0, "rows": 3, "cols": 3}  # fmt: skip
+    row = {
+        "cutout": "cutout.png",
+        "photo": "photo.png",
+        "puzzle": "puzzle.png",
+        "x1": 0,
+        "y1": 0,
+        "x2": 9,
+        "y2": 9,
+        "rotation": 0,
+        "rows": 3,
+        "cols": 3,
+    }
     with (tmp_path / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, row)
         writer.writeheader()

@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.methods import outline_of
-from heatmap_eval.metrics import Answer
-from heatmap_eval.real import real_tasks
-from heatmap_eval.records import Predictions
-from heatmap_eval.report import summaries
-from heatmap_eval.runner import run
-from heatmap_eval.synthesis import (
+from heatmap_eval.answers.metrics import Answer
+from heatmap_eval.answers.records import Predictions
+from heatmap_eval.answers.runner import run
+from heatmap_eval.methods.places import outline_of
+from heatmap_eval.protocols.real import real_tasks
+from heatmap_eval.protocols.synthesis import (
     captured_tasks,
     exact_tasks,
     texture_spread,
     tiny_tasks,
 )
-from heatmap_eval.tasks import PictureTask, limited
+from heatmap_eval.protocols.tasks import PictureTask, limited
+from heatmap_eval.report.table import summaries
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
-from heatmap_locator.template import match_template
-from heatmap_train.prints import render_print
-from heatmap_train.procedural import draw_picture
+from heatmap_locator.search.template import match_template
+from heatmap_train.draw.prints import render_print
+from heatmap_train.draw.procedural import draw_picture
 
 
 @pytest.fixture(scope="module")

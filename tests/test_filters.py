@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from heatmap_locator.filters import SMALL, blur, gaussian_kernel, maximum_filter
+from heatmap_locator.model.filters import SMALL, blur, gaussian_kernel, maximum_filter
 
 
 @pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (2, 2), (4, 3)])

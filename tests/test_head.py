@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from heatmap_locator.head import CHANNELS, SLOPE_GAIN, CenterHead
+from heatmap_locator.model.head import CHANNELS, SLOPE_GAIN, CenterHead
 
 ROTATIONS = 16
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_locator import images
 from heatmap_locator.errors import InputError
-from heatmap_locator.images import check_image, read_picture, read_piece
+from heatmap_locator.picture import read as images
+from heatmap_locator.picture.read import check_image, read_picture, read_piece
 
 
 @pytest.fixture

@@ -1,47 +1,10 @@
-"""Where a piece's body lies, and what the cut says of places."""
-
-import math
+"""What the cut says of places."""
 
 import numpy as np
 import pytest
 
-from heatmap_locator.geometry import similarity
 from heatmap_locator.grid import Grid
-from heatmap_locator.lattice import cell_evidence, find_body, turn_evidence
-from heatmap_train.cutter import cut_grid, rasterize
-
-CELL_SIDE = 90.0
-
-
-@pytest.mark.parametrize("rotation", [0.0, 31.0, 90.0, 207.0])
-def test_bodies_of_cut_pieces_lie_in_their_cells_and_square(rotation: float) -> None:
-    rng = np.random.default_rng(int(rotation))
-    cut = cut_grid(5, 5, 5 * CELL_SIDE, 5 * CELL_SIDE, rng)
-    off, turn = [], []
-    for index in range(25):
-        row, col = divmod(index, 5)
-        photo = similarity(cut.cell_center(row, col), (110.0, 110.0), rotation, 1.0)
-        body = find_body(rasterize(cut.outline(row, col), (220, 220), photo))
-        off.append(math.dist(body.middle, (110.0, 110.0)) / CELL_SIDE)
-        turn.append(abs((body.direction - rotation + 45) % 90 - 45))
-    assert np.median(off) < 0.03
-    assert max(off) < 0.1
-    assert np.median(turn) < 1.5
-
-
-def test_a_rectangle_s_body_is_itself() -> None:
-    mask = np.zeros((60, 90), np.float32)
-    mask[10:40, 20:70] = 1
-    body = find_body(mask)
-    assert body.middle == pytest.approx((45.0, 25.0), abs=0.3)
-    assert min(body.direction, 90 - body.direction) < 0.5
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (1, 40)])
-def test_specks_have_a_body_too(shape: tuple[int, int]) -> None:
-    body = find_body(np.ones(shape, np.float32))
-    assert body.middle == pytest.approx((shape[1] / 2, shape[0] / 2), abs=1.0)
-    assert 0 <= body.direction < 90
+from heatmap_locator.search.lattice import cell_evidence, turn_evidence
 
 
 def test_the_middle_of_every_cell_is_likely_and_its_corner_is_not() -> None:

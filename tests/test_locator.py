@@ -15,9 +15,9 @@ from conftest import draw_texture
 from PIL import Image
 
 from heatmap_locator import InputError, Locator, Placement, Puzzle
-from heatmap_locator.calibration import Calibration
 from heatmap_locator.geometry import angle_difference, box_iou, clockwise, transform
 from heatmap_locator.grid import Grid
+from heatmap_locator.model.calibration import Calibration
 
 ROWS, COLS, CELL = 3, 4, 40
 WIDTH, HEIGHT = COLS * CELL, ROWS * CELL
@@ -283,8 +283,8 @@ def test_of_two_outlines_the_one_that_fits_the_picture_is_taken(
     framed: bool, puzzle: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether a photo is all piece, where the network is not sure, the picture tells."""
-    from heatmap_locator import piece
-    from heatmap_locator.outline import Outline
+    from heatmap_locator.outline.find import Outline
+    from heatmap_locator.search import piece
 
     photo = cell(picture, 1, 2).copy()
     if framed:
@@ -299,8 +299,8 @@ def test_of_two_outlines_the_one_that_fits_the_picture_is_taken(
 
 
 def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.ndarray) -> None:
-    from heatmap_locator.bank import bank_angles, rotate_piece
-    from heatmap_locator.piece import prepare_piece
+    from heatmap_locator.model.bank import bank_angles, rotate_piece
+    from heatmap_locator.search.piece import prepare_piece
 
     piece = prepare_piece(cell(picture, 1, 1).copy())
     model = locator.model

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from heatmap_locator.geometry import STRIDE
-from heatmap_locator.head import HeadMaps
-from heatmap_train.losses import (
+from heatmap_locator.model.head import HeadMaps
+from heatmap_train.locator.losses import (
     center_losses,
     focal_loss,
     splat_centers,

@@ -12,8 +12,8 @@ from PIL import Image
 
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import bounds, similarity, to_cv2, transform
-from heatmap_locator.images import read_picture
-from heatmap_locator.many import FoundPiece, cut_pieces
+from heatmap_locator.outline.many import FoundPiece, cut_pieces
+from heatmap_locator.picture.read import read_picture
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 ROWS, COLS = 12, 16
@@ -43,7 +43,7 @@ def lay(
         side: of a cell, in pixels of the photo.
     """
     pytest.importorskip("torch")
-    from heatmap_train.cutter import cut_grid, rasterize
+    from heatmap_train.draw.cutter import cut_grid, rasterize
 
     picture = read_picture(EXAMPLES / "puzzle.jpg")
     height, width = picture.shape[:2]
@@ -224,9 +224,9 @@ def test_a_file_that_is_no_image(tmp_path: Path) -> None:
 
 def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """``heatmap-predict --many --assign`` with the shipped model: six pieces, true boxes known."""
-    from heatmap_locator.cli import main
+    from heatmap_locator.command.cli import main
     from heatmap_locator.geometry import box_iou
-    from heatmap_train.cutter import cut_grid
+    from heatmap_train.draw.cutter import cut_grid
 
     table = lay(SIX)
     Image.fromarray(table.photo).save(tmp_path / "table.png")

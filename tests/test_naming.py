@@ -9,10 +9,9 @@ import torch
 
 from heatmap_locator.geometry import CELL, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.head import HeadMaps
-from heatmap_locator.lattice import Body
-from heatmap_locator.naming import NAMED, NAMED_BY_PIXELS, bodies, name_places
-from heatmap_locator.piece import PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.search.piece import PreparedPiece, photo_to_working, prepare_piece
+from heatmap_locator.search.propose import NAMED, NAMED_BY_PIXELS, bodies, name_places
 
 ROTATIONS, SIDE = 36, 80
 SIZE = (4 * SIDE, 4 * SIDE)
@@ -63,7 +62,7 @@ def test_what_pixels_alone_see_is_named(piece: PreparedPiece) -> None:
 def test_an_angle_that_lies_square_is_taken_where_print_tells_nothing(
     piece: PreparedPiece,
 ) -> None:
-    turned = replace(piece, body=Body(piece.body.middle, 40.0))
+    turned = replace(piece, body=replace(piece.body, direction=40.0))
     pixel = torch.zeros(ROTATIONS, SIDE, SIDE)
     pixel[:, 50, 60] = 0.5
     pixel[2, 50, 60] = 0.51

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from drawn_pieces import draw_shape
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size, find_outline
+from heatmap_locator.outline.find import find_outline
 
 _BACKGROUNDS = {
     "black": (28, 28, 30),
@@ -16,31 +17,10 @@ _BACKGROUNDS = {
 }
 
 
-def _shape(side: int, angle: float, size: int, knobs: tuple[int, int, int, int]) -> np.ndarray:
-    """(size, size) uint8 0/1: a square cell, with a knob (1), a blank (-1) or neither per edge."""
-    scale = 8
-    mask = np.zeros((size * scale, size * scale), np.uint8)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-
-    def at(x: float, y: float) -> np.ndarray:
-        return np.rint((turn @ [x * side, y * side] + size / 2) * scale).astype(np.int32)
-
-    corners = np.array([at(x, y) for x, y in [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]])
-    cv2.fillPoly(mask, [corners], 1)
-    for (x, y), kind in zip([(0, -1), (1, 0), (0, 1), (-1, 0)], knobs, strict=True):
-        if kind:
-            off = 0.5 + 0.09 * kind
-            centre = at(x * off, y * off).tolist()
-            cv2.circle(mask, centre, round(0.13 * side * scale), int(kind > 0), -1)
-    return (
-        cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) > 0.5
-    ).astype(np.uint8)
-
-
 def _scene(background: tuple[int, int, int], shadow: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """A photo (260, 260, 3) uint8 of a blue and ochre piece, and its mask (260, 260) uint8."""
     rng = np.random.default_rng(5)
-    mask = _shape(120, 0.4, 260, (1, -1, 1, -1))
+    mask = draw_shape(120, 0.4, 260, (1, -1, 1, -1))
     photo = np.ones((260, 260, 3)) * background
     if shadow:
         dark = cv2.warpAffine(
@@ -109,7 +89,7 @@ def test_one_colour_is_all_piece(shape: tuple[int, int, int]) -> None:
 
 
 def test_alpha_wins_and_only_its_biggest_part_counts() -> None:
-    truth = _shape(120, 0.2, 260, (1, 1, -1, 0))
+    truth = draw_shape(120, 0.2, 260, (1, 1, -1, 0))
     alpha = truth * 255
     alpha[130, 130] = 0  # a pinhole
     alpha[5:12, 5:12] = 255  # a crumb
@@ -131,24 +111,10 @@ def test_transparent_alpha_is_refused() -> None:
         find_outline(np.zeros((20, 20, 3), np.uint8), np.zeros((20, 20), np.uint8), "ghost")
 
 
-@pytest.mark.parametrize("knobs", [(1, 1, 1, 1), (-1, -1, -1, -1), (1, -1, 1, -1), (0, 1, -1, 0)])
-def test_body_size(knobs: tuple[int, int, int, int]) -> None:
-    errors = []
-    for side, angle in [(40, 0.0), (90, 0.3), (90, 0.8), (150, 1.2)]:
-        mask = _shape(side, angle, 2 * side, knobs).astype(np.float32)
-        errors.append(np.log(body_size(mask) / side))
-    assert np.abs(errors).max() < 0.05
-
-
-def test_body_size_of_a_rectangle_and_of_nothing() -> None:
-    assert body_size(np.ones((30, 120), np.float32)) == pytest.approx(60.0)
-    assert body_size(np.zeros((30, 30), np.float32)) > 0.0
-
-
 def _cut_out(fill: int, dark: bool) -> tuple[np.ndarray, np.ndarray]:
     """A print, a third of it hardly lighter than black, cut out and laid on one flat colour."""
     rng = np.random.default_rng(3)
-    mask = _shape(80, 0.3, 140, (1, -1, -1, 1))
+    mask = draw_shape(80, 0.3, 140, (1, -1, -1, 1))
     printed = rng.integers(60, 200, (140, 140, 3))
     if dark:
         printed[:, :70] = rng.integers(3, 9, (140, 70, 3))

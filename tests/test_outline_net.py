@@ -9,8 +9,9 @@ import torch
 from conftest import draw_texture
 
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.outline import body_size, find_outline
-from heatmap_locator.outline_net import (
+from heatmap_locator.outline.body import body_size
+from heatmap_locator.outline.find import find_outline
+from heatmap_locator.outline.network import (
     OutlineConfig,
     OutlineNet,
     find_piece,
@@ -18,7 +19,7 @@ from heatmap_locator.outline_net import (
     save_outline_net,
     shipped_outline_net,
 )
-from heatmap_train.cutter import cut_grid, rasterize
+from heatmap_train.draw.cutter import cut_grid, rasterize
 
 _SMALL = OutlineConfig(size=64, channels=(8, 8, 8, 8), decoder=(8, 8, 8, 8, 8), fused=8)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from heatmap_locator.overlay import draw_overlay, warp_piece
+from heatmap_locator.overlay import draw_overlay
 from heatmap_locator.placement import Placement
+from heatmap_locator.warp import warp_piece
 
 
 def _placement(box: tuple[float, float, float, float], scale: float = 1.0) -> Placement:

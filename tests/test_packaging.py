@@ -16,7 +16,7 @@ COMMANDS = ("heatmap-predict", "heatmap-serve", "heatmap-train", "heatmap-eval")
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("build", "setuptools", "pip")),
-    reason="needs build, setuptools and pip",
+    reason="needs build, setuptools and pip: make test, or pip install pip '.[dev]'",
 )
 
 
@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
                 assert f"{package}/{path.relative_to(ROOT / folder).as_posix()}" in names
     for package in ("heatmap_locator", "heatmap_train", "heatmap_eval"):
         assert f"{package}/py.typed" in names
-    assert "heatmap_train/recipes/base.toml" in names
+    assert "heatmap_train/locator/recipes/base.toml" in names
 
 
 def test_the_wheel_ships_the_weights(wheel: Path) -> None:
@@ -113,7 +113,7 @@ def test_installed_modules_come_from_the_wheel(installed: Path, away: dict[str, 
 
 
 def test_installed_recipes_load(away: dict[str, object]) -> None:
-    code = "from heatmap_train.config import load_recipe; print(load_recipe('base').run.batch)"
+    code = "from heatmap_train.recipes import load_recipe; print(load_recipe('base').run.batch)"
     done = run("-c", code, **away)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 1
@@ -131,7 +131,7 @@ def test_the_page_is_in_the_wheel(wheel: Path) -> None:
 
 
 def test_help_does_not_import_torch(away: dict[str, object]) -> None:
-    code = "import sys\nfrom heatmap_locator.cli import main\nstatus = main(['--help'])\n"
+    code = "import sys\nfrom heatmap_locator.command.cli import main\nstatus = main(['--help'])\n"
     code += "print(status, 'torch' in sys.modules, 'cv2' in sys.modules)"
     done = run("-c", code, **away)
     assert done.stdout.splitlines()[-1] == "0 False False"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from heatmap_locator.precision import autocast, supports_bfloat16
+from heatmap_locator.model.precision import autocast, supports_bfloat16
 
-CODE = "from heatmap_locator.precision import supports_bfloat16 as s; print(s('cpu'))"
+CODE = "from heatmap_locator.model.precision import supports_bfloat16 as s; print(s('cpu'))"
 
 
 def asked(**environment: str) -> str:

@@ -9,7 +9,7 @@ from conftest import draw_texture
 
 from heatmap_locator import Locator, NoPieceError, Puzzle
 from heatmap_locator.geometry import box_iou
-from heatmap_locator.shape import is_piece_shaped
+from heatmap_locator.outline.shape import is_piece_shaped
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -70,7 +70,7 @@ def test_opaque_alpha_is_never_questioned(puzzle: Puzzle) -> None:
 
 @pytest.mark.parametrize("style", ["interlocking", "square"])
 def test_every_cut_piece_is_piece_shaped(style: str) -> None:
-    from heatmap_train.cutter import cut_grid, rasterize
+    from heatmap_train.draw.cutter import cut_grid, rasterize
 
     missed = 0
     for seed in range(4):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from heatmap_train.procedural import KINDS, draw_picture
+from heatmap_train.draw.procedural import KINDS, draw_picture
 
 SIZES = [(640, 480), (333, 257), (97, 211), (16, 16), (17, 200), (300, 16)]
 

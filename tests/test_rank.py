@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 from conftest import draw_texture
 
-from heatmap_locator.decode import Candidate
 from heatmap_locator.geometry import CELL, angle_difference
 from heatmap_locator.grid import Grid
-from heatmap_locator.model import PIXEL_STRIDE
-from heatmap_locator.naming import bodies
-from heatmap_locator.piece import PreparedPiece, prepare_piece
-from heatmap_locator.rank import KEPT, Field, compare, lay, measure, pose_piece, rank
-from heatmap_locator.ranker import FEATURES, Ranker
+from heatmap_locator.model.network import PIXEL_STRIDE
+from heatmap_locator.model.ranker import FEATURES, Ranker
+from heatmap_locator.search.compare import KEPT, Field, compare, lay, measure, pose_piece, rank
+from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.piece import PreparedPiece, prepare_piece
+from heatmap_locator.search.propose import bodies
 
 PLACE = (110.0, 90.0)
 

@@ -9,27 +9,34 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError, WeightsError
-from heatmap_locator.weights import load_model
-from heatmap_train.base import collapse_gauge
-from heatmap_train.box_losses import TERMS, BoxLossSettings, box_loss, corners
-from heatmap_train.config import (
-    RegressionRecipe,
-    load_recipe,
-    recipe_from_dict,
-    recipe_names,
-)
-from heatmap_train.data import CapturedBatches
+from heatmap_locator.model.files import load_model
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.scenes import Scenes
 from heatmap_train.loop import make_module, train
-from heatmap_train.pictures import PictureSource
-from heatmap_train.regression import RegressionModule, paired_iou, true_boxes
-from heatmap_train.regressor import Regressor, _correlate
-from heatmap_train.scenes import Scenes
+from heatmap_train.recipes import load_recipe, loop_recipe, recipe_names
+from heatmap_train.regressor.losses import TERMS, BoxLossSettings, box_loss, corners
+from heatmap_train.regressor.module import RegressionModule, paired_iou, true_boxes
+from heatmap_train.regressor.network import Regressor, _correlate
+from heatmap_train.regressor.recipe import RegressionRecipe
+from heatmap_train.shared.batches import CapturedBatches
+from heatmap_train.shared.module import collapse_gauge
 
 FAMILY = {
-    "giou", "ciou", "ciou_smoothl1", "ciou_ramped", "l1", "l1_no_sigmoid", "center_size",
-    "mse_center", "bias_mean", "variance_penalty", "fpn_correlation", "lr_1e-3", "lr_2e-3",
+    "giou",
+    "ciou",
+    "ciou_smoothl1",
+    "ciou_ramped",
+    "l1",
+    "l1_no_sigmoid",
+    "center_size",
+    "mse_center",
+    "bias_mean",
+    "variance_penalty",
+    "fpn_correlation",
+    "lr_1e-3",
+    "lr_2e-3",
     "lr_1e-2",
-}  # fmt: skip
+}
 
 # Side 0.2, beside each other: a gap of 0.2 between them, so no overlap.  The enclosing box is
 # 0.6 x 0.2 (area 0.12, of which 0.08 is covered), its squared diagonal 0.4, the squared distance
@@ -70,7 +77,7 @@ def loss(name: str, found: torch.Tensor, truth: torch.Tensor, step: int = 0) -> 
 def test_the_family_is_complete() -> None:
     assert set(recipe_names("regression")) == {f"regression/{name}" for name in FAMILY}
     for name in FAMILY:
-        assert recipe_from_dict(recipe(name).to_dict()) == recipe(name)
+        assert loop_recipe(recipe(name).to_dict()) == recipe(name)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +253,7 @@ def test_collapse_gauge_of_a_constant_and_of_an_oracle() -> None:
         ({"regressor": {}, "loss": {"l1": 1.0}, "run": {"head_every": 1}}, "'run.head_every'"),
         ({"loss": {"giou": 1.0}}, "'loss'"),
         ({"regressor": {}}, "at least one of giou"),
-        ({"regressor": {}, "loss": {"l1": -1.0}}, "at least one of giou"),
+        ({"regressor": {}, "loss": {"l1": -1.0}}, "loss.l1 must be at least 0, not -1.0"),
         ({"regressor": {}, "loss": {"l1": 1.0, "epoch": 0}}, "loss.epoch"),
         ({"regressor": {"architecture": "x"}, "loss": {"l1": 1.0}}, "pooled, correlation"),
         ({"regressor": {"piece_size": 48}, "loss": {"l1": 1.0}}, "multiple of 32"),
@@ -254,7 +261,7 @@ def test_collapse_gauge_of_a_constant_and_of_an_oracle() -> None:
 )
 def test_bad_recipes_are_one_line(values: dict[str, dict[str, object]], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        recipe_from_dict(values, "mine.toml")
+        loop_recipe(values, "mine.toml")
     assert message in str(caught.value)
     assert str(caught.value).startswith("mine.toml: ")
     assert "\n" not in str(caught.value)
@@ -262,17 +269,24 @@ def test_bad_recipes_are_one_line(values: dict[str, dict[str, object]], message:
 
 def test_a_table_keeps_the_defaults_of_the_family() -> None:
     """Naming one key of a table leaves the table's others as the family has them."""
-    own = recipe_from_dict({"regressor": {}, "loss": {"l1": 1.0}, "scenes": {"pieces": 3}})
+    own = loop_recipe({"regressor": {}, "loss": {"l1": 1.0}, "scenes": {"pieces": 3}})
     assert (own.scenes.size, own.scenes.pieces) == (256, 3)
 
 
+@pytest.mark.slow
 def test_the_loop_trains_resumes_and_exports_a_regressor(tmp_path: Path) -> None:
     def go(out: Path, **settings: object) -> None:
         torch.manual_seed(5)
         train(
-            small("variance_penalty"), pictures=None, out=out, workers=0, device="cpu",
-            precision="32-true", progress=False, **settings,
-        )  # type: ignore[arg-type]  # fmt: skip
+            small("variance_penalty"),
+            pictures=None,
+            out=out,
+            workers=0,
+            device="cpu",
+            precision="32-true",
+            progress=False,
+            **settings,
+        )  # type: ignore[arg-type]
 
     go(tmp_path / "whole")
     go(tmp_path / "parts", stop=1)

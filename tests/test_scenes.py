@@ -8,10 +8,10 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_locator.bank import OVERSAMPLE
 from heatmap_locator.geometry import CELL, angle_difference, bounds, clockwise
-from heatmap_train.cutter import rasterize
-from heatmap_train.scenes import (
+from heatmap_locator.model.bank import OVERSAMPLE
+from heatmap_train.draw.cutter import rasterize
+from heatmap_train.draw.scenes import (
     PHOTO,
     Scenes,
     SceneSettings,

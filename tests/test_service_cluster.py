@@ -16,6 +16,7 @@ from service_support import (
     ROWS,
     add_small,
     encoded,
+    free_port,
     send_photos,
     small_picture,
     small_piece,
@@ -27,8 +28,10 @@ from heatmap_locator.service.settings import Settings
 # Processes take long to start on a busy machine.
 os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "120")
 os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
-ray = pytest.importorskip("ray")
-serve = pytest.importorskip("ray.serve")
+NEEDS = "needs Ray: make test-all, or pip install --editable '.[cluster]'"
+ray = pytest.importorskip("ray", reason=NEEDS)
+serve = pytest.importorskip("ray.serve", reason=NEEDS)
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +39,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) -> It
     from heatmap_locator.service.cluster import Layout, build
 
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    port = free_port()
     with contextlib.suppress(TimeoutError):  # it goes on starting; serve.run waits again
-        serve.start(http_options={"host": "127.0.0.1", "port": 8123})
+        serve.start(http_options={"host": "127.0.0.1", "port": port})
     settings = Settings(
         data=tmp_path_factory.mktemp("cluster") / "data", weights=plain_weights, device="cpu"
     )
     serve.run(build(settings, Layout(replicas=2, fronts=2, cpus=0.2)), name="test")
-    with httpx.Client(base_url="http://127.0.0.1:8123", timeout=300) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
         end = time.monotonic() + 300
         while True:
             with contextlib.suppress(httpx.TransportError):

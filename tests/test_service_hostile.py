@@ -4,7 +4,6 @@ import io
 import json
 import struct
 import threading
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from service_support import (
     send_photos,
     small_picture,
     small_piece,
+    worked,
 )
 
 from heatmap_locator.errors import InputError
@@ -78,9 +78,9 @@ def test_images_that_cannot_be_used(
     client: TestClient, data: bytes, status: int, said: str
 ) -> None:
     client.post("/v1/puzzles", files={"picture": ("a.png", WHOLE[:100])})  # starts a decoder
-    start = time.monotonic()
+    start = worked()
     answer = client.post("/v1/puzzles", files={"picture": ("a.png", data)})
-    assert time.monotonic() - start < 2  # under a second on a core of its own
+    assert worked() - start < 2
     body = assert_problem(answer, status, said)
     assert body["detail"].startswith("a.png: ")
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
@@ -167,9 +167,9 @@ def test_options_of_locate(client: TestClient, fields: dict[str, str]) -> None:
 def test_thousands_of_tiny_files(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     files = [("photos", (f"{n}.png", b"x")) for n in range(3000)]
-    start = time.monotonic()
+    start = worked()
     answer = client.post(f"/v1/puzzles/{puzzle}/locate", files=files)
-    assert time.monotonic() - start < 2
+    assert worked() - start < 2
     assert_problem(answer, 400, "Too many files")
     fields = {f"field{n}": "x" for n in range(3000)}
     files = [("photos", ("a.png", b"x"))]
@@ -302,7 +302,7 @@ def test_more_clients_than_room(make_client: Callable[..., TestClient]) -> None:
 
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
-    made = Decoders(count=1, seconds=20)
+    made = Decoders(count=1, seconds=120)
     yield made
     made.close()
 
@@ -328,7 +328,7 @@ def test_an_image_that_takes_too_long(decoders: Decoders) -> None:
     decoders._seconds = 0.02
     with pytest.raises(DecodeTimeoutError, match="slow: took longer"):
         decoders.decode(slow, "picture", "slow")
-    decoders._seconds = 20
+    decoders._seconds = 120
     assert decoders.decode(small, "picture", "a").shape == (120, 160, 3)
 
 

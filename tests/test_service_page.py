@@ -26,6 +26,8 @@ from page_support import (
 )
 from service_support import Server, encoded, small_picture, small_piece
 
+pytestmark = pytest.mark.slow
+
 browser, server, small_server, shots, open_page, puzzle = FIXTURES
 
 WIDTH = "() => document.querySelector('.picture').getBoundingClientRect().width"

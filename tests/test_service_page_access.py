@@ -22,6 +22,8 @@ from page_support import (
 )
 from service_support import EXAMPLES, Server, encoded, small_picture
 
+pytestmark = pytest.mark.slow
+
 browser, server, small_server, shots, open_page, puzzle = FIXTURES
 
 FINGER = 44

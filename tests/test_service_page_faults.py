@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from page_support import (
     FIXTURES,
     LONG,
@@ -22,6 +23,8 @@ from page_support import (
     wait_ready,
 )
 from service_support import EXAMPLES, Server, encoded, small_picture
+
+pytestmark = pytest.mark.slow
 
 browser, server, small_server, shots, open_page, puzzle = FIXTURES
 

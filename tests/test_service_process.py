@@ -83,12 +83,29 @@ def test_settings_come_from_the_environment() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, plain_weights: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("server") / "data"
-    # Over a megabyte, from which on an upload is spooled to the disk.
-    limits = {"max_upload_mb": 1.5, "idle_seconds": 1, "upload_seconds": 3}
-    with Server(folder, plain_weights, **limits) as made:
-        yield made
+def limited(
+    tmp_path_factory: pytest.TempPathFactory, plain_weights: Path
+) -> Iterator[tuple[Server, float]]:
+    """A server and the seconds that an upload may take: many answers, however busy the machine."""
+    folder, seconds = tmp_path_factory.mktemp("server") / "data", 3.0
+    while True:
+        # Over a megabyte, from which on an upload is spooled to the disk.
+        limits = {"max_upload_mb": 1.5, "idle_seconds": 1, "upload_seconds": seconds}
+        with Server(folder, plain_weights, **limits) as made:
+            puzzle, took = add_small(made.client)["id"], 0.0
+            for _ in range(2):  # the first is slower
+                start = time.monotonic()
+                assert send_photos(made.client, puzzle, encoded(small_piece(0, 1))).is_success
+                took = time.monotonic() - start
+            if 10 * took <= seconds or seconds > 20:
+                yield made, seconds
+                return
+        seconds = min(10 * took, 30)
+
+
+@pytest.fixture(scope="module")
+def server(limited: tuple[Server, float]) -> Server:
+    return limited[0]
 
 
 def head(path: str, length: int | None) -> bytes:
@@ -103,8 +120,8 @@ PART = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a"\r\n
 
 
 def connect(server: Server) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    made.settimeout(20)
+    made = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    made.settimeout(60)
     return made
 
 
@@ -146,7 +163,9 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
     return true()
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at open files")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="looks at open files in /proc: on Linux"
+)
 
 
 def test_a_client_that_sends_no_head_is_hung_up_on(server: Server) -> None:
@@ -180,14 +199,17 @@ def test_a_client_that_stops_in_the_middle_is_told(server: Server) -> None:
     assert spooled(server) == []
 
 
-def test_a_client_that_trickles_is_told_and_others_are_answered(server: Server) -> None:
+def test_a_client_that_trickles_is_told_and_others_are_answered(
+    limited: tuple[Server, float],
+) -> None:
+    server, seconds = limited
     puzzle = add_small(server.client)["id"]
     answers: list[bytes] = []
 
     def trickle() -> None:
         with connect(server) as connection:
             connection.sendall(head("/v1/puzzles", 100_000) + PART)
-            answers.append(pour(connection, b"x", 0.2, 15))
+            answers.append(pour(connection, b"x", 0.2, 5 * seconds))
 
     threads = [threading.Thread(target=trickle) for _ in range(20)]
     start = time.monotonic()
@@ -201,13 +223,13 @@ def test_a_client_that_trickles_is_told_and_others_are_answered(server: Server) 
         found = send_photos(server.client, puzzle, encoded(small_piece(0, 1)))
         assert found.json()["pieces"][0]["placements"][0]["cell"] == [0, 1]
         located += 1
-    assert 2 < time.monotonic() - start < 12
+    assert 2 / 3 < (time.monotonic() - start) / seconds < 4
     assert len(answers) == len(threads)
     for answer in answers:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"application/problem+json" in answer
     assert located > 1
-    assert worst < 1
+    assert worst < seconds / 3
     assert spooled(server) == []
 
 
@@ -248,12 +270,13 @@ def test_clients_that_do_not_wait_for_their_answer(server: Server) -> None:
     assert found.json()["pieces"][0]["placements"][0]["cell"] == [1, 2]
 
 
-def test_an_endless_body_is_cut_off(server: Server) -> None:
+def test_an_endless_body_is_cut_off(limited: tuple[Server, float]) -> None:
+    server, seconds = limited
     with connect(server) as connection:
         connection.sendall(head("/v1/puzzles", None) + b"%x\r\n%s\r\n" % (len(PART), PART))
         start = time.monotonic()
-        pour(connection, b"10000\r\n%s\r\n" % bytes(65536), 0, 15)
-        assert time.monotonic() - start < 8
+        pour(connection, b"10000\r\n%s\r\n" % bytes(65536), 0, 5 * seconds)
+        assert time.monotonic() - start < 2.5 * seconds
     assert server.client.get("/readyz").status_code == 200
     assert spooled(server) == []
 
@@ -268,7 +291,7 @@ def test_a_file_over_the_limit_gets_an_answer(server: Server, size: int) -> None
 
 def test_the_server_answers_while_it_works(server: Server) -> None:
     puzzle = add_small(server.client)["id"]
-    photos = [encoded(small_piece(r, 1)) for r in range(ROWS)]
+    photos = [encoded(small_piece(r, c)) for r in range(ROWS) for c in range(COLS)]
     worst = 0.0
 
     def work() -> None:
@@ -276,13 +299,14 @@ def test_the_server_answers_while_it_works(server: Server) -> None:
             assert send_photos(client, puzzle, *photos).status_code == 200
 
     thread = threading.Thread(target=work)
+    begun = time.monotonic()
     thread.start()
     while thread.is_alive():
         start = time.monotonic()
         assert server.client.get("/healthz").status_code == 200
         worst = max(worst, time.monotonic() - start)
         time.sleep(0.02)
-    assert worst < 1
+    assert worst < (time.monotonic() - begun) / 3
 
 
 def test_a_second_server_on_the_same_folder_is_refused(server: Server) -> None:
@@ -301,6 +325,7 @@ def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weight
     assert "s3cret" not in output
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_with_all_it_acknowledged(
     tmp_path: Path, plain_weights: Path
 ) -> None:

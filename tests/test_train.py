@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from heatmap_locator import Locator
 from heatmap_locator.errors import InputError
 from heatmap_train import loop
 from heatmap_train.cli import main
-from heatmap_train.config import Recipe, load_recipe
-from heatmap_train.module import TrainingModule, masked_centroid
-from heatmap_train.pictures import PictureSource, in_validation
+from heatmap_train.draw.pictures import PictureSource, in_validation
+from heatmap_train.locator.module import TrainingModule, masked_centroid
+from heatmap_train.locator.recipe import Recipe
+from heatmap_train.recipes import load_recipe
 
 
 def tiny(steps: int = 6, **run: int) -> Recipe:
@@ -150,7 +152,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     assert found["global_step"] == wanted["global_step"] == 6
     for part in ("state_dict", "optimizer_states", "lr_schedulers"):
         assert_same(found[part], wanted[part], part)
-    for name in ("train/loss", "train/volume", "train/heat", "lr-AdamW"):
+    for name in ("train/loss", "train/volume", "train/heat", "lr-AdamW/decayed"):
         last = dict(columns(finished)[name])
         again = dict(columns(out)[name])
         assert {k: v for k, v in again.items() if k >= 3} == {
@@ -189,7 +191,7 @@ def test_figures_are_logged(finished: Path) -> None:
         "val/collapse_gauge",
         "grad_norm/encoder",
         "grad_norm/head",
-        "lr-AdamW",
+        "lr-AdamW/decayed",
     } <= found.keys()
     assert all(np.isfinite(value) for values in found.values() for _, value in values)
     assert found["grad_norm/encoder"][0][1] > 0
@@ -209,14 +211,14 @@ def test_the_events_hold_the_figures_and_pictures(finished: Path) -> None:
 
 
 def test_the_rate_warms_up_and_decays(finished: Path) -> None:
-    rates = [value for _, value in columns(finished)["lr-AdamW"]]
+    rates = [value for _, value in columns(finished)["lr-AdamW/decayed"]]
     assert len(rates) == 6
     assert rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3] > rates[4] > rates[5] > 0
 
 
 def test_exported_weights_load_and_tell_their_recipe(finished: Path) -> None:
-    from heatmap_locator.weights import load_model
+    from heatmap_locator.model.files import load_model
 
     model, extra = load_model(finished / "weights.safetensors")
     best = checkpoint(finished / "best.ckpt")
@@ -256,12 +258,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(
 
 def test_training_starts_from_given_weights(finished: Path) -> None:
     module = TrainingModule(tiny())
-    loop.start_from(module, str(finished / "weights.safetensors"))
+    module.start_from(str(finished / "weights.safetensors"))
     best = checkpoint(finished / "best.ckpt")["state_dict"]
     assert_same(dict(module.state_dict()), dict(best), "state_dict")
     other = dataclasses.replace(tiny(), model=load_recipe("tiny").model)
     with pytest.raises(InputError, match="not the recipe's"):
-        loop.start_from(TrainingModule(other), str(finished / "weights.safetensors"))
+        TrainingModule(other).start_from(str(finished / "weights.safetensors"))
 
 
 def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> None:
@@ -270,15 +272,16 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
     model = dataclasses.replace(tiny().model, encoder="resnet34")
     large = TrainingModule(dataclasses.replace(tiny(), model=model))
     assert len(large.state_dict()) > len(small.state_dict())
-    loop.start_from(large, str(tmp_path / "small.safetensors"))
+    large.start_from(str(tmp_path / "small.safetensors"))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(large.model.encoder(images), small.model.encoder(images))
     large.write_weights(tmp_path / "large.safetensors", {})
     with pytest.raises(InputError, match="not the recipe's"):
-        loop.start_from(small, str(tmp_path / "large.safetensors"))
+        small.start_from(str(tmp_path / "large.safetensors"))
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt(pictures: Path, tmp_path: Path) -> None:
     recipe = tiny(steps=40, validate_every=40)
     recipe = dataclasses.replace(
@@ -298,6 +301,52 @@ def test_gradients_are_clipped_part_by_part() -> None:
     for part in module.model.children():
         norm = torch.stack([p.grad.norm() for p in part.parameters() if p.grad is not None]).norm()
         assert norm.item() == pytest.approx(module.recipe.optim.clip, rel=1e-3)
+
+
+def decay_by_name(module: TrainingModule) -> dict[str, float]:
+    """Weight decay of every parameter of the model, by name, as its optimizer has it."""
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    return {name: decay[id(p)] for name, p in module.model.named_parameters()}
+
+
+def test_only_convolutions_and_matrices_decay() -> None:
+    module = TrainingModule(tiny())
+    decay = decay_by_name(module)
+    wanted = module.recipe.optim.weight_decay
+    assert wanted > 0
+    assert decay["head.log_weights"] == decay["head.readout"] == 0
+    norms = {
+        f"{name}.{part}"
+        for name, layer in module.model.named_modules()
+        if "Norm" in type(layer).__name__
+        for part in ("weight", "bias")
+    }
+    assert len(norms & decay.keys()) > 50
+    for name, parameter in module.model.named_parameters():
+        left_out = name in norms or name.endswith("bias") or parameter.dim() <= 1
+        assert decay[name] == (0 if left_out else wanted), name
+    assert wanted in decay.values()
+
+
+def test_a_checkpoint_of_the_optimizer_before_is_told(
+    cut_short: Path, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(cut_short, out)
+    state = torch.load(out / "last.ckpt", weights_only=True)
+    state["optimizer_states"][0]["param_groups"].pop()
+    torch.save(state, out / "last.ckpt")
+    with pytest.raises(InputError, match="is of an earlier version; name another --out"):
+        run(tiny(), pictures, out, resume=True)
+
+
+def test_a_module_takes_its_place_from_the_trainer() -> None:
+    module = TrainingModule(tiny())
+    assert module.place == (0, 1)
+    module.trainer = SimpleNamespace(global_rank=1, world_size=3)
+    module.setup("fit")
+    assert module.place == (1, 3)
 
 
 def test_masked_centroid() -> None:

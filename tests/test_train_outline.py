@@ -8,13 +8,16 @@ import pytest
 import torch
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.outline import body_size
-from heatmap_locator.outline_net import load_outline_net, save_outline_net
+from heatmap_locator.outline.body import body_size
+from heatmap_locator.outline.network import load_outline_net, save_outline_net
 from heatmap_train.cli import main
-from heatmap_train.config import OutlineRecipe, load_recipe, recipe_from_dict
-from heatmap_train.outline import OutlineModule, PhotoBatch, PhotoBatches, outline_loss, overlap
-from heatmap_train.photos import PhotoSettings, draw_photo
-from heatmap_train.pictures import PictureSource
+from heatmap_train.draw.photos import PhotoSettings, draw_photo
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.outline.batches import PhotoBatch, PhotoBatches
+from heatmap_train.outline.losses import outline_loss, overlap
+from heatmap_train.outline.module import OutlineModule
+from heatmap_train.outline.recipe import OutlineRecipe
+from heatmap_train.recipes import load_recipe, loop_recipe
 
 _TINY = """
 pool = 12
@@ -119,6 +122,7 @@ def test_the_loss_wants_the_mask_where_it_counts() -> None:
     assert overlap(right.sigmoid(), masks).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_a_run_learns_its_one_batch_and_writes_a_network(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = [_recipe(tmp_path, 60), "--out", str(out), "--workers", "0", "--overfit"]
@@ -130,6 +134,7 @@ def test_a_run_learns_its_one_batch_and_writes_a_network(tmp_path: Path) -> None
     assert float(rows[-1]["train/entropy"]) < 0.6 * float(rows[0]["train/entropy"])
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     recipe, states = _recipe(tmp_path, 6), []
     for name, stops in (("straight", [6]), ("resumed", [3, 6])):
@@ -172,4 +177,4 @@ def test_a_run_starts_from_weights(tmp_path: Path, capsys: pytest.CaptureFixture
 )
 def test_recipes_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        recipe_from_dict({"outline": {}, **values})
+        loop_recipe({"outline": {}, **values})

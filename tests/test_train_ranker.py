@@ -9,15 +9,18 @@ import torch
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import clockwise
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.ranker import FEATURES
-from heatmap_locator.template import match_template
-from heatmap_locator.weights import load_model, save_model
+from heatmap_locator.model.files import load_model, save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.ranker import FEATURES
+from heatmap_locator.search.template import match_template
 from heatmap_train.cli import main
-from heatmap_train.config import RankerRecipe, load_recipe, ranker_from_dict, recipe_names
-from heatmap_train.pictures import PictureSource
-from heatmap_train.puzzles import PuzzleSettings, make_puzzle, paste, widened
-from heatmap_train.ranker import Example, first_right, fit
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.puzzles import PuzzleSettings, make_puzzle, paste, widened
+from heatmap_train.ranker.examples import Example
+from heatmap_train.ranker.fit import first_right, fit
+from heatmap_train.ranker.recipe import RankerRecipe
+from heatmap_train.recipes import load_recipe, recipe_names
+from heatmap_train.settings import build
 
 SMALL = """
 [ranker]
@@ -125,6 +128,7 @@ def test_too_few_examples_are_refused() -> None:
         fit([one] * 49 + [alike] * 60, 0.0)
 
 
+@pytest.mark.slow
 def test_the_command_fits_keeps_its_examples_and_goes_on(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,11 +195,11 @@ def test_weights_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str
 )
 def test_recipes_that_make_no_sense(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ranker_from_dict(values, "mine.toml")
+        build(RankerRecipe, values, "mine.toml")
 
 
 def test_the_shipped_recipe() -> None:
     assert "ranker" in recipe_names()
     recipe = load_recipe("ranker")
     assert isinstance(recipe, RankerRecipe)
-    assert ranker_from_dict(recipe.to_dict()) == recipe
+    assert build(RankerRecipe, recipe.to_dict(), "recipe") == recipe

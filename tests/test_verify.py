@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.piece import prepare_piece
-from heatmap_locator.verify import EQUALS, GAIN, find_identical
+from heatmap_locator.search.identical import EQUALS, GAIN, find_identical
+from heatmap_locator.search.piece import prepare_piece
 
 
 @pytest.fixture(scope="module")

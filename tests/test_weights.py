@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.ranker import Ranker
-from heatmap_locator.weights import FORMAT, load_model, save_model, write_atomically
+from heatmap_locator.model.files import FORMAT, load_model, save_model, write_atomically
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.ranker import Ranker
 
 CONFIG = ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4))
 

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from heatmap_locator.backbones import backbone
-from heatmap_locator.cli import main
+from heatmap_locator.command.cli import main
 from heatmap_locator.errors import InputError, MissingPackageError, WeightsError
-from heatmap_locator.model import HeatmapLocator, ModelConfig
-from heatmap_locator.unet import unet
-from heatmap_locator.weights import load_model, save_model
+from heatmap_locator.model.backbones import backbone
+from heatmap_locator.model.files import load_model, save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.unet import unet
 
 needs_smp = pytest.mark.skipif(
     importlib.util.find_spec("segmentation_models_pytorch") is None,
@@ -59,7 +59,7 @@ def test_nothing_is_built_that_gets_no_gradient(name: str) -> None:
 def test_an_older_file_s_unused_tensors_are_dropped_and_no_others() -> None:
     import segmentation_models_pytorch as smp
 
-    from heatmap_locator.zoo import replace_batch_norm
+    from heatmap_locator.model.zoo import replace_batch_norm
 
     name = "tu-mobilenetv3_small_100"
     whole = smp.encoders.get_encoder(name, in_channels=6, depth=2, weights=None)

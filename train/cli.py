@@ -6,20 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        raise InputError(f"{message} (see {self.prog} --help)")
+from heatmap_locator.options import Parser
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="heatmap-train",
         description="Train a model by a recipe. Without --pictures it draws its own.",
     )
@@ -44,6 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+_LEAST = {"steps": 1, "stop": 1, "workers": 0, "devices": 1, "nodes": 1}
+"""Smallest value of a flag."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(build_parser().parse_args(argv))
@@ -59,21 +57,17 @@ def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is not a folder; name another for --out")
-    for flag, value in (("--steps", args.steps), ("--stop", args.stop)):
-        if value is not None and value < 1:
-            raise InputError(f"{flag} must be at least 1")
-    if args.workers < 0:
-        raise InputError("--workers must be at least 0")
-    if args.devices < 1:
-        raise InputError("--devices must be at least 1")
-    if args.nodes < 1:
-        raise InputError("--nodes must be at least 1")
+    for name, least in _LEAST.items():
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name} must be at least {least}")
     if args.nodes > 1 and "NODE_RANK" not in os.environ:
         raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
     try:
-        from .config import RankerRecipe, load_recipe
         from .loop import train
-        from .ranker import train_ranker
+        from .ranker.fit import train_ranker
+        from .ranker.recipe import RankerRecipe
+        from .recipes import load_recipe
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"

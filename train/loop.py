@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,26 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.precision import supports_bfloat16
-from heatmap_locator.weights import load_model
+from heatmap_locator.model.precision import supports_bfloat16
 
-from .base import RecipeModule
-from .config import BaseRecipe, LoopRecipe, OutlineRecipe, Recipe, RegressionRecipe
-from .data import CapturedBatches, SceneBatches, train_loader, validation_loader
-from .module import TrainingModule
-from .outline import OutlineModule, PhotoBatches
-from .pictures import PictureSource
-from .regression import RegressionModule
+from .draw.pictures import PictureSource
+from .locator.module import TrainingModule
+from .locator.recipe import Recipe
+from .outline.batches import PhotoBatches
+from .outline.module import OutlineModule
+from .outline.recipe import OutlineRecipe
+from .recipes import recipe_of
+from .regressor.module import RegressionModule
+from .regressor.recipe import RegressionRecipe
+from .shared.batches import CapturedBatches, SceneBatches, train_loader, validation_loader
+from .shared.module import RecipeModule
+from .shared.recipe import LoopRecipe, SceneRecipe
 
 SAVE_EVERY = 100
 """Steps between writes of last.ckpt."""
+
+PARAMETER_GROUPS = 2
+"""Of the optimizer: those that decay and those that do not; it once had one."""
 
 
 class Throughput(Callback):
@@ -47,6 +54,23 @@ class Throughput(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.started, self.steps = 0.0, 0
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What a run computes on.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``.
+        devices: GPUs, or processes on a CPU, a node.
+        nodes: machines.
+        precision: as Lightning names it.
+    """
+
+    device: str
+    devices: int
+    nodes: int
+    precision: str
 
 
 def pick_precision(device: str) -> str:
@@ -72,7 +96,7 @@ def make_batches(
     """The batches that the recipe trains on; scenes captured unless the device does that."""
     if isinstance(recipe, OutlineRecipe):
         return PhotoBatches(source, recipe, stream)
-    assert isinstance(recipe, BaseRecipe)
+    assert isinstance(recipe, SceneRecipe)
     return (SceneBatches if on_device else CapturedBatches)(source, recipe, stream)
 
 
@@ -98,10 +122,7 @@ def train(
     Raises:
         InputError: the pictures, the device or the run to resume cannot be used.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: no CUDA device here; use --device cpu")
+    device = _chosen(device)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     source = PictureSource(pictures, "train")
     held_back = source if overfit else PictureSource(pictures, "validation")
@@ -110,65 +131,21 @@ def train(
     on_device = device == "cuda"
     batches = make_batches(recipe, source, "train", on_device)
     last = out / "last.ckpt"
-    start = 0
-    if resume:
-        try:
-            checkpoint = torch.load(last, map_location="cpu", weights_only=True)
-            start, trained_by = int(checkpoint["global_step"]), RecipeModule.recipe_of(checkpoint)
-        except Exception as error:  # torch raises almost anything on a damaged file
-            raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
-        if trained_by != recipe:
-            raise InputError(f"{last}: was trained by another recipe; name another --out folder")
+    start = _step_reached(last, recipe) if resume else 0
 
     torch.manual_seed(recipe.run.seed)
     capture = batches if on_device and isinstance(batches, SceneBatches) else None
     module = make_module(recipe, capture, overfit)
     if init is not None:
-        if isinstance(module, TrainingModule):
-            start_from(module, init)
-        elif isinstance(module, OutlineModule):
-            module.start_from(init)
-        else:
-            raise InputError("--init: this recipe starts from scratch; leave it out")
+        module.start_from(init)
     validation = validation_loader(
         make_batches(recipe, held_back, "train" if overfit else "validation", on_device),
         1 if overfit else recipe.run.validation_batches,
     )
-    steps = recipe.optim.steps if stop is None else min(stop, recipe.optim.steps)
     out.mkdir(parents=True, exist_ok=True)
-    best = ModelCheckpoint(
-        out, filename="best", monitor=module.MONITOR, mode="max", enable_version_counter=False
-    )
-    latest = ModelCheckpoint(
-        out,
-        filename="last",
-        every_n_train_steps=min(SAVE_EVERY, steps),
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
-    trainer = L.Trainer(
-        max_steps=steps,
-        accelerator="gpu" if device == "cuda" else "cpu",
-        devices=devices,
-        num_nodes=nodes,
-        # Not every step trains every part: the head's turn comes every few steps.
-        strategy="ddp_find_unused_parameters_true" if devices * nodes > 1 else "auto",
-        precision=precision or pick_precision(device),  # type: ignore[arg-type]
-        val_check_interval=min(recipe.run.validate_every, steps),
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        logger=[TensorBoardLogger(out, name="", version="tensorboard"), _csv(out, start)],
-        log_every_n_steps=10,
-        callbacks=[
-            best,
-            latest,
-            LearningRateMonitor("step"),
-            Throughput(recipe.samples * devices * nodes),
-        ],
-        use_distributed_sampler=False,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-    )
+    steps = recipe.optim.steps if stop is None else min(stop, recipe.optim.steps)
+    machines = Machines(device, devices, nodes, precision or pick_precision(device))
+    trainer = _make_trainer(recipe, out, module.MONITOR, start, steps, machines, progress)
     loader = train_loader(
         batches, start, workers, 0 if overfit else None, trainer.global_rank, trainer.world_size
     )
@@ -177,57 +154,97 @@ def train(
         print(f"suggested learning rate: {found.suggestion() if found else None}")
         return 0
     trainer.fit(module, loader, validation, ckpt_path=str(last) if resume else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    trainer.save_checkpoint(last)
-    if trainer.is_global_zero:
-        # A run resumed into another folder may have ended without a new best.
-        chosen = out / "best.ckpt"
-        export(chosen if chosen.exists() else last, out / "weights.safetensors")
-        print(f"wrote {out / 'weights.safetensors'}")
+    _finish(trainer, out)
     return 0
 
 
-def start_from(module: TrainingModule, weights: str) -> None:
-    """Give a fresh module the parameters of a weights file.
-
-    The file's model may have another encoder with the same layers and fewer blocks (resnet18 for
-    resnet34): the blocks it lacks start as the identity, so that the larger model begins where
-    the smaller one stands (Chen et al., "Net2Net", 2016).  Where the recipe trains the head
-    alone, the head starts afresh and only the encoder and the weights of the two correlations
-    are taken.
-
-    Raises:
-        WeightsError: the file cannot be read.
-        InputError: it is of another shape than the recipe's model.
-    """
-    model, _ = load_model(weights)
-    state, own = model.state_dict(), module.model.state_dict()
-    # A residual block whose last norm is zero adds nothing to what passes it.
-    added = {
-        k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
-    }
-    if (
-        replace(model.config, encoder=module.recipe.model.encoder) != module.recipe.model
-        or any(k not in own or own[k].shape != v.shape for k, v in state.items())
-        or not all(k.startswith("encoder.backbone.layer1.") for k in added)
-    ):
-        raise InputError(f"{weights}: its model is not the recipe's; change the recipe's [model]")
-    if not module.recipe.run.train_encoder:
-        fresh = {k: v for k, v in own.items() if k.startswith("head.") and k != "head.log_weights"}
-        state.update(fresh)
-    module.model.load_state_dict({**state, **added})
+def _chosen(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device cuda: no CUDA device here; use --device cpu")
+    return device
 
 
-def _csv(out: Path, start: int) -> CSVLogger:
+def _step_reached(last: Path, recipe: LoopRecipe) -> int:
+    """The step that a checkpoint goes on from, if it is of the recipe."""
+    try:
+        checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+        step, trained_by = int(checkpoint["global_step"]), recipe_of(checkpoint)
+        groups = len(checkpoint["optimizer_states"][0]["param_groups"])
+    except Exception as error:  # torch raises almost anything on a damaged file
+        raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
+    if trained_by != recipe:
+        raise InputError(f"{last}: was trained by another recipe; name another --out folder")
+    if groups != PARAMETER_GROUPS:
+        raise InputError(f"{last}: is of an earlier version; name another --out folder")
+    return step
+
+
+def _make_trainer(
+    recipe: LoopRecipe,
+    out: Path,
+    monitor: str,
+    start: int,
+    steps: int,
+    machines: Machines,
+    progress: bool,
+) -> L.Trainer:
+    """Lightning's trainer, set to write checkpoints and logs into ``out``."""
+    best = ModelCheckpoint(
+        out, filename="best", monitor=monitor, mode="max", enable_version_counter=False
+    )
+    latest = ModelCheckpoint(
+        out,
+        filename="last",
+        every_n_train_steps=min(SAVE_EVERY, steps),
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )
+    processes = machines.devices * machines.nodes
     # A resumed run must not truncate the figures of the run it goes on from.
-    return CSVLogger(out, name="", version=f"csv/from_step_{start}")
+    csv = CSVLogger(out, name="", version=f"csv/from_step_{start}")
+    return L.Trainer(
+        max_steps=steps,
+        accelerator="gpu" if machines.device == "cuda" else "cpu",
+        devices=machines.devices,
+        num_nodes=machines.nodes,
+        # Not every step trains every part: the head's turn comes every few steps.
+        strategy="ddp_find_unused_parameters_true" if processes > 1 else "auto",
+        precision=machines.precision,  # type: ignore[arg-type]
+        val_check_interval=min(recipe.run.validate_every, steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        logger=[TensorBoardLogger(out, name="", version="tensorboard"), csv],
+        log_every_n_steps=10,
+        callbacks=[
+            best,
+            latest,
+            LearningRateMonitor("step"),
+            Throughput(recipe.samples * processes),
+        ],
+        use_distributed_sampler=False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+
+
+def _finish(trainer: L.Trainer, out: Path) -> None:
+    """Keep the last step, and write the weights of the best."""
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    last, best, weights = out / "last.ckpt", out / "best.ckpt", out / "weights.safetensors"
+    trainer.save_checkpoint(last)
+    if trainer.is_global_zero:
+        # A run resumed into another folder may have ended without a new best.
+        export(best if best.exists() else last, weights)
+        print(f"wrote {weights}")
 
 
 def export(checkpoint: Path, weights: Path) -> None:
     """Turn a checkpoint into a weights file with its recipe and validation figure inside."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    recipe = RecipeModule.recipe_of(state)
+    recipe = recipe_of(state)
     module = make_module(recipe)
     module.load_state_dict(state["state_dict"])
     extra = {"step": int(state["global_step"]), "recipe": recipe.to_dict()}

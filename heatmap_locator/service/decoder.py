@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.images import MAX_PIXELS, read_picture, read_piece
+from heatmap_locator.picture.read import MAX_PIXELS, read_picture, read_piece
 
 MEMORY = 4 << 30
 """Bytes of address space a decoder may take: 100 million pixels with copies, and no more."""

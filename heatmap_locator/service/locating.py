@@ -126,7 +126,7 @@ async def _locate_many(
     service: "Service", puzzle: Record, name: str, image: np.ndarray, top: int
 ) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
     """Record members, problem and files by role of every piece in a photo."""
-    from heatmap_locator.many import cut_pieces
+    from heatmap_locator.outline.many import cut_pieces
 
     try:
         cut = await service.work(cut_pieces, image)

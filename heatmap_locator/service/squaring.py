@@ -17,7 +17,7 @@ MAX_SIDE = 65_500
 
 def find_corners(original: np.ndarray) -> Corners | None:
     """Corners of the puzzle in a photo of it, (H, W, 3) uint8; ``None`` where none are found."""
-    from heatmap_locator import corners
+    from heatmap_locator.picture import corners
 
     found = corners.find_corners(original)
     return None if found is None else [[round(float(v), 2) for v in point] for point in found]
@@ -27,7 +27,7 @@ def square_up(original: np.ndarray, corners: Corners | None) -> np.ndarray:
     """The picture within the corners as seen from above; the original without any."""
     if corners is None:
         return original
-    from heatmap_locator import corners as library
+    from heatmap_locator.picture import corners as library
 
     return library.square_up(original, np.asarray(corners, np.float64))
 

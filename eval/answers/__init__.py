@@ -1,0 +1,1 @@
+"""What was answered: asking, keeping and judging."""

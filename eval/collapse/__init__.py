@@ -1,0 +1,1 @@
+"""Direct box regressors beside the locator: scores, gradients, report."""

@@ -1,0 +1,1 @@
+"""The commands of heatmap-eval, a module each."""

@@ -1,0 +1,187 @@
+"""``heatmap-eval exact|tiny|captured|validation|real``: one protocol, any methods."""
+
+import argparse
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.options import whole
+
+from ..options import (
+    add_dataset_argument,
+    add_json_argument,
+    add_method_arguments,
+    add_seed_argument,
+    check_datasets,
+    check_folders,
+    check_weights,
+    listed,
+    usable_methods,
+)
+from .asking import ask_methods
+
+if TYPE_CHECKING:
+    from ..protocols.tasks import PictureTask
+
+
+class Measure(ABC):
+    """A protocol as a command.
+
+    Args:
+        name: of the command, and of the protocol in the files that are written.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what only this protocol is asked."""
+
+    @abstractmethod
+    def check_own(self, args: argparse.Namespace) -> None:
+        """Refuse what can be told from those arguments alone."""
+
+    @abstractmethod
+    def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
+        """Name the sets that are asked, each of them limited by --limit on its own."""
+
+    def asked(self, args: argparse.Namespace) -> dict[str, Any]:
+        """Say what else than the protocol makes answers comparable."""
+        return {"photos": getattr(args, "photos", False)}
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add all arguments of the command."""
+        self.add_own_arguments(parser)
+        add = parser.add_argument
+        add("--limit", metavar="N", type=whole(1, 10**9), help="pieces of each set and count")
+        add_method_arguments(parser, ["ours"])
+        out = "keeps predictions.jsonl, which a later run goes on with, and results.json"
+        add("--out", metavar="DIR", type=Path, help=out)
+        add_json_argument(parser, "a table")
+
+    def check(self, args: argparse.Namespace) -> None:
+        """Refuse what can be told from the arguments alone."""
+        self.check_own(args)
+        check_weights(args)
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Ask what is missing, and print and write the table."""
+        from heatmap_locator.command.report import Progress
+        from heatmap_locator.files import write_atomically
+
+        from ..answers.records import Predictions
+        from ..protocols.tasks import VERSION, limited
+        from ..report.table import LEGEND, summaries, table
+
+        groups, names = self.groups(args), usable_methods(args)
+        tasks = chain.from_iterable(limited(group, args.limit) for group in groups)
+        header = {"version": VERSION, "protocol": self.name, **self.asked(args)}
+        predictions = Predictions(args.out, header)
+        progress = Progress()
+        try:
+            ask_methods(names, args, [(tasks, predictions)], progress.say)
+        finally:
+            progress.clear()
+        if not predictions.records:
+            raise InputError("no piece to ask; see the rows skipped, or use another folder")
+        rows = summaries(predictions.records)
+        result = json.dumps({**header, "results": rows}, indent=2, allow_nan=False)
+        if args.out is not None:
+            write_atomically(args.out / "results.json", (result + "\n").encode())
+        print(result if args.json else f"{table(rows)}\n\n{LEGEND}")
+        return 0
+
+
+class Drawn(Measure):
+    """Pieces taken from pictures, of a folder or drawn."""
+
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add = parser.add_argument
+        add("--pictures", metavar="DIR", type=Path, help="folder of pictures; drawn without it")
+        each = "pieces taken from each picture (default 8)"
+        add("--per-picture", metavar="N", type=whole(1, 1000), default=8, help=each)
+        add_seed_argument(parser)
+
+    def check_own(self, args: argparse.Namespace) -> None:
+        if args.pictures:
+            check_folders([args.pictures])
+
+    def asked(self, args: argparse.Namespace) -> dict[str, Any]:
+        return {**super().asked(args), "seed": args.seed, "per_picture": args.per_picture}
+
+
+class Exact(Drawn):
+    """Rectangles of the picture itself."""
+
+    def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
+        from ..protocols.synthesis import exact_tasks
+
+        return [exact_tasks(args.pictures, args.seed, args.per_picture)]
+
+
+class Tiny(Drawn):
+    """Interlocking pieces of small pictures."""
+
+    def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
+        from ..protocols.synthesis import tiny_tasks
+
+        return [tiny_tasks(args.pictures, args.seed, args.per_picture)]
+
+
+class Captured(Drawn):
+    """Picture and pieces photographed apart.
+
+    Args:
+        name: as for ``Measure``.
+        split: of the folder's pictures.
+    """
+
+    def __init__(self, name: str, split: str) -> None:
+        super().__init__(name)
+        self.split = split
+
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_own_arguments(parser)
+        counts, text = listed(whole(2, 50_000)), "pieces of the puzzle (default 150)"
+        parser.add_argument("--pieces", metavar="N,...", type=counts, default=[150], help=text)
+        _add_photos_argument(parser)
+
+    def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
+        from ..protocols.synthesis import captured_tasks
+
+        return [
+            captured_tasks(
+                args.pictures, self.split, args.seed, count, args.per_picture, args.photos
+            )
+            for count in args.pieces
+        ]
+
+
+class Real(Measure):
+    """Labelled real pieces."""
+
+    def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_dataset_argument(parser, "a set with its manifest.csv")
+        _add_photos_argument(parser)
+
+    def check_own(self, args: argparse.Namespace) -> None:
+        if not args.dataset:
+            raise InputError("real: give --dataset, a folder with a manifest.csv")
+        check_folders(args.dataset)
+        check_datasets(args.dataset)
+
+    def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
+        from ..protocols.real import real_tasks
+
+        return [real_tasks(folder, args.photos) for folder in args.dataset]
+
+
+def _add_photos_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--photos", action="store_true", help="pieces on their background, not cut out"
+    )

@@ -1,0 +1,1 @@
+"""Ways to find pieces: the library, and what it is measured beside."""

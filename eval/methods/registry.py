@@ -1,0 +1,85 @@
+"""The methods by name."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from heatmap_locator.grid import Grid
+from heatmap_locator.placement import Placement
+
+from .protocol import Method, Prepared
+
+
+def digest(path: Path) -> str:
+    """What tells weights files apart: the first 12 digits of the file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+class Ours:
+    """The library."""
+
+    def __init__(self, weights: str | None, device: str) -> None:
+        from heatmap_locator.locator import Locator
+
+        self.locator = Locator.from_pretrained(weights, device)
+
+    def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
+        return _OursPrepared(self.locator.encode(picture, grid=grid))
+
+
+class _OursPrepared:
+    def __init__(self, puzzle: object) -> None:
+        self.puzzle = puzzle
+
+    def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
+        return self.puzzle.locate(piece, top)  # type: ignore[attr-defined]
+
+
+def make_methods(
+    names: Sequence[str], weights: str | None, loftr_weights: Path | None, device: str
+) -> tuple[dict[str, Method], dict[str, str]]:
+    """Methods by name, and digests of weights by name for those that have any.
+
+    Args:
+        names: of :data:`heatmap_eval.options.METHODS`; LoFTR needs its weights.
+        weights: the library's, ``None`` for the packaged ones.
+        loftr_weights: a LoFTR checkpoint.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        WeightsError: weights that cannot be used.
+    """
+    from heatmap_locator.model.files import shipped_weights
+
+    from .ncc import Ncc
+    from .shared import Shared
+    from .sift import Sift, SiftThenNcc
+
+    sift, ncc = Shared(Sift()), Shared(Ncc())
+    methods: dict[str, Method] = {}
+    digests: dict[str, str] = {}
+    for name in names:
+        if name == "ours":
+            methods[name] = Ours(weights, device)
+            digests[name] = digest(Path(weights or shipped_weights()))
+        elif name == "loftr" and loftr_weights is not None:
+            from .loftr import Loftr
+
+            methods[name] = Loftr(loftr_weights, chosen_device(device))
+            digests[name] = digest(loftr_weights)
+        elif name in ("sift", "ncc"):
+            methods[name] = sift if name == "sift" else ncc
+        elif name == "sift-ncc":
+            methods[name] = SiftThenNcc(sift, ncc)
+        else:
+            raise ValueError(f"no method {name!r}")
+    return methods, digests
+
+
+def chosen_device(device: str) -> str:
+    """``cpu`` or ``cuda`` for ``auto`` too."""
+    import torch
+
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

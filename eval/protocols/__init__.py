@@ -1,0 +1,1 @@
+"""What is asked: pictures, and pieces whose place is known."""

@@ -1,0 +1,232 @@
+"""``heatmap-predict PIECE... PUZZLE``: where loose pieces go, as a table or as JSON.
+
+Exit status: 0 all pieces answered, 1 some failed, 2 nothing could be answered or an overlay could
+not be written, 130 interrupted, 141 the reader of the output went away.  Everything that can be
+told from the arguments and the files' headers is checked before torch is imported.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from heatmap_locator import __version__
+from heatmap_locator.command.report import (
+    PROG,
+    Progress,
+    Table,
+    complain,
+    expand_folders,
+    overlay_paths,
+)
+from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError, display_name
+from heatmap_locator.options import whole
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from heatmap_locator.grid import Grid
+
+_DESCRIPTION = """\
+Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
+PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
+PUZZLE, always last, is the picture of the whole puzzle."""
+_EPILOG = """\
+Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
+its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
+they are pixels of the squared-up picture.
+Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage."""
+        raise InputError(f"{message} (see {PROG} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status.
+
+    Args:
+        argv: arguments without the program's name; ``sys.argv[1:]`` by default.
+    """
+    try:
+        status = _run(_parse(argv))
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
+        return status
+    except SystemExit as stop:  # argparse's --help and --version
+        return stop.code if isinstance(stop.code, int) else 2
+    except HeatmapLocatorError as error:
+        complain(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more on its way out, and must not fail there again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog=PROG,
+        usage=f"{PROG} [options] PIECE... PUZZLE",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("images", nargs="*", metavar="PIECE... PUZZLE", help="image files")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--pieces", type=whole(1, 50_000), metavar="N", help="how many pieces the puzzle has"
+    )
+    size.add_argument("--grid", metavar="ROWSxCOLS", help="how it is cut, such as 25x38")
+    parser.add_argument(
+        "--top", type=whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
+    )
+    parser.add_argument(
+        "--many", action="store_true", help="PIECE is a photo or scan of several loose pieces"
+    )
+    parser.add_argument(
+        "--assign",
+        action="store_true",
+        help="one answer for all: no two pieces in one cell; needs --pieces or --grid",
+    )
+    parser.add_argument(
+        "--corners",
+        metavar="auto|'X,Y X,Y X,Y X,Y'",
+        help="PUZZLE is a photo taken at an angle: square it up by its corners in pixels, "
+        "clockwise from the top left, or find them",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument(
+        "--overlay",
+        metavar="OUT.png",
+        help="draw the places; with several pieces, OUT-PIECE.png for each; with --many or "
+        "--assign, all pieces in one",
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
+    )
+    parser.add_argument("--weights", metavar="PATH", help="weights other than the packaged ones")
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    args = parser.parse_args(argv)
+    if len(args.images) < 2:
+        parser.error("give one or more pieces and then the picture of the puzzle")
+    if args.assign and args.pieces is None and args.grid is None:
+        parser.error("--assign needs to know the cells; give --pieces or --grid")
+    return args
+
+
+def _run(args: argparse.Namespace) -> int:
+    from heatmap_locator.picture.read import check_image
+
+    picture = args.images[-1]
+    pieces = expand_folders(args.images[:-1], picture)
+    width, height = check_image(picture)
+    name = display_name(picture)
+    # With corners the cells follow from the squared-up picture; until then, from the photo.
+    grid = _grid(args, width, height, name) if args.corners is None else None
+    together = args.many or args.assign
+    targets: list[Path] = []
+    if args.overlay is not None:
+        targets = overlay_paths(args.overlay, pieces, picture, together)
+    if args.weights is not None and not Path(args.weights).is_file():
+        raise WeightsError(f"{display_name(args.weights)}: no such weights file; check the path")
+    failed: dict[int, dict[str, Any]] = {}
+    for index, piece in enumerate(pieces):
+        try:
+            check_image(piece)
+        except InputError as error:
+            complain(str(error))
+            failed[index] = {"piece": piece, "error": str(error)}
+    if len(failed) == len(pieces):
+        return 2
+    flat, corners = None, None
+    if args.corners is not None:
+        flat, corners = _square_up(picture, args.corners)
+        grid = _grid(args, flat.shape[1], flat.shape[0], name)
+
+    progress = Progress()
+    try:
+        progress.say("loading the model")
+        from heatmap_locator.command.predict import Prediction
+        from heatmap_locator.locator import Locator
+
+        locator = Locator.from_pretrained(args.weights, device=args.device)
+        progress.say("reading the picture")
+        puzzle = locator.encode(picture if flat is None else flat, grid=grid)
+        table = None if args.json else Table(pieces, args.many, args.assign)
+        prediction = Prediction(puzzle, args.top, args.assign, table, progress)
+        for index, piece in enumerate(pieces):
+            if index in failed:
+                prediction.results.append(failed[index])
+                continue
+            progress.say(f"piece {index + 1} of {len(pieces)}: {display_name(piece)}")
+            if args.many:
+                prediction.add_photo(piece, sheet=bool(targets))
+            else:
+                target = None if together or not targets else targets[index]
+                prediction.add(piece, target, sheet=together and bool(targets))
+        prediction.finish(targets[0] if together and targets else None)
+    except RuntimeError as error:  # torch has no narrower class for it on every version
+        if "out of memory" not in str(error):
+            raise
+        raise InputError(f"{name}: out of memory on the device; use --device cpu") from None
+    finally:
+        progress.clear()
+    errors = sum("error" in result for result in prediction.results)
+    if errors == len(prediction.results):
+        return 2
+    if args.json:
+        about = {
+            "path": picture,
+            "width": puzzle.width,
+            "height": puzzle.height,
+            "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
+        }
+        if args.corners is not None:
+            about |= {"squared_up": corners is not None, "corners": corners}
+        answer = {"puzzle": about, "results": prediction.results}
+        print(json.dumps(answer, indent=2, allow_nan=False))
+    return 1 if errors else 0
+
+
+def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":
+    """The picture squared up, and the corners it was squared up by; None where none were found.
+
+    Raises:
+        InputError: the picture cannot be read, or the corners are none that it can have.
+    """
+    from heatmap_locator.picture.corners import find_corners, parse_corners, square_up
+    from heatmap_locator.picture.read import read_picture
+
+    given = None if text.strip() == "auto" else parse_corners(text)
+    pixels = read_picture(picture)
+    corners = find_corners(pixels) if given is None else given
+    if corners is None:
+        complain(f"{display_name(picture)}: no corners found; taking the whole picture")
+        return pixels, None
+    try:
+        return square_up(pixels, corners), [[round(float(v), 2) for v in c] for c in corners]
+    except InputError as error:
+        raise InputError(f"{display_name(picture)}: {error}") from None
+
+
+def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":
+    from heatmap_locator.grid import Grid
+
+    if args.grid is not None:
+        return Grid.parse(args.grid).check(width, height, name)
+    if args.pieces is not None:
+        return Grid.from_pieces(args.pieces, width, height).check(width, height, name)
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What ``heatmap-predict`` does with each piece: locate it, print it, draw it, keep its result."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from heatmap_locator.assign import ASSIGN_TOP, assign
+from heatmap_locator.command.report import Progress, Table, complain, save_overlay
+from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.outline.many import FoundPiece, cut_pieces
+from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
+from heatmap_locator.picture.read import ImageSource
+from heatmap_locator.placement import Placement
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Puzzle, Search
+
+# Pieces are kept for the common overlay no larger than this.
+_KEPT_SIDE = 320
+# Points of an outline in JSON lie this many pixels off it at most.
+_OUTLINE_ERROR = 1.0
+
+
+@dataclass(frozen=True)
+class _Located:
+    """What assignment needs of a search; the photo itself is let go."""
+
+    placements: list[Placement]
+    heatmap: np.ndarray
+
+
+class Prediction:
+    """Pieces one after another, then what they have in common.
+
+    Args:
+        puzzle: encoded.
+        top: placements wanted per piece.
+        together: whether no two pieces may share a cell.
+        table: prints the answers, or None.
+        progress: its line is cleared before anything is printed.
+
+    Attributes:
+        results: a JSON-ready dict per piece, in order; failed ones hold ``error``.
+    """
+
+    def __init__(
+        self, puzzle: "Puzzle", top: int, together: bool, table: Table | None, progress: Progress
+    ) -> None:
+        self.results: list[dict[str, Any]] = []
+        self._puzzle, self._top, self._together = puzzle, top, together
+        self._table, self._progress = table, progress
+        self._located: list[tuple[dict[str, Any], str, _Located]] = []
+        self._laid: dict[int, LaidPiece] = {}
+
+    def add(self, piece: str, target: Path | None, sheet: bool) -> None:
+        """Locates the piece in an image file; ``target`` is an overlay of its own.
+
+        Args:
+            sheet: whether the piece is kept for the overlay of all.
+        """
+        self._add(piece, {"piece": piece}, display_name(piece), target, sheet)
+
+    def add_photo(self, photo: str, sheet: bool) -> None:
+        """Locates every piece in a photo of several."""
+        try:
+            found = cut_pieces(photo)
+        except InputError as error:
+            self._fail({"piece": photo}, str(error))
+            return
+        for number, piece in enumerate(found, 1):
+            label = f"{display_name(photo)}#{number}"
+            self._progress.say(f"{label} of {len(found)}")
+            about = {"piece": photo, "number": number, **_in_photo(piece)}
+            self._add(piece.image, about, label, None, sheet)
+
+    def finish(self, target: Path | None) -> None:
+        """Assigns pieces to cells if they are to be, and draws the overlay of all."""
+        if self._together and self._located:
+            self._progress.say("assigning pieces to cells")
+            assignments = assign(self._puzzle, [located for _, _, located in self._located])
+            self._progress.clear()
+            for (result, label, _), assigned in zip(self._located, assignments, strict=True):
+                index = self._position(result)
+                if assigned.cell is None:
+                    result["assignment"] = None
+                    complain(f"{label}: no cell left for it; more pieces than cells")
+                    self._laid.pop(index, None)
+                    continue
+                result["assignment"] = assigned.placement.to_dict() | {"sure": assigned.sure}
+                if self._table is not None:
+                    self._table.add(label, [assigned.placement], assigned.sure)
+                if index in self._laid:
+                    laid = self._laid[index]
+                    placement = assigned.placement
+                    self._laid[index] = replace(laid, placement=placement, sure=assigned.sure)
+        if target is not None and self._laid:
+            save_overlay(draw_assembly(self._puzzle.picture, list(self._laid.values())), target)
+
+    def _position(self, result: dict[str, Any]) -> int:
+        return next(i for i, other in enumerate(self.results) if other is result)
+
+    def _add(
+        self,
+        source: ImageSource,
+        about: dict[str, Any],
+        label: str,
+        target: Path | None,
+        sheet: bool,
+    ) -> None:
+        start = time.perf_counter()
+        try:
+            search = self._puzzle.search(
+                source, max(self._top, ASSIGN_TOP) if self._together else self._top
+            )
+        except InputError as error:
+            # What comes as an array has no name of its own.
+            named = isinstance(source, str)
+            text = str(error) if named else f"{label}: {str(error).partition(': ')[2] or error}"
+            self._fail(about, text)
+            return
+        seconds = time.perf_counter() - start
+        self._progress.clear()
+        placements = search.placements[: self._top]
+        result = about | {
+            "placements": [placement.to_dict() for placement in placements],
+            "seconds": round(seconds, 3),
+        }
+        if self._table is not None and not self._together:
+            self._table.add(label, placements)
+        if target is not None:
+            picture, rgb, mask = self._puzzle.picture, search.piece_rgb, search.piece_mask
+            save_overlay(draw_overlay(picture, search.heatmap, placements, rgb, mask), target)
+        if sheet and placements:
+            self._laid[len(self.results)] = _laid(search, str(len(self._laid) + 1))
+        if self._together:
+            kept = _Located(search.placements, search.heatmap)
+            self._located.append((result, label, kept))
+        self.results.append(result)
+
+    def _fail(self, about: dict[str, Any], error: str) -> None:
+        self._progress.clear()
+        complain(error)
+        self.results.append(about | {"error": error})
+
+
+def _in_photo(piece: FoundPiece) -> dict[str, Any]:
+    """Where a piece lies in its photo, JSON-ready."""
+    points = cv2.approxPolyDP(piece.outline[:, None], _OUTLINE_ERROR, True)[:, 0]
+    return {
+        "photo_box": [round(v, 2) for v in piece.box],
+        "outline": [[round(float(x), 2), round(float(y), 2)] for x, y in points],
+        "touching": piece.touching,
+    }
+
+
+def _laid(search: "Search", label: str) -> LaidPiece:
+    """The piece at its best place, no larger than an overlay shows it."""
+    rgb, mask = search.piece_rgb, search.piece_mask
+    height, width = mask.shape
+    scale = min(1.0, _KEPT_SIDE / max(height, width))
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return LaidPiece(
+        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
+        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA),
+        (width / size[0], height / size[1]),
+        search.placements[0],
+        label,
+    )

@@ -1,0 +1,164 @@
+"""What the command prints and writes: the table, the line of progress, errors, overlays."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from heatmap_locator.errors import InputError, display_name
+
+if TYPE_CHECKING:
+    from heatmap_locator.placement import Placement
+
+PROG = "heatmap-predict"
+_OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
+_IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+
+
+def complain(message: str) -> None:
+    """Prints one line on stderr."""
+    line = " ".join(message.split())
+    encoding = sys.stderr.encoding or "utf-8"
+    print(f"{PROG}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def _printable(text: str, stream: TextIO | None) -> str:
+    """The text with what the stream's encoding lacks written as escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def expand_folders(images: list[str], picture: str) -> list[str]:
+    """The image files meant: a folder stands for those directly in it, the picture left out.
+
+    Raises:
+        InputError: a folder holds none, or cannot be read.
+    """
+    files: list[str] = []
+    for image in images:
+        if not os.path.isdir(image):
+            files.append(image)
+            continue
+        name = display_name(image)
+        try:
+            inside = sorted(p for p in Path(image).iterdir() if p.suffix.lower() in _IMAGE_TYPES)
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+        found = [str(p) for p in inside if p.is_file() and not _same_file(p, picture)]
+        if not found:
+            raise InputError(f"{name}: a folder without images; name image files")
+        files += found
+    return files
+
+
+def _same_file(a: Path, b: str) -> bool:
+    return os.path.exists(b) and a.samefile(b)
+
+
+def overlay_paths(
+    overlay: str, pieces: list[str], picture: str, together: bool = False
+) -> list[Path]:
+    """One file per piece, or one for all; none an input, all in a folder that can be written."""
+    out, name = Path(overlay), display_name(overlay)
+    if out.suffix.lower() not in _OVERLAY_TYPES:
+        raise InputError(f"{name}: cannot tell the overlay's format; end it with .png or .jpg")
+    if not out.parent.is_dir():
+        raise InputError(f"{name}: its folder does not exist; create it first")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{name}: its folder cannot be written; choose another")
+    paths: list[Path] = []
+    taken: set[str] = set()
+    for piece in pieces[:1] if together else pieces:
+        stem, number = out.stem, 1
+        if len(pieces) > 1 and not together:
+            stem = f"{out.stem}-{Path(piece).stem}"
+        path = out.with_name(stem + out.suffix)
+        # Case is folded because some file systems do not tell a.png from A.png.
+        while path.name.casefold() in taken:
+            number += 1
+            path = out.with_name(f"{stem}-{number}{out.suffix}")
+        taken.add(path.name.casefold())
+        paths.append(path)
+    inputs = {os.path.realpath(path) for path in [*pieces, picture]}
+    for path in paths:
+        if path.is_dir():
+            raise InputError(f"{display_name(path)}: is a folder; name a file for the overlay")
+        same = any(path.exists() and os.path.exists(i) and path.samefile(i) for i in inputs)
+        if same or os.path.realpath(path) in inputs:
+            raise InputError(
+                f"{display_name(path)}: the overlay would overwrite an input; choose another name"
+            )
+    return paths
+
+
+def save_overlay(image: Any, path: Path) -> None:
+    """Writes (H, W, 3) uint8 so that the file is there whole or not at all."""
+    from PIL import Image
+
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        Image.fromarray(image).save(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{display_name(path)}: cannot be written ({reason}); choose another place"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class Table:
+    """The answers for people to read; the heading comes with the first row."""
+
+    def __init__(self, pieces: list[str], many: bool = False, assign: bool = False) -> None:
+        # A photo of many pieces has their numbers behind its name.
+        room = 4 if many else 0
+        self._width = max(5, *(len(display_name(piece)) + room for piece in pieces))
+        self._assign = assign
+        self._begun = False
+
+    def add(self, piece: str, placements: "list[Placement]", sure: bool | None = None) -> None:
+        """Prints a row per placement; ``sure`` is for a table of assignments."""
+        if not self._begun:
+            self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
+            self._begun = True
+        for rank, place in enumerate(placements, 1):
+            self._row(
+                display_name(piece),
+                str(rank),
+                " ".join(f"{v:.1f}" for v in place.box),
+                " ".join(f"{v:.1f}" for v in place.center),
+                f"{place.rotation % 360.0:.1f}",
+                "-" if place.cell is None else f"{place.cell[0]},{place.cell[1]}",
+                f"{place.score:.3f}",
+                "yes" if sure else "no",
+            )
+
+    def _row(self, *cells: str) -> None:
+        piece, rank, box, centre, rotation, cell, score, sure = cells
+        line = f"{piece:<{self._width}}  {rank:>4}  {box:<31}  {centre:<15}  "
+        line += f"{rotation:>8}  {cell:>7}  {score:>5}" + (f"  {sure:>4}" if self._assign else "")
+        print(_printable(line, sys.stdout), flush=True)
+
+
+class Progress:
+    """A line on a terminal that says what takes long; silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._shown = False
+
+    def say(self, text: str) -> None:
+        """Shows what begins now."""
+        if self._live:
+            print(
+                f"\r\x1b[K{_printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
+            )
+            self._shown = True
+
+    def clear(self) -> None:
+        """Leaves the line empty."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            self._shown = False

@@ -1,0 +1,180 @@
+"""The network: encode picture and piece, correlate, read the volume."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatmap_locator.geometry import STRIDE
+from heatmap_locator.model.bank import erode
+from heatmap_locator.model.correlation import by_fft, masked_ncc
+from heatmap_locator.model.encoder import Encoder
+from heatmap_locator.model.head import CenterHead, HeadMaps
+from heatmap_locator.model.overlap_save import PictureTiles
+from heatmap_locator.model.ranker import Ranker
+
+PIXEL_STRIDE = 2
+"""Working pixels per pixel of the images whose own correlation is the volume's second channel."""
+
+ENERGY_EVERY = 3
+"""Rotations of the bank from one for which a window's energy is computed to the next, where it
+divides their number."""
+
+FEATURE_NOISE = 0.02
+PIXEL_NOISE = 3 * (3 / 255) ** 2
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a model; it travels inside the weights file.
+
+    Attributes:
+        encoder: smp encoder shared by picture and piece.
+        features: channels of the features that are correlated.
+        rotations: hypotheses in the bank, a multiple of 4.
+        head_encoder: smp encoder of the head's U-Net.
+        head_decoder: channels of the U-Net's decoder, three of them.
+    """
+
+    encoder: str = "resnet18"
+    features: int = 32
+    rotations: int = 36
+    head_encoder: str = "timm-mobilenetv3_small_minimal_100"
+    head_decoder: tuple[int, ...] = (64, 32, 16)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
+        """Rebuild from ``to_dict``; an unknown key is a ValueError."""
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown model setting: {', '.join(sorted(unknown))}")
+        values = dict(values)
+        if "head_decoder" in values:
+            values["head_decoder"] = tuple(values["head_decoder"])
+        return cls(**values)
+
+
+@dataclass
+class EncodedImages:
+    """``features`` (..., C, h, w) at stride 4, ``pixels`` (..., 3, 2h, 2w) and, for pieces, the
+    weights of both, ``feature_mask`` (..., 1, h, w) and ``pixel_mask`` (..., 1, 2h, 2w).
+
+    A picture that is asked for piece after piece has ``tiles`` of features and of pixels as well,
+    whose transforms are kept."""
+
+    features: Tensor
+    pixels: Tensor
+    feature_mask: Tensor | None = None
+    pixel_mask: Tensor | None = None
+    tiles: tuple[PictureTiles, PictureTiles] | None = None
+
+    def kept(self) -> "EncodedImages":
+        """A picture, a batch of one, to be asked for piece after piece."""
+        if not by_fft(self.features.device):
+            return self
+        tiles = PictureTiles(self.features[0]), PictureTiles(self.pixels[0])
+        return replace(self, tiles=tiles)
+
+    def repeated(self, count: int) -> "EncodedImages":
+        """A picture, a batch of one, for as many pieces; nothing is copied."""
+        features, pixels = (t.expand(count, *t.shape[1:]) for t in (self.features, self.pixels))
+        return EncodedImages(features, pixels, tiles=self.tiles)
+
+    def trimmed(self) -> "EncodedImages":
+        """Pieces without the empty border that all their masks share.
+
+        The correlations stay the same and cost less.  The same number of elements goes on each
+        side, so that the middle stays the middle.
+        """
+        assert self.feature_mask is not None
+        assert self.pixel_mask is not None
+        f, p = empty_border(self.feature_mask), empty_border(self.pixel_mask)
+        features, pixels, feature_mask, pixel_mask = (
+            t[..., n : t.shape[-2] - n, n : t.shape[-1] - n]
+            for t, n in (
+                (self.features, f),
+                (self.pixels, p),
+                (self.feature_mask, f),
+                (self.pixel_mask, p),
+            )
+        )
+        return EncodedImages(features, pixels, feature_mask, pixel_mask)
+
+
+def empty_border(masks: Tensor) -> int:
+    """Elements on every side of ``(..., k, k)`` masks that are zero in all of them."""
+    used = masks.flatten(0, -3).amax(0) > 0
+    lines = used.any(0) | used.any(1)
+    lines = lines | lines.flip(0)
+    return int(lines.int().argmax()) if bool(lines.any()) else 0
+
+
+class HeatmapLocator(nn.Module):
+    """Shared encoder, correlation, centre head, and the ranker of the places that it names."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, config.features)
+        self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
+        self.ranker = Ranker()
+
+    def encode_picture(self, picture: Tensor) -> EncodedImages:
+        """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""
+        return EncodedImages(self.encoder(picture), F.avg_pool2d(picture, PIXEL_STRIDE))
+
+    def encode_pieces(self, templates: Tensor, masks: Tensor) -> EncodedImages:
+        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank."""
+        b, r = templates.shape[:2]
+        flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
+        inner = erode(weight)
+        weight = weight.clamp_max(1)
+        return EncodedImages(
+            self.encoder(flat, weight).unflatten(0, (b, r)),
+            F.avg_pool2d(flat, PIXEL_STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(inner, STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(inner, PIXEL_STRIDE).unflatten(0, (b, r)),
+        )
+
+    def correlate(
+        self, picture: EncodedImages, pieces: EncodedImages, energy_every: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid."""
+        assert pieces.feature_mask is not None
+        assert pieces.pixel_mask is not None
+        features, pixels = picture.tiles or (None, None)
+        feature = masked_ncc(
+            picture.features,
+            pieces.features,
+            pieces.feature_mask,
+            FEATURE_NOISE,
+            energy_every,
+            tiles=features,
+        )
+        # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
+        pixel = masked_ncc(
+            picture.pixels,
+            pieces.pixels,
+            pieces.pixel_mask,
+            PIXEL_NOISE,
+            energy_every,
+            coarsen=True,
+            tiles=pixels,
+        )
+        return feature, pixel
+
+    @torch.no_grad()
+    def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:
+        """``correlate`` for a whole bank of rotations, with energies interpolated around it."""
+        every = 1 if self.config.rotations % ENERGY_EVERY else ENERGY_EVERY
+        return self.correlate(picture, bank, every)
+
+    def forward(self, picture: Tensor, templates: Tensor, masks: Tensor) -> HeadMaps:
+        """One bank for each picture: shapes of ``encode_picture`` and ``encode_pieces``."""
+        encoded = self.encode_picture(picture), self.encode_pieces(templates, masks)
+        return self.head(*self.correlate_bank(*encoded))

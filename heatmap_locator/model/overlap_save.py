@@ -1,0 +1,230 @@
+"""Correlation with large kernels by FFT, in tiles of the picture (overlap-save).
+
+Stockham, "High-speed convolution and correlation" (1966), for many kernels and channels at once:
+at every frequency a tile's channels are multiplied by a matrix of kernels.  Tiles are transformed
+once a picture, kernels once a piece; gradients pass the same way, backwards.
+
+Spectra are laid out as in ``fourier``: where there are many channels frequencies come first.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from heatmap_locator.model.fourier import (
+    add_products,
+    conjugate_matrices,
+    conjugate_spectra,
+    forward,
+    in_matrices,
+    inverse,
+    multiply,
+    out_of_matrices,
+)
+from heatmap_locator.model.tiling import FEW, Tiling, chunks, cut, join, plan
+
+KEPT_BYTES = 2**28
+"""Transforms that a picture keeps beside those used last."""
+
+
+class PictureTiles:
+    """A picture's tiles, transformed when first asked for and kept for later kernels.
+
+    For a puzzle of 1,000 pieces, kernels of one size take 13 MB of pixels and 27 MB of 32
+    channels of features, in proportion to the pieces; sizes beyond ``KEPT_BYTES`` are dropped,
+    the one used longest ago first.
+
+    Args:
+        field: ``(C, H, W)`` floating point; it must not change.
+    """
+
+    def __init__(self, field: Tensor) -> None:
+        self.field = field if field.dtype == torch.float64 else field.float()
+        self._kept: OrderedDict[tuple[Tiling, str], Tensor] = OrderedDict()
+        self._lock = Lock()
+
+    def plan(self, k: int) -> Tiling:
+        """Tiles for kernels of side k."""
+        channels, height, width = self.field.shape
+        return plan(height, width, k, channels)
+
+    def channels(self, tiling: Tiling) -> Tensor:
+        """Transforms ``(C, 1, tiles, fw, fh)``, of many channels ``(fw, fh, C, tiles)``."""
+        return self._get(tiling, "channels")
+
+    def energies(self, tiling: Tiling) -> Tensor:
+        """Transforms ``(4, 1, tiles, C + 1, fw / 2, fh / 2)`` of channels and, last, the sum of
+        their squares, in four phases of which each holds every second position; of many channels
+        ``(fw / 2, fh / 2, 4, tiles, C + 1)``."""
+        return self._get(tiling, "energies")
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(t.numel() * t.element_size() for t in self._kept.values())
+
+    def _get(self, tiling: Tiling, kind: str) -> Tensor:
+        with self._lock:
+            found = self._kept.pop((tiling, kind), None)
+            if found is None:
+                found = self._channels(tiling) if kind == "channels" else self._energies(tiling)
+            self._kept[(tiling, kind)] = found
+            # Never those of one kernel size, channels and energies, as they take turns.
+            while len(self._kept) > 2 and self.kept_bytes > KEPT_BYTES:
+                self._kept.popitem(last=False)
+        return found
+
+    def _channels(self, tiling: Tiling) -> Tensor:
+        found = forward(cut(self.field, tiling))
+        return found[:, None] if len(found) <= FEW else in_matrices(found)
+
+    def _energies(self, tiling: Tiling) -> Tensor:
+        both = torch.cat([self.field, self.field.square().sum(0, keepdim=True)])
+        found = forward(_phases(cut(both, tiling).transpose(0, 1)))
+        if len(self.field) <= FEW:
+            return found[:, None]
+        return in_matrices(found.flatten(1, 2)).unflatten(3, found.shape[1:3])
+
+
+def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
+    """Conjugate transforms of ``(R, C, k, k)`` kernels, to be given to :func:`correlate_tiles`.
+
+    Returns:
+        ``(C, R, 1, fw, fh)``, of many channels ``(fw, fh, R, C)``.
+    """
+    own = _pad_kernels(kernels, tiling.kernel)
+    if kernels.shape[1] > FEW:
+        return conjugate_matrices(own, tiling.tile)
+    return conjugate_spectra(own.transpose(0, 1), tiling.tile)[:, :, None]
+
+
+def correlate_tiles(
+    picture: PictureTiles, spectra: Tensor, tiling: Tiling
+) -> Iterator[tuple[slice, Tensor]]:
+    """Correlate kernels with some tiles of a picture at a time.
+
+    Args:
+        picture: of C channels.
+        spectra: of R kernels.
+        tiling: of both.
+
+    Yields:
+        which tiles, and ``(R, tiles, down + 1, across + 1)`` at their positions.
+    """
+    (down, across), wide = tiling.step, tiling.tile[1]
+    seen = picture.channels(tiling)
+    if len(picture.field) <= FEW:
+        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[1]):
+            found = inverse(add_products(spectra, seen[:, :, some]), wide, down + 1)
+            yield some, found[..., : across + 1]
+    else:
+        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[2]):
+            found = inverse(out_of_matrices(multiply(spectra, seen[..., some])), wide, down + 1)
+            yield some, found[..., : across + 1]
+
+
+def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling: Tiling) -> Tensor:
+    """Energy about the weighted mean in every second window.
+
+    Args:
+        picture: of C channels, whose energies are added up.
+        masks: ``(R, k, k)`` weights.
+        weight: ``(R, 1, 1, 1)`` their sums.
+        tiling: ``picture.plan(k)``.
+
+    Returns:
+        ``(R, tiles, down / 2 + 1, across / 2 + 1)`` at the even positions of every tile.
+    """
+    down, across = (n // 2 + 1 for n in tiling.step)
+    half = tiling.tile[0] // 2, tiling.tile[1] // 2
+    odd = tiling.kernel % 2
+    own = _phases(F.pad(_pad_kernels(masks, tiling.kernel), (0, odd, 0, odd)))
+    both, many = len(picture.field) + 1, len(picture.field) > FEW
+    if many:
+        spectra = conjugate_matrices(own.transpose(0, 1), half)
+    else:
+        spectra = conjugate_spectra(own, half)[:, :, None, None]
+    seen = picture.energies(tiling)
+    energy = masks.new_empty(len(masks), tiling.tiles, down, across)
+    for some in chunks(tiling.tiles, spectra.numel() // 4 * both):
+        if many:
+            found = out_of_matrices(multiply(spectra, seen[:, :, :, some].flatten(3)))
+            found = found.unflatten(1, (-1, both))
+        else:
+            found = add_products(spectra, seen[:, :, some])
+        found = inverse(found, half[1], down)[..., :across]
+        mean = found[:, :, :-1].square().sum(2)
+        torch.sub(found[:, :, -1], mean.div_(weight), out=energy[:, some])
+    return energy
+
+
+class OverlapSave(torch.autograd.Function):
+    """Plain correlation of ``(C, H, W)`` with ``(R, C, k, k)`` to ``(R, H', W')``."""
+
+    @staticmethod
+    def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
+        picture = PictureTiles(field)
+        tiling = picture.plan(kernels.shape[-1])
+        spectra = kernel_spectra(kernels, tiling)
+        (down, across), (height, width) = tiling.step, tiling.size
+        found = field.new_empty(len(kernels), tiling.tiles, down, across)
+        for some, own in correlate_tiles(picture, spectra, tiling):
+            found[:, some] = own[..., :down, :across]
+        seen = picture.channels(tiling)
+        if len(field) <= FEW:
+            spectra, seen = in_matrices(spectra[:, :, 0].transpose(0, 1)), in_matrices(seen[:, 0])
+        ctx.save_for_backward(spectra, seen)
+        ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]
+        return join(found, tiling.count)[:, :height, :width]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        spectra, seen = ctx.saved_tensors
+        tiling: Tiling = ctx.tiling
+        (down, across), (tall, wide) = tiling.step, tiling.tile
+        rows, more = (
+            n * step - size
+            for n, step, size in zip(tiling.count, tiling.step, tiling.size, strict=True)
+        )
+        cut = F.pad(grad, (0, more, 0, rows)).unfold(1, down, down).unfold(2, across, across)
+        padded = F.pad(cut.flatten(1, 2), (0, wide - across, 0, tall - down))
+        to_kernels = torch.zeros_like(spectra)
+        to_tiles = grad.new_empty(seen.shape[2], tiling.tiles, tall, wide)
+        backwards = spectra.conj_physical().transpose(2, 3)
+        for some in chunks(tiling.tiles, spectra[..., 0].numel()):
+            own = in_matrices(forward(padded[:, some]))
+            if ctx.needs_input_grad[0]:
+                to_tiles[:, some] = inverse(out_of_matrices(multiply(backwards, own)), wide, tall)
+            if ctx.needs_input_grad[1]:
+                to_kernels += multiply(own.conj_physical(), seen[..., some].transpose(2, 3))
+        field = kernels = None
+        if ctx.needs_input_grad[0]:
+            pad, (_, height, width) = tiling.kernel // 2, ctx.shape
+            columns = to_tiles.permute(0, 2, 3, 1).flatten(0, 2)
+            whole = F.fold(columns[None], tiling.reach, tiling.tile, stride=tiling.step)[0]
+            field = whole[:, pad : pad + height, pad : pad + width]
+        if ctx.needs_input_grad[1]:
+            more, side = (tiling.kernel - ctx.kernel) // 2, ctx.kernel
+            whole = inverse(out_of_matrices(to_kernels), wide, tall)
+            kernels = whole[..., more : more + side, more : more + side]
+        return field, kernels
+
+
+def _phases(images: Tensor) -> Tensor:
+    """``(..., h, w)`` to ``(4, ..., h / 2, w / 2)``: every second position as an image.
+
+    Correlation at every second position is the sum of those of the four phases.
+    """
+    parts = [images[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(parts)
+
+
+def _pad_kernels(kernels: Tensor, side: int) -> Tensor:
+    more = (side - kernels.shape[-1]) // 2
+    return F.pad(kernels, (more,) * 4) if more else kernels

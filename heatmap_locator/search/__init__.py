@@ -1,0 +1,1 @@
+"""The path of a piece: made ready, places proposed, compared, checked."""

@@ -1,0 +1,264 @@
+"""Identical pixels: where a piece was cut from the very file it is looked for in, say so.
+
+The working picture has 32 pixels a cell, which leaves little of a flat piece.  At the picture's
+own resolution a piece of the same file still matches in one place only, to the last grain.  A
+photographed piece is not expected to reach ``IDENTICAL`` and is left as the head ranked it.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.lattice import cell_evidence
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.template import match_template
+
+IDENTICAL = 0.97
+"""Masked NCC from which pixels count as the same."""
+
+GAIN = 20.0
+"""Logit that a correlation of 1 earns."""
+
+SURELY = 0.9999
+"""Part of GAIN below which better pixels may be elsewhere: sky differs by its grain alone."""
+
+CANDIDATES = 40
+REACH = 12
+"""Picture pixels around a candidate that are searched."""
+
+LARGEST = 160
+"""Sides of a piece in the picture beyond which flatness is no longer the trouble."""
+
+SAME_LEVELS = 3.0
+"""Mean difference, in levels of 255, up to which pixels count as the same."""
+
+LOWEST = 32
+"""Places of the least squared difference that are compared exactly, beside those that are equal."""
+
+MOST_EQUAL = 4096
+"""Places with the crop's sums that are looked at in each quarter turn; of more, evenly some."""
+
+EQUALS = 5
+"""Places answered at most of those that are the same to the pixel."""
+
+OFF_CELL = 1.5
+"""Picture pixels by which rounding moves a crop out of the middle of its cell at most."""
+
+SNAP_DEGREES = 10.0
+SNAP_SCALE = 0.1
+
+
+def verify(
+    candidate: Candidate, matrix: Array, piece: PreparedPiece, picture: np.ndarray
+) -> tuple[Candidate, Array]:
+    """Compare one candidate's pixels with the picture's.
+
+    Args:
+        candidate: from the head; its x and y are not read.
+        matrix: 2x3 map of photo pixels to picture pixels that it stands for.
+        piece: the piece.
+        picture: (H, W, 3) uint8.
+
+    Returns:
+        candidate and map: unchanged, or with the logit raised and the place made exact where the
+        pixels are the same.
+    """
+    height, width = piece.mask.shape
+    snapped = _snap(matrix, np.array([width / 2, height / 2]))
+    if snapped is None:
+        return candidate, matrix
+    corners = transform(snapped, np.array([[0.0, 0.0], [width, 0], [width, height], [0, height]]))
+    low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int)
+    size = tuple(int(v) for v in high - low)
+    if max(size) > LARGEST or min(size) < 3:
+        return candidate, matrix
+    local = snapped.copy()
+    local[:, 2] -= low
+    into = to_cv2(local)
+    upright = cv2.warpAffine(piece.rgb, into, size, flags=cv2.INTER_LINEAR)
+    cover = cv2.warpAffine(piece.mask, into, size, flags=cv2.INTER_LINEAR)
+    mask = (cover > 0.99).astype(np.float32)
+    if mask.sum() < 16:
+        return candidate, matrix
+    window = _window(picture, low - REACH, high + REACH)
+    scores = match_template(window.astype(np.float32), upright.astype(np.float32), mask)
+    row, col = np.unravel_index(int(scores.argmax()), scores.shape)
+    best = float(scores[row, col])
+    if best < IDENTICAL:
+        return candidate, matrix
+    snapped[:, 2] += [col - REACH, row - REACH]
+    found = window[row : row + size[1], col : col + size[0]]
+    gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL) * _sameness(found, upright, mask > 0)
+    rotation = float(np.degrees(np.arctan2(snapped[0, 1], snapped[0, 0])) % 360.0 % 360.0)
+    raised = replace(
+        candidate, logit=candidate.logit + gain, rotation=rotation, log_size=(0.0, 0.0)
+    )
+    return raised, snapped
+
+
+def find_identical(
+    piece: PreparedPiece, picture: np.ndarray, grid: Grid | None
+) -> list[tuple[Candidate, Array]]:
+    """Look for a rectangular crop in its own file, in every place and quarter turn.
+
+    The last resort for a crop so flat that none of the head's candidates was its place.  Of places
+    that are the same to the pixel the one in the middle of a cell comes first, and the more there
+    are, the less each of them earns: a piece of one colour may lie in any.
+
+    Args:
+        piece: the piece; one that is not a filled rectangle is not looked for.
+        picture: (H, W, 3) uint8.
+        grid: how the puzzle is cut, where it is known.
+
+    Returns:
+        Candidates (their level is 0, their logit what the match earns) and 2x3 maps of photo
+        pixels to picture pixels, best first, ``EQUALS`` at most, no two in one cell.
+    """
+    if grid is not None and not grid.exact:
+        grid = None
+    inside = piece.mask > 0.5
+    ys, xs = np.nonzero(inside)
+    left, top, right, bottom = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    if not inside[top:bottom, left:right].all():
+        return []
+    crop = piece.rgb[top:bottom, left:right]
+    matches: list[_Match] = []
+    for quarter in range(4):
+        upright = np.ascontiguousarray(np.rot90(crop, quarter))
+        if (np.array(upright.shape) <= picture.shape).all():
+            matches += _matches(upright, picture, grid, quarter)
+    distinct: list[_Match] = []
+    equal = {m.bin for m in matches if m.sameness == 1}
+    # A lucky middle does not make up for a single differing pixel.
+    for match in sorted(matches, key=lambda m: (m.sameness < 1, -m.likely)):
+        if all(match.bin[1:] != other.bin[1:] for other in distinct):
+            distinct.append(match)
+    middle = np.array([(left + right) / 2, (top + bottom) / 2])
+    found = []
+    for match in distinct[: EQUALS if len(equal) > 1 else 1]:
+        linear = clockwise(-90.0 * match.quarter).round()
+        place = np.array([match.x, match.y])
+        logit = GAIN * match.sameness - np.log(max(len(equal), 1))
+        candidate = Candidate(match.x, match.y, 90.0 * match.quarter, (0.0, 0.0), float(logit), 0)
+        found.append((candidate, np.column_stack([linear, place - linear @ middle])))
+    return found
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A place whose pixels are a crop's, or nearly.
+
+    Attributes:
+        x, y: its middle in pixels of the picture.
+        quarter: turns of 90 degrees clockwise of the photo.
+        sameness: above 0, at most 1.
+        likely: logit by which matches are ordered.
+        bin: (quarter, row, column) of the cell it lies in, of crop-sized ones without a grid.
+    """
+
+    x: float
+    y: float
+    quarter: int
+    sameness: float
+    likely: float
+    bin: tuple[int, int, int]
+
+
+def _matches(
+    upright: np.ndarray, picture: np.ndarray, grid: Grid | None, quarter: int
+) -> list[_Match]:
+    """Places like an upright crop, (h, w, 3) uint8: those equal to the pixel, and the nearest."""
+    (height, width), (rows, cols) = upright.shape[:2], picture.shape[:2]
+    may_begin = np.ones((rows - height + 1, cols - width + 1), bool)
+    if grid is not None:
+        may_begin = _in_cells(grid, (height, width), (rows, cols))
+    equal = _equal_sums(upright, picture) & may_begin
+    squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
+    squares[~may_begin | equal] = np.inf
+    least = min(LOWEST, squares.size)
+    near = np.argpartition(squares, least - 1, axis=None)[:least]
+    near = near[np.isfinite(squares.ravel()[near])]
+    cell = (cols / grid.cols, rows / grid.rows) if grid is not None else (width, height)
+    found = []
+    alike = np.flatnonzero(equal)
+    for place in (*alike[:: len(alike) // MOST_EQUAL + 1], *near):
+        row, col = divmod(int(place), squares.shape[1])
+        same = _sameness(picture[row : row + height, col : col + width], upright)
+        if same <= 0:
+            continue
+        x, y, likely = col + width / 2, row + height / 2, GAIN * same
+        if grid is not None:
+            likely += float(cell_evidence(np.array([[x, y]]), grid, cols, rows)[0])
+        own_bin = (quarter, int(y // cell[1]), int(x // cell[0]))
+        found.append(_Match(x, y, quarter, same, likely, own_bin))
+    return found
+
+
+def _equal_sums(crop: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Where a crop may begin whose channels each add up to what the picture's do there.
+
+    Bool (H - h + 1, W - w + 1).  Squared differences come out of a Fourier transform whose rounding
+    is larger than what sets a flat crop apart; sums of integers are exact, and one grain of noise
+    changes them.
+    """
+    height, width = crop.shape[:2]
+    equal = np.ones((picture.shape[0] - height + 1, picture.shape[1] - width + 1), bool)
+    for channel in range(3):
+        total = cv2.integral(np.ascontiguousarray(picture[..., channel]), sdepth=cv2.CV_64F)
+        sums = total[height:, width:] - total[:-height, width:]
+        sums -= total[height:, :-width] - total[:-height, :-width]
+        equal &= sums == crop[..., channel].sum(dtype=np.float64)
+    return equal
+
+
+def _in_cells(grid: Grid, crop: tuple[int, ...], picture: tuple[int, ...]) -> np.ndarray:
+    """Where a crop may begin, (H - h + 1, W - w + 1) bool: in the middle of a cell, if of its size.
+
+    Args:
+        grid: of the puzzle.
+        crop: (height, width) in pixels.
+        picture: (height, width).
+    """
+    near = []
+    for count, own, whole in zip((grid.rows, grid.cols), crop, picture, strict=True):
+        cell, starts = whole / count, np.arange(whole - own + 1)
+        if abs(cell - own) > 2 * OFF_CELL:
+            return np.ones((picture[0] - crop[0] + 1, picture[1] - crop[1] + 1), bool)
+        middles = starts + own / 2
+        near.append(np.abs(middles % cell - cell / 2) <= OFF_CELL)
+    allowed: np.ndarray = np.logical_and.outer(*near)
+    return allowed if allowed.any() else ~allowed
+
+
+def _sameness(found: np.ndarray, piece: np.ndarray, inside: np.ndarray | None = None) -> float:
+    """1 where all pixels are equal, 0 from a mean difference of SAME_LEVELS on."""
+    apart = np.abs(found.astype(np.float32) - piece.astype(np.float32))
+    mean = apart.mean() if inside is None else apart[inside].mean()
+    return max(0.0, 1 - float(mean) / SAME_LEVELS)
+
+
+def _snap(matrix: Array, middle: Array) -> Array | None:
+    """The nearest quarter turn at the photo's own scale, pixel on pixel; ``None`` if far off."""
+    linear = matrix[:, :2]
+    scale = float(np.sqrt(abs(np.linalg.det(linear))))
+    if abs(scale - 1) > SNAP_SCALE:
+        return None
+    angle = float(np.degrees(np.arctan2(linear[1, 0], linear[0, 0])))
+    if abs((angle + 45) % 90 - 45) > SNAP_DEGREES:
+        return None
+    quarter = np.rint(linear / scale)
+    # Turned and sized about the middle of the photo, so that the piece stays where it was.
+    translation = matrix[:, 2] + (linear - quarter) @ middle
+    return np.column_stack([quarter, np.rint(translation)])
+
+
+def _window(picture: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Pixels ``low`` to ``high`` (x, y) of the picture, its border repeated where they leave it."""
+    height, width = picture.shape[:2]
+    xs = np.arange(low[0], high[0]).clip(0, width - 1)
+    ys = np.arange(low[1], high[1]).clip(0, height - 1)
+    return picture[np.ix_(ys, xs)]

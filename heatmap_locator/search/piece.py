@@ -1,0 +1,131 @@
+"""A piece made ready for the rotation bank: outline found, cropped, resized, reference set."""
+
+import os
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from heatmap_locator.errors import NoPieceError
+from heatmap_locator.geometry import CELL, Array, compose, similarity
+from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
+from heatmap_locator.outline.body import Body, find_body
+from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
+from heatmap_locator.outline.find import Outline, find_outlines, outline_points
+from heatmap_locator.picture.read import ImageSource, read_piece
+
+MARGIN = 4
+"""Pixels kept around the outline's box, so that resizing has something to average with."""
+
+
+@dataclass(frozen=True)
+class PreparedPiece:
+    """A piece at ``OVERSAMPLE * CELL`` pixels a cell.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, the photo as read.
+        mask: (H, W) float32, 0..1, its outline.
+        photo: ``(1, 3, h, w)``, 0..1, resized.
+        weight: ``(1, 1, h, w)``, 0..1, the mask resized.
+        reference: ``(1, 2)``, (x, y) of the mask's centroid in the resized photo.
+        body: the piece without knobs and blanks, in pixels of ``rgb``.
+        contour: (N, 2) points of the outline in pixels of ``rgb``.
+        to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
+        assumed: the outline was not given, nor seen clearly: all of the photo is taken for the
+            piece, or what might be one.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray
+    photo: Tensor
+    weight: Tensor
+    reference: Tensor
+    body: Body
+    contour: Array
+    to_resized: Array
+    assumed: bool = False
+
+    def rotated(
+        self, degrees: Tensor, scale: float = 1.0, oversample: int = OVERSAMPLE
+    ) -> tuple[Tensor, Tensor]:
+        """Templates and masks of ``bank.rotate_piece`` for ``(K,)`` degrees, on their device.
+
+        Fewer samples a pixel than ``OVERSAMPLE`` come from a photo averaged down accordingly.
+        """
+        photo, weight, reference = (
+            t.to(degrees.device) for t in (self.photo, self.weight, self.reference)
+        )
+        if oversample != OVERSAMPLE:
+            ratio = OVERSAMPLE // oversample
+            photo, weight = (F.avg_pool2d(t, ratio, ceil_mode=True) for t in (photo, weight))
+            reference = reference / ratio
+        return rotate_piece(photo, weight, reference, degrees[None], scale, oversample)
+
+    @property
+    def is_rectangle(self) -> bool:
+        """Whether the photo is all piece, a rectangular crop."""
+        return bool((self.mask > 0.5).all())
+
+
+def prepare_pieces(source: ImageSource, name: str | None = None) -> list[PreparedPiece]:
+    """Read a photo of a piece and bring it to size, as everything that may be the piece in it.
+
+    Returns:
+        at least one, the likeliest first.
+
+    Raises:
+        NoPieceError: the image shows no piece.
+        InputError: it cannot be read.
+    """
+    label = name or (str(source) if isinstance(source, (str, os.PathLike)) else "piece")
+    rgb, alpha = read_piece(source, name)
+    return [_prepare(rgb, outline, label) for outline in find_outlines(rgb, alpha, label)]
+
+
+def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece:
+    """The first of :func:`prepare_pieces`."""
+    return prepare_pieces(source, name)[0]
+
+
+def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
+    mask = outline.mask
+    ys, xs = np.nonzero(mask > 0.5)
+    if len(xs) < 16:
+        raise NoPieceError(f"{label}: no piece found; photograph one piece on a plain background")
+    body = find_body(mask)
+    height, width = mask.shape
+    left, right = max(0, xs.min() - MARGIN), min(width, xs.max() + 1 + MARGIN)
+    top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
+    factor = OVERSAMPLE * CELL / body.side
+    size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    photo = cv2.resize(rgb[top:bottom, left:right], size, interpolation=way)
+    weight = cv2.resize(mask[top:bottom, left:right], size, interpolation=way).clip(0, 1)
+    scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
+    to_resized = np.column_stack([np.diag(scale), -scale * [left, top]])
+    total = weight.sum()
+    reference = [
+        float((weight.sum(0) * (np.arange(size[0]) + 0.5)).sum() / total),
+        float((weight.sum(1) * (np.arange(size[1]) + 0.5)).sum() / total),
+    ]
+    return PreparedPiece(
+        rgb=rgb,
+        mask=mask,
+        photo=torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255,
+        weight=torch.from_numpy(np.ascontiguousarray(weight))[None, None].float(),
+        reference=torch.tensor([reference]),
+        body=body,
+        contour=outline_points(mask),
+        to_resized=to_resized,
+        assumed=not outline.sure,
+    )
+
+
+def photo_to_working(piece: PreparedPiece, place: tuple[float, float], rotation: float) -> Array:
+    """2x3 matrix from pixels of ``piece.rgb`` to working pixels of the picture."""
+    x, y = (float(v) for v in piece.reference[0])
+    upright = similarity((x, y), place, -rotation, 1 / OVERSAMPLE)
+    return compose(upright, piece.to_resized)

@@ -1,0 +1,1 @@
+"""What is drawn and captured: pictures, cuts, pieces, tables, cameras."""

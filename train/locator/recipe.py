@@ -1,0 +1,46 @@
+"""What a recipe of the locator says."""
+
+from dataclasses import field
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from heatmap_locator.model.network import ModelConfig
+
+from ..settings import SETTINGS, Count, NotNegative, Whole
+from ..shared.recipe import LoopSettings, SceneRecipe
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class RunSettings(LoopSettings):
+    """One run of the loop, and what it asks of the locator.
+
+    Attributes:
+        sampled_rotations: hypotheses a piece is trained against.
+        head_weight: weight of the CenterNet terms beside the volume's cross-entropy.
+        head_every: steps between steps that train the head, whose bank is dear; 0 for never.
+        head_pieces: pieces of each picture that the head is trained and validated on.
+        train_encoder: whether the encoder learns; if not, only the CenterNet terms are trained.
+    """
+
+    # Two around the truth and two of its quarter turns are always among them.
+    sampled_rotations: Annotated[int, Field(ge=4)] = 6
+    head_weight: NotNegative = 1.0
+    head_every: Whole = 2
+    head_pieces: Count = 1
+    train_encoder: bool = True
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Recipe(SceneRecipe):
+    """Trains the locator."""
+
+    run: RunSettings = field(default_factory=RunSettings)
+    model: ModelConfig = field(default_factory=ModelConfig)
+
+    @model_validator(mode="after")
+    def _pieces_suffice(self) -> "Recipe":
+        if self.run.head_pieces > self.scenes.pieces:
+            raise ValueError("run.head_pieces must be from 1 to scenes.pieces")
+        return self

@@ -1,0 +1,115 @@
+"""Examples for the ranker: searches of whole puzzles, kept in a file as they come.
+
+Every example is a search as a user's is, stopped before the ranking.
+"""
+
+import io
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from heatmap_locator.errors import InputError, NoPieceError
+from heatmap_locator.files import write_atomically
+from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
+from heatmap_locator.locator import Locator
+from heatmap_locator.model.ranker import FEATURES
+
+from ..draw.pictures import PictureSource
+from ..draw.puzzles import PhotographedPuzzle, make_puzzle
+from ..shared.batches import STREAMS
+from .recipe import RankerRecipe
+
+SAVE_EVERY = 30
+"""Seconds between writes of the examples; a puzzle takes some."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What was measured for one piece: ``(N, F)`` features and (N,) bool, which are right."""
+
+    features: np.ndarray
+    right: np.ndarray
+
+
+def examples_of(locator: Locator, puzzle: PhotographedPuzzle) -> list[Example]:
+    """Search for every piece of a puzzle."""
+    encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
+    height, width = puzzle.picture.shape[:2]
+    reach = math.sqrt(height * width / puzzle.grid.pieces) / 2
+    found = []
+    for piece in puzzle.pieces:
+        try:
+            measured, places = encoded.measure(piece.image)
+        except NoPieceError:
+            continue
+        x1, y1, x2, y2 = piece.box
+        truth = (x1 + x2) / 2, (y1 + y2) / 2
+        right = [
+            math.dist(place.center, truth) < reach
+            and abs(angle_difference(place.rotation, piece.rotation)) <= RIGHT_ANGLE
+            for place in places
+        ]
+        found.append(Example(measured.cpu().numpy(), np.array(right, bool)))
+    return found
+
+
+class Examples:
+    """Examples by puzzle number, kept in a file as they come."""
+
+    def __init__(self, path: Path, recipe: RankerRecipe, model: str, stream: str) -> None:
+        self.path = path
+        self.made_by = json.dumps([recipe.to_dict(), model, FEATURES, stream], sort_keys=True)
+        self.done, self.rows = 0, list[Example]()
+        if path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                made_by, self.done = str(file["made_by"]), int(file["done"])
+                counts, features, right = file["counts"], file["features"], file["right"]
+        except Exception as error:  # numpy raises almost anything on a damaged file
+            raise InputError(f"{self.path}: damaged; delete it and start again") from error
+        if made_by != self.made_by:
+            raise InputError(f"{self.path}: of another recipe or model; name another --out folder")
+        ends = np.cumsum(counts)[:-1]
+        pairs = zip(np.split(features, ends), np.split(right, ends), strict=True)
+        self.rows = [Example(f, r) for f, r in pairs]
+
+    def save(self) -> None:
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            made_by=np.array(self.made_by),
+            done=np.array(self.done),
+            counts=np.array([len(e.right) for e in self.rows], np.int64),
+            features=np.concatenate([e.features for e in self.rows]).astype(np.float32),
+            right=np.concatenate([e.right for e in self.rows]),
+        )
+        write_atomically(self.path, buffer.getvalue())
+
+
+def collect(
+    locator: Locator,
+    source: PictureSource,
+    recipe: RankerRecipe,
+    count: int,
+    kept: Examples,
+    say: Callable[[str], None],
+) -> list[Example]:
+    """Examples of ``count`` puzzles, going on from those kept."""
+    saved = time.monotonic()
+    while kept.done < count:
+        rng = np.random.default_rng([recipe.ranker.seed, STREAMS[source.split], kept.done])
+        kept.rows += examples_of(locator, make_puzzle(source, recipe.puzzles, rng))
+        kept.done += 1
+        say(f"{source.split}: {kept.done} of {count} puzzles, {len(kept.rows)} pieces")
+        if kept.rows and (kept.done == count or time.monotonic() - saved > SAVE_EVERY):
+            kept.save()
+            saved = time.monotonic()
+    return kept.rows

@@ -1,1 +1,0 @@
-"""Recipes: one TOML file each, read by heatmap-train."""

@@ -1,0 +1,1 @@
+"""What every trained module shares."""

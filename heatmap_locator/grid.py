@@ -83,6 +83,45 @@ class Grid:
         return self
 
     @classmethod
+    def make(
+        cls,
+        *,
+        size: tuple[int, int],
+        name: str,
+        pieces: int | None = None,
+        grid: "str | tuple[int, int] | Grid | None" = None,
+    ) -> "Grid | None":
+        """The grid of a puzzle from what its owner knows: the one way that all callers share.
+
+        Args:
+            size: (width, height) of the picture in pixels.
+            name: what errors call the picture.
+            pieces: number of pieces.
+            grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead.
+
+        Returns:
+            its cells are at least ``MIN_CELL`` pixels; None where neither is known.
+
+        Raises:
+            InputError: both are given, one is out of range, or the picture is too small for it.
+        """
+        if pieces is not None and grid is not None:
+            raise InputError(f"{name}: give pieces or grid, not both")
+        if pieces is not None:
+            return cls.from_pieces(pieces, *size).check(*size, name)
+        if grid is None:
+            return None
+        if isinstance(grid, str):
+            return cls.parse(grid).check(*size, name)
+        if isinstance(grid, Grid):
+            return grid.check(*size, name)
+        try:
+            rows, cols = grid
+        except (TypeError, ValueError):
+            raise InputError(f"grid {grid!r}: give (rows, cols), such as (25, 38)") from None
+        return cls(rows, cols).check(*size, name)
+
+    @classmethod
     def parse(cls, text: str) -> "Grid":
         """A grid from ``"ROWSxCOLS"``, such as ``"25x38"``: 25 rows of 38 pieces.
 

@@ -10,6 +10,7 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.files import load_model, shipped_weights
 from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.corners import square_up
 from heatmap_locator.picture.read import ImageSource, read_picture
 from heatmap_locator.puzzle import Puzzle as Puzzle
@@ -20,25 +21,43 @@ class Locator:
     """A trained model on a device.
 
     Use ``Locator.from_pretrained()``; one locator serves any number of puzzles.
+
+    Args:
+        model: in evaluation mode.
+        device: where everything is computed.
+        calibration: from the ranker's logits to scores.
+        outlines: finds pieces in photos; ``None`` takes the network that ships.
     """
 
     def __init__(
-        self, model: HeatmapLocator, device: torch.device, calibration: Calibration
+        self,
+        model: HeatmapLocator,
+        device: torch.device,
+        calibration: Calibration,
+        outlines: OutlineFinder | None = None,
     ) -> None:
         self.model = model.to(device)
         self.device = device
         self.calibration = calibration
+        self.outlines = OutlineFinder(device=device) if outlines is None else outlines
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path | None = None, device: str = "auto") -> "Locator":
+    def from_pretrained(
+        cls,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        outline_weights: str | Path | None = None,
+    ) -> "Locator":
         """Load a model.
 
         Args:
             weights: a .safetensors file; ``None`` takes the one that comes with the package.
             device: ``"auto"`` (CUDA where there is one), ``"cpu"`` or ``"cuda"``.
+            outline_weights: the same for the network that finds pieces in their photos; that of
+                the package is read with the first photo that needs it.
 
         Raises:
-            WeightsError: the file is missing, damaged or of another version.
+            WeightsError: a file is missing, damaged or of another version.
             InputError: the device is unknown or absent.
         """
         if device not in ("auto", "cpu", "cuda"):
@@ -52,7 +71,8 @@ class Locator:
         except ValueError as error:
             source = shipped_weights() if weights is None else weights
             raise WeightsError(f"{source}: holds {error}; calibrate it again") from error
-        return cls(model, torch.device(chosen), calibration)
+        outlines = OutlineFinder(outline_weights, chosen)
+        return cls(model, torch.device(chosen), calibration, outlines)
 
     def encode(
         self,
@@ -77,25 +97,9 @@ class Locator:
             InputError: the picture cannot be read, or pieces or grid make no sense for it.
         """
         name = str(picture) if isinstance(picture, (str, Path)) else "picture"
-        if pieces is not None and grid is not None:
-            raise InputError(f"{name}: give pieces or grid, not both")
         pixels = read_picture(picture)
         if corners is not None:
             pixels = square_up(pixels, corners)
         height, width = pixels.shape[:2]
-        known: Grid | None = None
-        if pieces is not None:
-            known = Grid.from_pieces(pieces, width, height)
-        elif isinstance(grid, str):
-            known = Grid.parse(grid)
-        elif isinstance(grid, Grid):
-            known = grid
-        elif grid is not None:
-            try:
-                rows, cols = grid
-            except (TypeError, ValueError):
-                raise InputError(f"grid {grid!r}: give (rows, cols), such as (25, 38)") from None
-            known = Grid(rows, cols)
-        if known is not None:
-            known.check(width, height, name)
-        return Puzzle(self.model, self.device, self.calibration, pixels, known)
+        known = Grid.make(size=(width, height), name=name, pieces=pieces, grid=grid)
+        return Puzzle(self.model, self.device, self.calibration, pixels, known, self.outlines)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import resize, stretch
 from heatmap_locator.warp import warp_piece
 
 _SIDE = 1120  # longest side of the picture in the overlay, in pixels
@@ -86,8 +87,7 @@ def draw_assembly(picture: np.ndarray, pieces: list[LaidPiece]) -> np.ndarray:
     scale = _ASSEMBLY_SIDE / max(picture.shape[:2])
     size = tuple(max(round(n * scale), 1) for n in picture.shape[1::-1])
     sx, sy = size[0] / picture.shape[1], size[1] / picture.shape[0]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    canvas = 0.45 * cv2.resize(picture, size, interpolation=way).astype(np.float32)
+    canvas = 0.45 * resize(picture, size, scale).astype(np.float32)
     for piece in pieces:
         matrix = np.diag([sx, sy]) @ np.reshape(piece.placement.matrix, (2, 3))
         matrix[:, :2] = matrix[:, :2] @ np.diag(piece.pixel)
@@ -127,12 +127,11 @@ def _draw_main(
 ) -> np.ndarray:
     scale = _SIDE / max(picture.shape[:2])
     size = tuple(max(round(n * scale), 1) for n in picture.shape[1::-1])
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    canvas = cv2.resize(picture, size, interpolation=way).astype(np.float32)
+    canvas = resize(picture, size, scale).astype(np.float32)
     grey = canvas.mean(axis=2, keepdims=True)
     canvas = 0.62 * (0.75 * canvas + 0.25 * grey)
     if heatmap is not None and float(np.max(heatmap, initial=0.0)) > 0.0:
-        heat = cv2.resize(heatmap.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        heat = stretch(heatmap.astype(np.float32), size)
         heat = np.clip(heat / heat.max(), 0.0, 1.0) if heat.max() > 0 else heat
         stops = np.linspace(0.0, 1.0, len(_WARM))
         warm = np.stack([np.interp(heat, stops, _WARM[:, c]) for c in range(3)], axis=2)

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import resize
+
 
 def warp_piece(
     rgb: np.ndarray, mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]
@@ -24,8 +26,8 @@ def warp_piece(
     if factor < 0.5:
         # Bilinear sampling would skip pixels, so the photo is shrunk by area first.
         small = max(round(width * factor), 1), max(round(height * factor), 1)
-        rgb = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(mask.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+        rgb = resize(rgb, small, factor)
+        mask = resize(mask.astype(np.float32), small, factor)
         matrix[:, :2] = matrix[:, :2] @ np.diag([width / small[0], height / small[1]])
     # warpAffine counts a pixel's centre at 0.
     matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5

@@ -11,6 +11,11 @@ from heatmap_locator.search.agreement import agreement
 COLOUR, DETAIL, LOCAL = range(3)
 
 
+def agree(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    found = agreement(one, other, mask)
+    return torch.stack([found["colour"], found["detail"], found["local"]], 1)
+
+
 def patch(seed: int) -> torch.Tensor:
     return torch.from_numpy(draw_texture(48, 48, seed)).permute(2, 0, 1)[None].float() / 255
 
@@ -22,7 +27,7 @@ def mask() -> torch.Tensor:
 
 
 def test_the_same_print_agrees_and_another_does_not(mask: torch.Tensor) -> None:
-    same, other = agreement(patch(1), patch(1), mask)[0], agreement(patch(1), patch(2), mask)[0]
+    same, other = agree(patch(1), patch(1), mask)[0], agree(patch(1), patch(2), mask)[0]
     assert (same > 3 * other).all()
     assert (other >= 0).all()
 
@@ -31,7 +36,7 @@ def test_an_affine_map_of_colours_costs_colour_nothing(mask: torch.Tensor) -> No
     one = patch(1)
     matrix = torch.tensor([[0.5, 0.3, -0.2], [-0.4, 0.3, 0.2], [0.1, -0.3, 0.4]])
     mixed = torch.einsum("ij,njhw->nihw", matrix, one) + 0.3
-    plain, mapped = agreement(one, one, mask)[0], agreement(one, mixed, mask)[0]
+    plain, mapped = agree(one, one, mask)[0], agree(one, mixed, mask)[0]
     assert float(mapped[COLOUR]) == pytest.approx(float(plain[COLOUR]), rel=0.25)
     # The other two channels' worth is lost to plain correlation: it is asked under local contrast.
     assert float(mapped[LOCAL]) < 0.5 * float(plain[LOCAL])
@@ -41,30 +46,28 @@ def test_uneven_light_costs_detail_less_than_colour(mask: torch.Tensor) -> None:
     generator = torch.Generator().manual_seed(0)
     one = patch(1) + 0.05 * torch.randn(1, 3, 48, 48, generator=generator)
     light = torch.linspace(-1, 1, 48).view(1, 1, 1, -1)
-    lost = agreement(one, patch(1), mask)[0] - agreement(one, patch(1) + light, mask)[0]
+    lost = agree(one, patch(1), mask)[0] - agree(one, patch(1) + light, mask)[0]
     assert float(lost[DETAIL]) < 0.8 * float(lost[COLOUR])
 
 
 def test_what_lies_outside_the_mask_does_not_count(mask: torch.Tensor) -> None:
     other = torch.where(mask > 0, patch(1), patch(7))
-    torch.testing.assert_close(
-        agreement(patch(1), other, mask), agreement(patch(1), patch(1), mask)
-    )
+    torch.testing.assert_close(agree(patch(1), other, mask), agree(patch(1), patch(1), mask))
 
 
 def test_pairs_do_not_touch_each_other(mask: torch.Tensor) -> None:
     first, second = torch.cat([patch(1), patch(2)]), torch.cat([patch(3), patch(2)])
-    both = agreement(first, second, mask.repeat(2, 1, 1, 1))
-    torch.testing.assert_close(both[1:], agreement(patch(2), patch(2), mask))
+    both = agree(first, second, mask.repeat(2, 1, 1, 1))
+    torch.testing.assert_close(both[1:], agree(patch(2), patch(2), mask))
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_flat_prints_prove_nothing(mask: torch.Tensor, level: float) -> None:
     flat = torch.full((1, 3, 48, 48), level)
-    found = agreement(flat, patch(1), mask)
+    found = agree(flat, patch(1), mask)
     assert torch.isfinite(found).all()
     assert (found < 0.05).all()
-    assert torch.isfinite(agreement(flat, flat, torch.zeros_like(mask))).all()
+    assert torch.isfinite(agree(flat, flat, torch.zeros_like(mask))).all()
 
 
 def test_evidence_grows_faster_towards_one() -> None:

@@ -27,6 +27,7 @@ GROUND = (
     "options",
     "overlay",
     "placement",
+    "resample",
     "warp",
 )
 """Modules of ``heatmap_locator`` that every room stands on."""

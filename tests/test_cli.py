@@ -34,6 +34,7 @@ class _FakePuzzle:
         self.picture = read_picture(picture)
         self.height, self.width = self.picture.shape[:2]
         self.grid = grid
+        self.outlines = None
 
     def locate(self, piece: str, top: int = 1) -> list[Placement]:
         return self.search(piece, top).placements
@@ -54,10 +55,17 @@ class _FakeLocator:
     calls: list[Any] = []  # noqa: RUF012
 
     @classmethod
-    def from_pretrained(cls, weights: str | None = None, device: str = "auto") -> "_FakeLocator":
+    def from_pretrained(
+        cls,
+        weights: str | None = None,
+        device: str = "auto",
+        outline_weights: str | None = None,
+    ) -> "_FakeLocator":
         cls.calls.append((weights, device))
         if weights is not None:
             raise WeightsError(f"{weights}: not a weights file of this program")
+        if outline_weights is not None:
+            raise WeightsError(f"{outline_weights}: not weights of an outline network")
         if device == "cuda":
             raise InputError("device cuda: no CUDA device was found; use --device cpu")
         return cls()
@@ -204,6 +212,8 @@ def test_a_bad_picture(bad: str, files: Path, capsys: pytest.CaptureFixture[str]
         (["a.png", "puzzle.png", "--device", "cuda"], "--device cpu"),
         (["a.png", "puzzle.png", "--weights", "none.safetensors"], "none.safetensors"),
         (["a.png", "puzzle.png", "--weights", "bad.png"], "bad.png"),
+        (["a.png", "puzzle.png", "--outline-weights", "none.safetensors"], "none.safetensors"),
+        (["a.png", "puzzle.png", "--outline-weights", "bad.png"], "bad.png: not weights of an"),
         (["a.png", "puzzle.png", "--nonsense"], "--nonsense"),
         (["a.png", "puzzle.png", "--assign"], "--pieces or --grid"),
         (["a.png", "puzzle.png", "--corners", "1,2 3,4"], "corners"),
@@ -420,7 +430,16 @@ def test_heavy_imports_wait(argv: list[str], status: int, forbidden: set[str], f
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    options = ("--pieces", "--grid", "--top", "--json", "--overlay", "--device", "--weights")
+    options = (
+        "--pieces",
+        "--grid",
+        "--top",
+        "--json",
+        "--overlay",
+        "--device",
+        "--weights",
+        "--outline-weights",
+    )
     for option in (*options, "--many", "--assign", "--corners"):
         assert option in text
     assert main(["--version"]) == 0

@@ -6,7 +6,14 @@ import torch
 
 from heatmap_locator.geometry import STRIDE, angle_difference
 from heatmap_locator.model.head import HeadMaps
-from heatmap_locator.search.decode import Candidate, decode, find_peaks, heatmap, suppress
+from heatmap_locator.search.decode import (
+    Candidate,
+    best_apart,
+    decode,
+    find_peaks,
+    heatmap,
+    suppress,
+)
 from heatmap_train.locator.losses import splat_centers
 
 ROTATIONS, GAIN = 36, 9.0
@@ -106,12 +113,13 @@ def test_suppress_keeps_the_best_of_near_ones() -> None:
     assert [c.x for c in kept] == [20, 9]
 
 
-def test_suppress_knows_the_distance_of_each_level() -> None:
-    def at(x: float, logit: float, level: int) -> Candidate:
-        return Candidate(x, 0.0, 0.0, (0.0, 0.0), logit, level)
-
-    close = [at(0, 3, 1), at(6, 2, 1), at(30, 1, 0), at(42, 0, 1)]
-    assert [c.x for c in suppress(close, [20.0, 5.0])] == [0, 6, 30]
+def test_of_two_places_the_larger_reach_counts() -> None:
+    places = np.array([(0.0, 0.0), (6.0, 0.0), (30.0, 0.0), (42.0, 0.0)])
+    reach, scores = np.array([5.0, 5.0, 20.0, 5.0]), np.array([3.0, 2.0, 1.0, 0.0])
+    assert best_apart(places, reach, scores) == [0, 1, 2]
+    assert best_apart(places, reach, -scores) == [3, 1, 0]
+    assert best_apart(places, 0.0, scores, 2) == [0, 1]
+    assert best_apart(np.zeros((0, 2)), np.zeros(0), np.zeros(0)) == []
 
 
 def test_heatmap_is_a_probability() -> None:

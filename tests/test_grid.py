@@ -1,5 +1,7 @@
 """Grids from counts and from text."""
 
+from typing import Any
+
 import pytest
 
 from heatmap_locator.errors import InputError
@@ -83,3 +85,32 @@ def test_a_grid_that_only_fits_a_number_says_so() -> None:
     own = Grid.parse(str(fitting))
     assert own.exact
     assert own == fitting
+
+
+def test_all_that_an_owner_may_know_makes_a_grid() -> None:
+    size, name = (380, 250), "box.jpg"
+    assert Grid.make(size=size, name=name) is None
+    same = [Grid.make(size=size, name=name, grid=g) for g in ("25x38", (25, 38), Grid(25, 38))]
+    assert same == 3 * [Grid(25, 38)]
+    counted = Grid.make(size=size, name=name, pieces=950)
+    assert counted == Grid(25, 38)
+    assert counted is not None
+    assert not counted.exact
+    assert all(grid is not None and grid.exact for grid in same)
+
+
+@pytest.mark.parametrize(
+    ("known", "message"),
+    [
+        ({"pieces": 950, "grid": "25x38"}, "box.jpg: give pieces or grid, not both"),
+        ({"pieces": 9500}, "box.jpg: a .* use a larger picture or fewer pieces"),
+        ({"grid": "100x100"}, "box.jpg: a 100x100 grid leaves 2.5 pixels"),
+        ({"grid": (100, 100)}, "box.jpg: a 100x100 grid leaves 2.5 pixels"),
+        ({"grid": Grid(100, 100)}, "box.jpg: a 100x100 grid leaves 2.5 pixels"),
+        ({"grid": (3, 4, 5)}, "rows, cols"),
+        ({"grid": 12}, "rows, cols"),
+    ],
+)
+def test_what_makes_no_grid_is_named(known: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Grid.make(size=(380, 250), name="box.jpg", **known)

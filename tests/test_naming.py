@@ -6,12 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import draw_texture
 
 from heatmap_locator.geometry import CELL, transform
 from heatmap_locator.grid import Grid
+from heatmap_locator.locator import Locator
 from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.search.levels import encode_levels
 from heatmap_locator.search.piece import PreparedPiece, photo_to_working, prepare_piece
 from heatmap_locator.search.propose import NAMED, NAMED_BY_PIXELS, bodies, name_places
+from heatmap_locator.search.see import see
 
 ROTATIONS, SIDE = 36, 80
 SIZE = (4 * SIDE, 4 * SIDE)
@@ -89,3 +93,21 @@ def test_of_many_places_those_in_cells_are_named(piece: PreparedPiece) -> None:
     assert share(None) < 0.3
     assert share(Grid(10, 10, exact=False)) == share(None)
     assert share(grid) > 2 * share(None)
+
+
+def test_a_piece_is_seen_at_the_sizes_asked_for_alone(plain_locator: Locator) -> None:
+    picture = draw_texture(96, 128, 3)
+    levels = encode_levels(picture, None, plain_locator.model, plain_locator.device)
+    assert len(levels) > 2
+    pieces = [prepare_piece(picture[y : y + 30, 40:70].copy()) for y in (10, 50)]
+    with torch.inference_mode():
+        model, device = plain_locator.model, plain_locator.device
+        both = see(pieces, [levels, levels[1:2]], model, device)
+        alone = see(pieces[1:], [levels[1:2]], model, device)
+    assert [s.level.index for s in both[0]] == list(range(len(levels)))
+    ((wanted,),) = alone
+    (found,) = both[1]
+    assert found.level is wanted.level is levels[1]
+    np.testing.assert_allclose(found.heat, wanted.heat, atol=1e-3)
+    np.testing.assert_allclose(found.feature, wanted.feature, atol=1e-3)
+    assert found.named[0].x == pytest.approx(wanted.named[0].x, abs=0.1)

@@ -11,9 +11,12 @@ from heatmap_locator.geometry import CELL, angle_difference
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.network import PIXEL_STRIDE
 from heatmap_locator.model.ranker import FEATURES, Ranker
-from heatmap_locator.search.compare import KEPT, Field, compare, lay, measure, pose_piece, rank
+from heatmap_locator.search.compare import compare
 from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.levels import Field
+from heatmap_locator.search.measure import KEPT, lay, measure, rank
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
+from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.propose import bodies
 
 PLACE = (110.0, 90.0)

@@ -9,9 +9,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.model.files import FORMAT, load_model, save_model, write_atomically
+from heatmap_locator.model.files import (
+    FORMAT,
+    UNNAMED_RANKER,
+    load_model,
+    save_model,
+    write_atomically,
+)
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
-from heatmap_locator.model.ranker import Ranker
+from heatmap_locator.model.ranker import FEATURES, Ranker, features_of
 
 CONFIG = ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4))
 
@@ -171,3 +177,65 @@ def test_a_model_without_a_ranker_has_the_unfitted_one(saved: Path) -> None:
     del tensors["ranker.weights"]
     save_file(tensors, saved, {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())})
     torch.testing.assert_close(load_model(saved)[0].ranker.weights.data, Ranker().weights.data)
+
+
+def with_ranker(path: Path, weights: list[float], names: list[str] | None) -> None:
+    tensors = load_file(path) | {"ranker.weights": torch.tensor(weights)}
+    metadata = {"format": FORMAT, "config": json.dumps(CONFIG.to_dict())}
+    save_file(tensors, path, metadata | ({} if names is None else {"ranker": json.dumps(names)}))
+
+
+def test_a_ranker_s_weights_are_known_by_name(saved: Path) -> None:
+    values = [float(i) for i in range(len(FEATURES))]
+    with_ranker(saved, values[::-1], list(FEATURES[::-1]))
+    assert load_model(saved)[0].ranker.weights.tolist() == values
+    save_model(load_model(saved)[0], saved, {})
+    assert load_model(saved)[0].ranker.weights.tolist() == values
+
+
+def test_a_file_without_the_names_has_the_nine_of_its_time(saved: Path) -> None:
+    values = dict(zip(UNNAMED_RANKER, map(float, range(9)), strict=True))
+    with_ranker(saved, list(values.values()), None)
+    loaded = load_model(saved)[0].ranker
+    assert loaded.weights.tolist() == [values[name] for name in FEATURES]
+    one = features_of({name: torch.tensor([float(name == "turn")]) for name in FEATURES})
+    assert loaded(one).tolist() == [values["turn"]]
+    load_model()  # the shipped one loads under this rule, or by its names
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (8, None),
+        (10, None),
+        (8, list(FEATURES[:-1])),
+        (9, [*FEATURES[:-1], "weather"]),
+        (9, [*FEATURES[:-1], FEATURES[0]]),
+        (10, [*FEATURES, "weather"]),
+        (10, [*FEATURES, "head"]),
+        (8, list(FEATURES)),
+    ],
+)
+def test_a_ranker_of_other_measures_is_refused(
+    saved: Path, count: int, names: list[str] | None
+) -> None:
+    with_ranker(saved, [1.0] * count, names)
+    message = refused(saved)
+    assert "a ranker of other measures" in message
+    assert "use weights of this version" in message
+
+
+@pytest.mark.parametrize("names", ["{not json", "7"])
+def test_names_that_are_none(saved: Path, names: str) -> None:
+    metadata = {"format": FORMAT, "config": json.dumps(CONFIG.to_dict()), "ranker": names}
+    save_file(load_file(saved), saved, metadata)
+    assert "does not fit" in refused(saved)
+
+
+def test_measures_are_stacked_by_name() -> None:
+    measured = {name: torch.tensor([float(i)]) for i, name in enumerate(FEATURES)}
+    assert features_of(dict(reversed(measured.items()))).tolist() == [list(range(len(FEATURES)))]
+    with pytest.raises(ValueError, match="unknown measures: weather"):
+        features_of(measured | {"weather": torch.ones(1)})
+    with pytest.raises(ValueError, match="turn"):
+        features_of({k: v for k, v in measured.items() if k != "turn"})

@@ -80,16 +80,16 @@ def run(args: argparse.Namespace) -> int:
 
     from heatmap_locator.command.report import Progress
     from heatmap_locator.outline.by_colour import outline_by_colour
-    from heatmap_locator.outline.network import find_piece, load_outline_net
+    from heatmap_locator.outline.by_network import OutlineFinder, find_piece
 
     from ..protocols.outlines import judge, summary, sure_outline
 
     torch.set_num_threads(1)
-    net = load_outline_net(args.weights)
+    finder = OutlineFinder(args.weights)
 
     methods: dict[str, Callable[[np.ndarray], np.ndarray | None]] = {
-        "shipped": lambda rgb: sure_outline(rgb, net),
-        "network": lambda rgb: find_piece(rgb, net),
+        "shipped": lambda rgb: sure_outline(rgb, finder),
+        "network": lambda rgb: find_piece(rgb, finder),
         "colour": outline_by_colour,
     }
     progress, rows = Progress(), []

@@ -12,9 +12,9 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.body import body_size
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import find_outline, outline_on_background
-from heatmap_locator.outline.network import OutlineNet
-from heatmap_locator.outline.shape import is_piece_shaped
+from heatmap_locator.outline.shape import is_piece_shaped, overlap
 from heatmap_locator.picture.read import read_piece
 from heatmap_train.draw.photos import PhotoSettings, draw_photo
 from heatmap_train.draw.pictures import PictureSource
@@ -66,7 +66,7 @@ def judge(
     if mask is None or not is_piece_shaped(mask):
         return Judged(empty, False, 0.0, math.nan, seconds)
     a, b = (mask > 0.5) & counts, (truth > 0.5) & counts
-    iou = float((a & b).sum() / max(int((a | b).sum()), 1))
+    iou = overlap(a, b)
     own = body_size(mask)
     size = math.nan if empty else math.log(own / (side or body_size(truth)))
     return Judged(empty, True, iou, size, seconds)
@@ -134,9 +134,9 @@ def lay_on_photo(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray) -> np
     return mask
 
 
-def sure_outline(rgb: np.ndarray, net: OutlineNet) -> np.ndarray | None:
+def sure_outline(rgb: np.ndarray, finder: OutlineFinder) -> np.ndarray | None:
     """(H, W) mask of the piece that the library is sure of in (H, W, 3) uint8, or None."""
-    found = outline_on_background(rgb, net)
+    found = outline_on_background(rgb, finder)
     return found.mask if found is not None and found.sure else None
 
 

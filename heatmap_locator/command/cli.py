@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from heatmap_locator import __version__
 from heatmap_locator.command.report import (
@@ -23,7 +23,7 @@ from heatmap_locator.command.report import (
     overlay_paths,
 )
 from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError, display_name
-from heatmap_locator.options import whole
+from heatmap_locator.options import Parser, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,12 +39,6 @@ Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwis
 its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
 they are pixels of the squared-up picture.
 Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        raise InputError(f"{message} (see {PROG} --help)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog=PROG,
         usage=f"{PROG} [options] PIECE... PUZZLE",
         description=_DESCRIPTION,
@@ -114,6 +108,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
     )
     parser.add_argument("--weights", metavar="PATH", help="weights other than the packaged ones")
+    parser.add_argument(
+        "--outline-weights", metavar="PATH", help="the same for the network that finds the piece"
+    )
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
     args = parser.parse_args(argv)
     if len(args.images) < 2:
@@ -136,8 +133,9 @@ def _run(args: argparse.Namespace) -> int:
     targets: list[Path] = []
     if args.overlay is not None:
         targets = overlay_paths(args.overlay, pieces, picture, together)
-    if args.weights is not None and not Path(args.weights).is_file():
-        raise WeightsError(f"{display_name(args.weights)}: no such weights file; check the path")
+    for weights in (args.weights, args.outline_weights):
+        if weights is not None and not Path(weights).is_file():
+            raise WeightsError(f"{display_name(weights)}: no such weights file; check the path")
     failed: dict[int, dict[str, Any]] = {}
     for index, piece in enumerate(pieces):
         try:
@@ -158,7 +156,7 @@ def _run(args: argparse.Namespace) -> int:
         from heatmap_locator.command.predict import Prediction
         from heatmap_locator.locator import Locator
 
-        locator = Locator.from_pretrained(args.weights, device=args.device)
+        locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
         progress.say("reading the picture")
         puzzle = locator.encode(picture if flat is None else flat, grid=grid)
         table = None if args.json else Table(pieces, args.many, args.assign)
@@ -221,11 +219,7 @@ def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] 
 def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":
     from heatmap_locator.grid import Grid
 
-    if args.grid is not None:
-        return Grid.parse(args.grid).check(width, height, name)
-    if args.pieces is not None:
-        return Grid.from_pieces(args.pieces, width, height).check(width, height, name)
-    return None
+    return Grid.make(size=(width, height), name=name, pieces=args.pieces, grid=args.grid)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import resize
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Puzzle, Search
@@ -67,7 +68,7 @@ class Prediction:
     def add_photo(self, photo: str, sheet: bool) -> None:
         """Locates every piece in a photo of several."""
         try:
-            found = cut_pieces(photo)
+            found = cut_pieces(photo, self._puzzle.outlines)
         except InputError as error:
             self._fail({"piece": photo}, str(error))
             return
@@ -164,8 +165,8 @@ def _laid(search: "Search", label: str) -> LaidPiece:
     scale = min(1.0, _KEPT_SIDE / max(height, width))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     return LaidPiece(
-        cv2.resize(rgb, size, interpolation=cv2.INTER_AREA),
-        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA),
+        resize(rgb, size, scale),
+        resize(mask.astype(np.float32), size, scale, soft=True),
         (width / size[0], height / size[1]),
         search.placements[0],
         label,

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -12,9 +13,15 @@ from torch import Tensor
 from heatmap_locator.errors import MissingPackageError, WeightsError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.ranker import FEATURES, in_order
 
 FORMAT = "heatmap-locator/1"
 SHIPPED = "heatmap_locator.safetensors"
+
+RANKER = "ranker.weights"
+
+UNNAMED_RANKER = ("head", "feature", "pixel", "colour", "detail", "local", "cell", "turn", "size")
+"""What the ranker's weights are of, in files that do not say so: those written before they did."""
 
 
 def shipped_weights(name: str = SHIPPED) -> Path:
@@ -52,9 +59,34 @@ def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -
         "format": FORMAT,
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "extra": json.dumps(extra, sort_keys=True),
+        "ranker": json.dumps(FEATURES),
     }
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     write_atomically(path, save(tensors, metadata))
+
+
+def _by_name(weights: Tensor, names: str | None, source: Path) -> Tensor:
+    """A ranker's weights in the order of ``FEATURES``.
+
+    Args:
+        weights: as the file has them.
+        names: JSON, of what they are; ``None`` where the file does not say.
+        source: the file, for errors.
+
+    Raises:
+        WeightsError: they are not of what this version measures.
+    """
+    own = list(UNNAMED_RANKER) if names is None else json.loads(names)
+    try:
+        if len(set(own)) < len(own):
+            raise ValueError("a name comes twice")
+        ordered = in_order(dict(zip(own, weights, strict=True)))
+    except ValueError as error:
+        raise WeightsError(
+            f"{source}: a ranker of other measures than this version's ({error}); use weights of "
+            "this version, or retrain"
+        ) from error
+    return torch.stack(ordered)
 
 
 def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str, Any]]:
@@ -77,12 +109,13 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
         extra = json.loads(metadata.get("extra", "{}"))
         model = HeatmapLocator(config)
-        # A model that was never given a ranker, or one of other measures, has the unfitted one.
-        unfitted = {f"ranker.{k}": v for k, v in model.ranker.state_dict().items()}
-        if any(k in tensors and tensors[k].shape != v.shape for k, v in unfitted.items()):
-            tensors = {k: v for k, v in tensors.items() if k not in unfitted}
-        tensors = {**unfitted, **tensors}
+        if RANKER in tensors:
+            tensors[RANKER] = _by_name(tensors[RANKER], metadata.get("ranker"), source)
+        else:  # a model that was never given a ranker has the unfitted one
+            tensors[RANKER] = model.ranker.weights.detach()
         model.load_state_dict(tensors, strict=True)
+    except WeightsError:
+        raise
     except MissingPackageError as error:
         raise WeightsError(f"{source}: {error}") from error
     except (KeyError, ValueError, TypeError, RuntimeError) as error:

@@ -1,5 +1,8 @@
 """The last judge of which place is first: a weighted sum of what was measured at each."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +21,7 @@ outline implies; ``cell`` and ``size`` are 0 where nothing is known of the cells
 PIXEL_WEIGHT = 8.0
 """Logits of the head that the pixels' evidence is worth a unit, where only those two are known."""
 
-_UNFITTED = (1.0, 0.0, PIXEL_WEIGHT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_UNFITTED = {"head": 1.0, "pixel": PIXEL_WEIGHT}
 
 CLOSEST = 0.98
 """Correlation beyond which grain decides, not print."""
@@ -33,6 +36,28 @@ def evidence(correlation: Tensor) -> Tensor:
     return -torch.log1p(-correlation.clamp(0, CLOSEST).square())
 
 
+def features_of(measured: Mapping[str, Tensor]) -> Tensor:
+    """What was measured at places, by name, as the ranker takes it.
+
+    Args:
+        measured: ``(...)`` for every name in ``FEATURES``, and for no other.
+
+    Returns:
+        ``(..., F)`` in the order of ``FEATURES``.
+
+    Raises:
+        ValueError: a name is missing or unknown.
+    """
+    return torch.stack(in_order(measured), -1)
+
+
+def in_order(values: Mapping[str, Any]) -> list[Any]:
+    """Values by name, in the order of ``FEATURES``; a ValueError where the names differ."""
+    if odd := sorted(set(FEATURES) ^ values.keys()):
+        raise ValueError(f"missing or unknown measures: {', '.join(odd)}")
+    return [values[name] for name in FEATURES]
+
+
 class Ranker(nn.Module):
     """Conditional logit (McFadden, 1974) over the places of one piece.
 
@@ -42,7 +67,7 @@ class Ranker(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights = nn.Parameter(torch.tensor(_UNFITTED))
+        self.weights = nn.Parameter(torch.tensor([_UNFITTED.get(name, 0.0) for name in FEATURES]))
 
     def forward(self, features: Tensor) -> Tensor:
         """``(..., F)`` of what ``FEATURES`` names to ``(...)`` logits."""

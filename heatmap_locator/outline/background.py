@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import stretch
+
 # The background as a smooth field: blocks along the longer side, how far in Lab one block may be
 # from the next, and what part of the border must go on so, in runs of at least so much of it.
 _BLOCKS = 40
@@ -161,7 +163,7 @@ def _field(lab: np.ndarray) -> tuple[np.ndarray, float] | None:
             break
         accepted |= more
     field = _fill(colour.astype(np.float32), accepted)
-    full = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = stretch(field, (width, height))
     residual = np.linalg.norm(lab - full, axis=2)[accepted[ys[:, None], xs]]
     return full, 1.48 * float(np.median(residual))
 

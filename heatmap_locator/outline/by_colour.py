@@ -5,6 +5,7 @@ import numpy as np
 
 from heatmap_locator.outline.background import border, find_background
 from heatmap_locator.outline.shape import disc, fill_holes
+from heatmap_locator.resample import resize, stretch
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
@@ -43,9 +44,9 @@ def outline_by_colour(rgb: np.ndarray) -> np.ndarray | None:
         closer = segment(part)
         if closer is not None:
             full = np.zeros((height, width), np.float32)
-            full[y1:y2, x1:x2] = cv2.resize(closer, part.shape[1::-1])
+            full[y1:y2, x1:x2] = stretch(closer, part.shape[1::-1])
             return full
-    return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    return stretch(mask, (width, height))
 
 
 def segment(rgb: np.ndarray) -> np.ndarray | None:
@@ -57,7 +58,7 @@ def segment(rgb: np.ndarray) -> np.ndarray | None:
     height, width = rgb.shape[:2]
     scale = min(1.0, WORK_SIDE / max(height, width))
     size = (max(round(width * scale), 8), max(round(height * scale), 8))
-    small = rgb if scale == 1.0 else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    small = rgb if scale == 1.0 else resize(rgb, size, scale)
     # Print, linen and sensor noise go; the outline stays.
     smooth = cv2.medianBlur(small, 3)
     scene = find_background(smooth)

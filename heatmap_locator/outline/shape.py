@@ -6,6 +6,8 @@ Judged on the outline alone and generously: better to let a cup pass than to ref
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import resize
+
 # The mask is brought to this square root of its area, in pixels; lengths below are of that size.
 _SIDE = 96.0
 _RIM = 24
@@ -81,8 +83,7 @@ def normalise(mask: np.ndarray) -> np.ndarray | None:
     x, y, w, h = cv2.boundingRect(whole)
     scale = _SIDE / float(np.sqrt(whole.sum()))
     size = max(round(w * scale), 1), max(round(h * scale), 1)
-    way = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    part = cv2.resize(whole[y : y + h, x : x + w].astype(np.float32), size, interpolation=way)
+    part = resize(whole[y : y + h, x : x + w].astype(np.float32), size, scale, soft=True)
     solid = (part > 0.5).astype(np.uint8)
     return biggest(cv2.copyMakeBorder(solid, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_CONSTANT))
 
@@ -145,7 +146,7 @@ def _ellipse_overlap(shape: np.ndarray, contour: np.ndarray) -> float:
     """Intersection over union with the ellipse fitted to the contour."""
     ellipse = np.zeros_like(shape)
     cv2.ellipse(ellipse, cv2.fitEllipse(contour), 1, -1)
-    return float((ellipse & shape).sum() / max(int((ellipse | shape).sum()), 1))
+    return overlap(ellipse, shape)
 
 
 def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
@@ -161,6 +162,6 @@ def _knobs(shape: np.ndarray, body: np.ndarray, hull: np.ndarray) -> int:
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union, 0..1, of two (H, W) masks, bool or 0/1; 0 where both are empty."""
-    first, second = a > 0, b > 0
+    """Intersection over union, 0..1, of two (H, W) masks, bool or 0..1, from 0.5; 0 if empty."""
+    first, second = a > 0.5, b > 0.5
     return float((first & second).sum() / max(int((first | second).sum()), 1))

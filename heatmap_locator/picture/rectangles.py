@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.picture.lines import Lines, find_lines
+from heatmap_locator.resample import resize
 
 Array = np.ndarray
 
@@ -60,7 +61,7 @@ def _shrunk(rgb: Array, scale: float) -> Array:
     if scale == 1.0:
         return rgb
     size = tuple(max(round(side * scale), 8) for side in rgb.shape[1::-1])
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    return resize(rgb, size, scale)
 
 
 def _area(corners: Array) -> Array:

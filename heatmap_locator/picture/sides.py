@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import resize
+
 Array = np.ndarray
 
 _WORK_SIDE = 800
@@ -24,7 +26,7 @@ def fit_sides(picture: Array, corners: Array) -> Array:
     small = picture
     if scale < 1.0:
         size = tuple(max(round(side * scale), 8) for side in picture.shape[1::-1])
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        small = resize(picture, size, scale)
     slope = _slope(cv2.medianBlur(small, 3))
     quad = np.asarray(corners, np.float64) * scale
     lines = [

@@ -19,7 +19,7 @@ _NOISE, _CONTRAST_NOISE = 2e-5, 1e-3
 _FLAT = 0.03
 
 
-def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> Tensor:
+def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> dict[str, Tensor]:
     """Evidence that pairs of aligned images show the same print.
 
     Args:
@@ -27,7 +27,7 @@ def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> Tensor:
         masks: ``(M, 1, k, k)``, 0..1; pixels from 0.5 count.
 
     Returns:
-        ``(M, 3)``: ``colour``, ``detail`` and ``local`` of ``ranker.FEATURES``.
+        ``(M,)`` each: ``colour``, ``detail`` and ``local`` of ``ranker.FEATURES``.
     """
     mask = (masks > 0.5).to(templates.dtype)
     both = torch.cat([templates, windows]) * mask.repeat(2, 1, 1, 1)
@@ -35,14 +35,11 @@ def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> Tensor:
     fine, (mean, square) = _inside(both, mask, _FINE), _inside(moments, mask, _COARSE).split(3, 1)
     detail = fine - mean
     local = detail / ((square - mean.square()).clamp_min(0).sqrt() + _FLAT)
-    return torch.stack(
-        [
-            _wilks(fine, mask),
-            _wilks(detail, mask),
-            evidence(_ncc(local, mask)),
-        ],
-        1,
-    )
+    return {
+        "colour": _wilks(fine, mask),
+        "detail": _wilks(detail, mask),
+        "local": evidence(_ncc(local, mask)),
+    }
 
 
 def _inside(both: Tensor, mask: Tensor, sigma: float) -> Tensor:

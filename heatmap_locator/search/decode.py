@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.geometry import CELL, STRIDE
+from heatmap_locator.geometry import CELL, STRIDE, Array
 from heatmap_locator.model.head import HeadMaps
 
 PEAK_WINDOW = 3
@@ -23,14 +23,16 @@ MINIMUM_DISTANCE = CELL / 2
 
 @dataclass(frozen=True)
 class Candidate:
-    """A peak of the heatmap, in working pixels.
+    """A place that is proposed, from first to last in working pixels of its own picture size.
+
+    ``place.lay_on_picture`` is the one way from there to pixels of the picture.
 
     Attributes:
         x, y: the piece's reference point.
         rotation: degrees in [0, 360).
         log_size: log of the factors on the nominal box's (width, height).
         logit: of the heatmap, before calibration.
-        level: index of the picture size that its maps came from.
+        level: index of that picture size.
         pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
             piece has been aligned; without it the other fields say where it lies.
     """
@@ -133,30 +135,45 @@ def decode_pixels(
 
 def suppress(
     candidates: list[Candidate],
-    distance: float | list[float],
+    distance: float,
     scores: np.ndarray | None = None,
     most: int | None = None,
 ) -> list[Candidate]:
     """Keep the best of those nearer to each other than ``distance``; best first.
 
     Args:
-        candidates: in any order.
-        distance: a list holds it for each level; the larger of two candidates' counts.
+        candidates: of one picture size, in any order.
+        distance: working pixels.
         scores: (N,) what the best have most of, in place of their logits.
         most: kept at most.
     """
     own = np.array([c.logit for c in candidates]) if scores is None else scores
-    order = [candidates[i] for i in np.argsort(-own, kind="stable")]
-    places = np.array([(c.x, c.y) for c in order]).reshape(-1, 2)
-    reach = np.array([distance[c.level] if isinstance(distance, list) else distance for c in order])
+    places = np.array([(c.x, c.y) for c in candidates]).reshape(-1, 2)
+    return [candidates[i] for i in best_apart(places, distance, own, most)]
+
+
+def best_apart(
+    places: Array, reach: float | np.ndarray, scores: np.ndarray, most: int | None = None
+) -> list[int]:
+    """Of places nearer to each other than their reach the best, as indices, best first.
+
+    Args:
+        places: (N, 2), all in one frame.
+        reach: of all, or (N,); the larger of two places' counts.
+        scores: (N,), more is better; the earlier of equals comes first.
+        most: kept at most.
+    """
+    order = np.argsort(-scores, kind="stable")
+    at = places[order]
+    far = np.broadcast_to(np.asarray(reach, float), len(places))[order]
     kept: list[int] = []
     for i in range(len(order)):
-        apart = np.hypot(*(places[kept] - places[i]).T)
-        if (apart >= np.maximum(reach[i], reach[kept])).all():
+        apart = np.hypot(*(at[kept] - at[i]).T)
+        if (apart >= np.maximum(far[i], far[kept])).all():
             kept.append(i)
         if len(kept) == most:
             break
-    return [order[i] for i in kept]
+    return [int(order[i]) for i in kept]
 
 
 def heatmap(maps: HeadMaps) -> np.ndarray:

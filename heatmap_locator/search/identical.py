@@ -12,9 +12,9 @@ import numpy as np
 
 from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.search.decode import Candidate
 from heatmap_locator.search.lattice import cell_evidence
 from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.place import Laid
 from heatmap_locator.search.template import match_template
 
 IDENTICAL = 0.97
@@ -52,30 +52,26 @@ SNAP_DEGREES = 10.0
 SNAP_SCALE = 0.1
 
 
-def verify(
-    candidate: Candidate, matrix: Array, piece: PreparedPiece, picture: np.ndarray
-) -> tuple[Candidate, Array]:
-    """Compare one candidate's pixels with the picture's.
+def verify(laid: Laid, piece: PreparedPiece, picture: np.ndarray) -> Laid:
+    """Compare the pixels of a piece laid on the picture with the picture's.
 
     Args:
-        candidate: from the head; its x and y are not read.
-        matrix: 2x3 map of photo pixels to picture pixels that it stands for.
+        laid: where it lies.
         piece: the piece.
         picture: (H, W, 3) uint8.
 
     Returns:
-        candidate and map: unchanged, or with the logit raised and the place made exact where the
-        pixels are the same.
+        the same, or with the logit raised and the place made exact where the pixels are the same.
     """
     height, width = piece.mask.shape
-    snapped = _snap(matrix, np.array([width / 2, height / 2]))
+    snapped = _snap(laid.matrix, np.array([width / 2, height / 2]))
     if snapped is None:
-        return candidate, matrix
+        return laid
     corners = transform(snapped, np.array([[0.0, 0.0], [width, 0], [width, height], [0, height]]))
     low, high = np.floor(corners.min(0)).astype(int), np.ceil(corners.max(0)).astype(int)
     size = tuple(int(v) for v in high - low)
     if max(size) > LARGEST or min(size) < 3:
-        return candidate, matrix
+        return laid
     local = snapped.copy()
     local[:, 2] -= low
     into = to_cv2(local)
@@ -83,26 +79,21 @@ def verify(
     cover = cv2.warpAffine(piece.mask, into, size, flags=cv2.INTER_LINEAR)
     mask = (cover > 0.99).astype(np.float32)
     if mask.sum() < 16:
-        return candidate, matrix
+        return laid
     window = _window(picture, low - REACH, high + REACH)
     scores = match_template(window.astype(np.float32), upright.astype(np.float32), mask)
     row, col = np.unravel_index(int(scores.argmax()), scores.shape)
     best = float(scores[row, col])
     if best < IDENTICAL:
-        return candidate, matrix
+        return laid
     snapped[:, 2] += [col - REACH, row - REACH]
     found = window[row : row + size[1], col : col + size[0]]
     gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL) * _sameness(found, upright, mask > 0)
     rotation = float(np.degrees(np.arctan2(snapped[0, 1], snapped[0, 0])) % 360.0 % 360.0)
-    raised = replace(
-        candidate, logit=candidate.logit + gain, rotation=rotation, log_size=(0.0, 0.0)
-    )
-    return raised, snapped
+    return replace(laid, matrix=snapped, rotation=rotation, logit=laid.logit + gain)
 
 
-def find_identical(
-    piece: PreparedPiece, picture: np.ndarray, grid: Grid | None
-) -> list[tuple[Candidate, Array]]:
+def find_identical(piece: PreparedPiece, picture: np.ndarray, grid: Grid | None) -> list[Laid]:
     """Look for a rectangular crop in its own file, in every place and quarter turn.
 
     The last resort for a crop so flat that none of the head's candidates was its place.  Of places
@@ -115,8 +106,8 @@ def find_identical(
         grid: how the puzzle is cut, where it is known.
 
     Returns:
-        Candidates (their level is 0, their logit what the match earns) and 2x3 maps of photo
-        pixels to picture pixels, best first, ``EQUALS`` at most, no two in one cell.
+        where it may lie, its logit what the match earns, best first, ``EQUALS`` at most, no two in
+        one cell.
     """
     if grid is not None and not grid.exact:
         grid = None
@@ -143,8 +134,8 @@ def find_identical(
         linear = clockwise(-90.0 * match.quarter).round()
         place = np.array([match.x, match.y])
         logit = GAIN * match.sameness - np.log(max(len(equal), 1))
-        candidate = Candidate(match.x, match.y, 90.0 * match.quarter, (0.0, 0.0), float(logit), 0)
-        found.append((candidate, np.column_stack([linear, place - linear @ middle])))
+        matrix = np.column_stack([linear, place - linear @ middle])
+        found.append(Laid(matrix, 90.0 * match.quarter, float(logit)))
     return found
 
 

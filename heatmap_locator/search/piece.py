@@ -1,21 +1,28 @@
 """A piece made ready for the rotation bank: outline found, cropped, resized, reference set."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.errors import NoPieceError
+from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
 from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.outline.body import Body, find_body
+from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline.find import Outline, find_outlines, outline_points
+from heatmap_locator.outline.find import (
+    Outline,
+    given_outline,
+    outline_points,
+    outlines_in_photos,
+)
 from heatmap_locator.picture.read import ImageSource, read_piece
+from heatmap_locator.resample import resize
 
 MARGIN = 4
 """Pixels kept around the outline's box, so that resizing has something to average with."""
@@ -70,24 +77,59 @@ class PreparedPiece:
         return bool((self.mask > 0.5).all())
 
 
-def prepare_pieces(source: ImageSource, name: str | None = None) -> list[PreparedPiece]:
-    """Read a photo of a piece and bring it to size, as everything that may be the piece in it.
+def prepare_pieces(
+    sources: Sequence[ImageSource], finder: OutlineFinder | None = None
+) -> list[list[PreparedPiece] | InputError]:
+    """Read photos of a piece each and bring them to size, as everything that may be the piece.
+
+    Args:
+        sources: photos, whose outlines are found together where nothing gives them.
+        finder: asked for those; ``None`` reads the network that ships, anew, where it is needed.
 
     Returns:
-        at least one, the likeliest first.
+        of each at least one, the likeliest first; the error where it cannot be read, or a
+        NoPieceError where it shows no piece.
+    """
+    answers: list[list[PreparedPiece] | InputError] = [[] for _ in sources]
+    loose: list[tuple[int, np.ndarray]] = []
+    outlines: list[tuple[int, np.ndarray, list[Outline]]] = []
+    for index, source in enumerate(sources):
+        try:
+            rgb, alpha = read_piece(source)
+            given = given_outline(rgb, alpha, name_of(source))
+        except InputError as error:
+            answers[index] = error
+            continue
+        if given is None:
+            loose.append((index, rgb))
+        else:
+            outlines.append((index, rgb, [given]))
+    found = outlines_in_photos([rgb for _, rgb in loose], finder or OutlineFinder())
+    outlines += [(*photo, own) for photo, own in zip(loose, found, strict=True)]
+    for index, rgb, own in outlines:
+        try:
+            answers[index] = [_prepare(rgb, outline, name_of(sources[index])) for outline in own]
+        except NoPieceError as error:
+            answers[index] = error
+    return answers
+
+
+def prepare_piece(source: ImageSource, finder: OutlineFinder | None = None) -> PreparedPiece:
+    """The likeliest that :func:`prepare_pieces` makes of one photo.
 
     Raises:
-        NoPieceError: the image shows no piece.
+        NoPieceError: it shows no piece.
         InputError: it cannot be read.
     """
-    label = name or (str(source) if isinstance(source, (str, os.PathLike)) else "piece")
-    rgb, alpha = read_piece(source, name)
-    return [_prepare(rgb, outline, label) for outline in find_outlines(rgb, alpha, label)]
+    (answer,) = prepare_pieces([source], finder)
+    if isinstance(answer, InputError):
+        raise answer
+    return answer[0]
 
 
-def prepare_piece(source: ImageSource, name: str | None = None) -> PreparedPiece:
-    """The first of :func:`prepare_pieces`."""
-    return prepare_pieces(source, name)[0]
+def name_of(piece: ImageSource) -> str:
+    """What errors call a piece."""
+    return str(piece) if isinstance(piece, (str, os.PathLike)) else "piece"
 
 
 def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
@@ -101,9 +143,8 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
     factor = OVERSAMPLE * CELL / body.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    photo = cv2.resize(rgb[top:bottom, left:right], size, interpolation=way)
-    weight = cv2.resize(mask[top:bottom, left:right], size, interpolation=way).clip(0, 1)
+    photo = resize(rgb[top:bottom, left:right], size, factor)
+    weight = resize(mask[top:bottom, left:right], size, factor).clip(0, 1)
     scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
     to_resized = np.column_stack([np.diag(scale), -scale * [left, top]])
     total = weight.sum()

@@ -1,0 +1,36 @@
+"""Bringing images to another size: which interpolation, decided in one place.
+
+Shrinking averages over area, so that nothing is skipped (OpenCV's ``INTER_AREA``); growing is
+bicubic for print, which stays sharp, and bilinear for masks, which must not overshoot.
+"""
+
+import cv2
+import numpy as np
+
+
+def resize(
+    image: np.ndarray, size: tuple[int, ...], scale: float, soft: bool = False
+) -> np.ndarray:
+    """Resample pixels.
+
+    Args:
+        image: (H, W) or (H, W, C), uint8 or float32.
+        size: (width, height) wanted.
+        scale: the factor that ``size`` was rounded from; below 1 it shrinks.
+        soft: grow without overshoot: for masks.
+
+    Returns:
+        of the size and the image's type.
+    """
+    grow = cv2.INTER_LINEAR if soft else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else grow)
+
+
+def stretch(field: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A smooth field, such as a soft mask or a heatmap, at another size, always bilinear.
+
+    Args:
+        field: (H, W) or (H, W, C) float32.
+        size: (width, height) wanted.
+    """
+    return cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)

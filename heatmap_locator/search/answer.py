@@ -1,0 +1,105 @@
+"""From what was seen of a piece to places in the picture, step by step.
+
+``see`` has proposed places at every picture size; here they are compared, aligned and ranked, the
+best of all sizes laid on the picture, and identical pixels recognised.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+import torch
+
+from heatmap_locator.geometry import transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.model.ranker import Ranker
+from heatmap_locator.resample import stretch
+from heatmap_locator.search.decode import Candidate, best_apart
+from heatmap_locator.search.identical import GAIN, SURELY, find_identical, verify
+from heatmap_locator.search.levels import Level
+from heatmap_locator.search.measure import rank
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.place import Laid, lay_on_picture
+from heatmap_locator.search.pose import pose_piece
+from heatmap_locator.search.see import Seen
+
+Ranked = tuple[Level, list[Candidate]]
+"""A picture size and its places, best first, with the ranker's logits."""
+
+
+def rank_seen(
+    seen: Sequence[Seen], piece: PreparedPiece, ranker: Ranker, device: torch.device
+) -> list[Ranked]:
+    """Compare, align and rank the places that each picture size proposes.
+
+    Args:
+        seen: of the piece.
+        piece: the piece.
+        ranker: with the model's weights.
+        device: where ``seen`` lives.
+    """
+    poses = pose_piece(piece, device)
+    return [(s.level, rank(s.named, poses, s.level.field, s.feature, ranker)) for s in seen]
+
+
+def lay_best(ranked: Sequence[Ranked], piece: PreparedPiece, most: int) -> list[Laid]:
+    """The best places of all sizes, laid on the picture, none twice.
+
+    Args:
+        ranked: by picture size.
+        piece: the piece.
+        most: kept at most.
+
+    Returns:
+        best first.
+    """
+    found = [(level, candidate) for level, own in ranked for candidate in own]
+    places = [
+        transform(level.to_picture, np.array([(c.x, c.y) for c in own]).reshape(-1, 2))
+        for level, own in ranked
+    ]
+    kept = best_apart(
+        np.concatenate(places),
+        np.array([level.reach for level, _ in found]),
+        np.array([candidate.logit for _, candidate in found]),
+        most,
+    )
+    return [lay_on_picture(found[i][1], piece, found[i][0]) for i in kept]
+
+
+def recognise(
+    laid: list[Laid], piece: PreparedPiece, picture: np.ndarray, grid: Grid | None
+) -> list[Laid]:
+    """Raise the places whose pixels are the piece's own, and look for them where none is.
+
+    Args:
+        laid: best first.
+        piece: the piece.
+        picture: (H, W, 3) uint8.
+        grid: of the puzzle, ``None`` where it is not known.
+
+    Returns:
+        them, and what else was found, best first.
+    """
+    verified = [verify(one, piece, picture) for one in laid]
+    gains = [after.logit - before.logit for after, before in zip(verified, laid, strict=True)]
+    if max(gains, default=0.0) < SURELY * GAIN:
+        best = max((one.logit for one in laid), default=0.0)
+        verified += [
+            replace(one, logit=best + one.logit) for one in find_identical(piece, picture, grid)
+        ]
+    return sorted(verified, key=lambda one: -one.logit)
+
+
+def highest(heatmaps: Sequence[np.ndarray]) -> np.ndarray:
+    """The largest of heatmaps of the whole picture, at the finest of their sizes."""
+
+    def larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        height, width = max(a.shape[0], b.shape[0]), max(a.shape[1], b.shape[1])
+        first, second = (
+            m if m.shape == (height, width) else stretch(m, (width, height)) for m in (a, b)
+        )
+        return np.maximum(first, second)
+
+    return reduce(larger, heatmaps)

@@ -1,0 +1,123 @@
+"""The picture at every size that a piece is looked for in, as it is and encoded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.geometry import CELL, STRIDE, Array
+from heatmap_locator.grid import Grid
+from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.precision import autocast
+from heatmap_locator.resample import resize
+
+SEARCH_RATIO = 1.25
+"""Ratio of neighbouring cell sizes where it is not known."""
+
+SEARCH_PIECES = (6, 2500)
+"""Fewest and most pieces of a puzzle considered where the number is not given."""
+
+MINIMUM_CELL = 10
+"""Picture pixels a cell's side has at least in that search: less shows no print."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A picture at one working size, for pieces to be laid on.
+
+    Attributes:
+        picture: ``(3, H, W)``, 0..1.
+        halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
+        grid: how the puzzle is cut, ``None`` where the size of a cell is not known.
+    """
+
+    picture: Tensor
+    halved: Tensor
+    grid: Grid | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in working pixels."""
+        return int(self.picture.shape[1]), int(self.picture.shape[2])
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The picture at one working size, encoded.
+
+    Attributes:
+        index: which of the sizes; candidates name theirs by it.
+        field: the picture as pieces are laid on it.
+        encoded: a batch of one.
+        to_picture: 2x3 matrix from its working pixels to pixels of the picture.
+    """
+
+    index: int
+    field: Field
+    encoded: EncodedImages
+    to_picture: Array
+
+    @property
+    def reach(self) -> float:
+        """Picture pixels within which two places are the same one seen twice: half a cell."""
+        # A hair less: neighbours on the feature grid, exactly so far apart, stay two.
+        return CELL / 2 * float(np.diag(self.to_picture[:, :2]).min()) * (1 - 1e-6)
+
+
+def cell_sides(width: int, height: int, grid: Grid | None) -> list[float]:
+    """Side, in picture pixels, of the square of a cell's area: known, or all to try.
+
+    Args:
+        width, height: of the picture, pixels.
+        grid: of the puzzle, ``None`` where it is not known.
+
+    Returns:
+        one, or many from the largest to the smallest.
+    """
+    area = float(width * height)
+    if grid is not None:
+        return [float(np.sqrt(area / grid.pieces))]
+    fewest, most = SEARCH_PIECES
+    sides = [float(np.sqrt(area / fewest))]
+    smallest = max(MINIMUM_CELL, float(np.sqrt(area / most)))
+    while sides[-1] / SEARCH_RATIO >= smallest:
+        sides.append(sides[-1] / SEARCH_RATIO)
+    return sides
+
+
+@torch.inference_mode()
+def encode_levels(
+    picture: np.ndarray, grid: Grid | None, model: HeatmapLocator, device: torch.device
+) -> list[Level]:
+    """Encode a picture at every size of ``cell_sides``.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        grid: of the puzzle, ``None`` where it is not known.
+        model: in evaluation mode, on ``device``.
+        device: where the levels live.
+    """
+    sides = cell_sides(picture.shape[1], picture.shape[0], grid)
+    return [_encode(picture, cell, i, grid, model, device) for i, cell in enumerate(sides)]
+
+
+def _encode(
+    picture: np.ndarray,
+    cell: float,
+    index: int,
+    grid: Grid | None,
+    model: HeatmapLocator,
+    device: torch.device,
+) -> Level:
+    """The picture at CELL pixels a cell, its sides rounded to whole strides."""
+    height, width = (
+        max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE) for side in picture.shape[:2]
+    )
+    resized = resize(picture, (width, height), CELL / cell)
+    tensor = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
+    working = tensor.to(device).float() / 255
+    with autocast(device):
+        encoded = model.encode_picture(working).kept()
+    back = np.array([[picture.shape[1] / width, 0, 0], [0, picture.shape[0] / height, 0]])
+    return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)

@@ -1,0 +1,80 @@
+"""From working pixels to the picture's: the one place where a piece changes frames.
+
+Until it is ranked a place is a ``Candidate``, in working pixels of the picture size that it was
+found at.  Laid on the picture, in pixels of the picture itself, places of all sizes compare.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from heatmap_locator.geometry import Array, bounds, compose, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.placement import Placement
+from heatmap_locator.search.decode import Candidate
+from heatmap_locator.search.levels import Level
+from heatmap_locator.search.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A piece laid on the picture.
+
+    Attributes:
+        matrix: 2x3, from pixels of the photo to pixels of the picture.
+        rotation: degrees in [0, 360) that the photo is turned clockwise from this place.
+        logit: by which places are ordered, before calibration.
+        level: index of the picture size it was found at; 0 where it was found in the picture
+            itself.
+    """
+
+    matrix: Array
+    rotation: float
+    logit: float
+    level: int = 0
+
+
+def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> Laid:
+    """Take a candidate from working pixels to the picture's.
+
+    Args:
+        candidate: of this level.
+        piece: the piece.
+        level: the picture size.
+    """
+    if candidate.pose is not None:
+        pose = np.reshape(candidate.pose, (2, 3))
+    else:
+        x, y = candidate.x, candidate.y
+        upright = photo_to_working(piece, (x, y), candidate.rotation)
+        # The size map corrects the nominal outline about the reference point.
+        factor = np.exp(candidate.log_size)
+        stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
+        pose = compose(stretch, upright)
+    matrix = compose(level.to_picture, pose)
+    return Laid(matrix, candidate.rotation, candidate.logit, candidate.level)
+
+
+def placement_of(
+    laid: Laid, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None, score: float
+) -> Placement:
+    """The answer that a piece laid on the picture stands for.
+
+    Args:
+        laid: where it lies.
+        piece: the piece.
+        size: (width, height) of the picture.
+        grid: of the puzzle, ``None`` where it is not known.
+        score: 0..1.
+    """
+    inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(laid.matrix[:, :2]))))
+    x1, y1, x2, y2 = bounds(transform(laid.matrix, piece.contour))
+    center = (x1 + x2) / 2, (y1 + y2) / 2
+    return Placement(
+        box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
+        center=center,
+        rotation=laid.rotation,
+        score=score,
+        cell=None if grid is None else grid.cell_at(*center, *size),
+        matrix=tuple(float(v) for v in laid.matrix.flatten()),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,86 @@
+"""Propose places: pieces in all rotations, correlated with the picture, the volumes read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.model.bank import bank_angles
+from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.precision import autocast
+from heatmap_locator.search.decode import Candidate, heatmap
+from heatmap_locator.search.levels import Level
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.propose import name_places
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is seen of one piece at one picture size.
+
+    Attributes:
+        level: that size.
+        named: the places that head and pixels propose, a place may come twice.
+        feature: ``(R, h, w)`` correlations of features.
+        heat: ``(h, w)`` float32, 0..1.
+    """
+
+    level: Level
+    named: list[Candidate]
+    feature: Tensor
+    heat: np.ndarray
+
+
+def see(
+    pieces: Sequence[PreparedPiece],
+    wanted: Sequence[Sequence[Level]],
+    model: HeatmapLocator,
+    device: torch.device,
+) -> list[list[Seen]]:
+    """Look for pieces, which go through the network together.
+
+    Args:
+        pieces: at least one.
+        wanted: of each piece, the picture sizes that it is looked for at, largest cells first.
+        model: in evaluation mode, on ``device``.
+        device: where the levels are.
+
+    Returns:
+        of each piece, what is seen of it at the sizes wanted, in their order.
+    """
+    degrees = bank_angles(model.config.rotations).to(device)
+    seen: list[list[Seen]] = [[] for _ in pieces]
+    levels = {level.index: level for own in wanted for level in own}
+    with autocast(device):
+        banks = [piece.rotated(degrees) for piece in pieces]
+        templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
+        bank = model.encode_pieces(templates, masks).trimmed()
+        for _, level in sorted(levels.items()):
+            rows = [n for n, own in enumerate(wanted) if level in own]
+            part = bank if len(rows) == len(pieces) else _part(bank, rows)
+            feature, pixel = model.correlate_bank(level.encoded.repeated(len(rows)), part)
+            maps = model.head(feature, pixel)
+            for at, n in enumerate(rows):
+                one = maps.of(at)
+                named = name_places(
+                    one,
+                    pixel[at : at + 1],
+                    pieces[n],
+                    level.field.grid,
+                    level.field.size,
+                    model.head.rotation_gain,
+                    level.index,
+                )
+                seen[n].append(Seen(level, named, feature[at], heatmap(one)))
+    return seen
+
+
+def _part(bank: EncodedImages, rows: list[int]) -> EncodedImages:
+    """Some of the pieces of a bank."""
+    assert bank.feature_mask is not None
+    assert bank.pixel_mask is not None
+    return EncodedImages(
+        bank.features[rows], bank.pixels[rows], bank.feature_mask[rows], bank.pixel_mask[rows]
+    )

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 from drawn_pieces import DrawnPiece, draw_piece, draw_shape
+from scipy.ndimage import gaussian_filter1d
 
 from heatmap_locator.geometry import similarity
-from heatmap_locator.outline.body import body_size, find_body
+from heatmap_locator.outline.body import _smoothed, body_size, find_body
 from heatmap_locator.outline.shape import is_piece_shaped, open_body
 from heatmap_train.draw.cutter import cut_grid, rasterize
 
@@ -105,3 +106,11 @@ def test_a_body_whose_blanks_nearly_meet_is_one() -> None:
 
 def test_waisted_pieces_are_piece_shaped() -> None:
     assert np.mean([is_piece_shaped(piece.mask) for piece in _pieces("waisted")]) > 0.93
+
+
+@pytest.mark.parametrize("shape", [(96,), (300, 2), (5, 2), (1, 2)])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_smoothing_is_scipy_s(shape: tuple[int, ...], wrap: bool) -> None:
+    values = np.random.default_rng(0).normal(size=shape)
+    wanted = gaussian_filter1d(values, 4.0, axis=0, mode="wrap" if wrap else "constant")
+    np.testing.assert_allclose(_smoothed(values, 4.0, wrap), wanted, atol=1e-12)

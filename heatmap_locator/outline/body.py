@@ -31,8 +31,9 @@ _LEAN_LENGTH = 3.0
 # The outline is followed at every so many halves of a pixel, smoothed by a deviation of so many; it
 # runs a quarter of a pixel inside, along pixels' edges, and less across them.
 _STRIDE, _SMOOTH, _INSET = 3, 4.0, 0.22
-# Of its four sides, the body's outline runs along so much at least, or it is none.
-_COVERED = 0.3
+# Of its four sides, the body's outline runs along so much at least, or it is none: 300 drawn cuts
+# had 0.71 and more, a disc has 0.38.
+_COVERED = 0.55
 # No cut moves the root of the area by more than this; a larger correction is a damaged mask.
 _CORRECTION = (0.85, 1.22)
 # From so much of the smallest rectangle around it on, a piece has neither knobs nor blanks.

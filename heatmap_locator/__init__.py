@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from heatmap_locator.picture.corners import find_corners
     from heatmap_locator.placement import Placement
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "HeatmapLocatorError",
     "InputError",

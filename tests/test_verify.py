@@ -6,7 +6,8 @@ import pytest
 
 from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.search.identical import EQUALS, GAIN, find_identical
+from heatmap_locator.search.answer import recognise
+from heatmap_locator.search.identical import EQUALS, GAIN, find_identical, verify
 from heatmap_locator.search.piece import prepare_piece
 from heatmap_locator.search.place import Laid
 
@@ -27,6 +28,47 @@ def test_a_flat_crop_is_found_by_its_grain(sky: np.ndarray, quarter: int) -> Non
     assert _middle(found[0], crop) == (225.0, 120.0)
     assert found[0].rotation == 90.0 * quarter
     assert found[0].logit == pytest.approx(GAIN)
+
+
+def test_where_sums_leave_a_place_the_whole_picture_is_not_correlated(
+    sky: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, "matchTemplate", None)
+    crop = sky[100:140, 200:250]
+    for grid in (None, Grid(6, 6), Grid(6, 6, exact=False)):
+        found = find_identical(prepare_piece(_opaque(crop)), sky, grid)
+        assert [(_middle(one, crop), one.rotation) for one in found] == [((225.0, 120.0), 0.0)]
+
+
+def test_sums_beyond_32_bits_are_still_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    white = (255 - rng.integers(0, 2, (3000, 3200, 3))).astype(np.uint8)
+    crop = white[2940:2960, 3100:3130]
+    found = find_identical(prepare_piece(_opaque(crop)), white, None)
+    assert [_middle(one, crop) for one in found] == [(3115.0, 2950.0)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pixels_that_are_equal_earn_all_there_is(seed: int) -> None:
+    """Correlation of nearly flat print loses in rounding, which sent every such crop searching."""
+    rng = np.random.default_rng(seed)
+    slope = np.linspace(180, 215, 320)[None, :, None] + np.linspace(0, 9, 240)[:, None, None]
+    picture = (slope + rng.integers(0, 5, (240, 320, 3))).astype(np.uint8)
+    piece = prepare_piece(_opaque(picture[100:140, 200:250]))
+    place = np.array([[1.0, 0.0, 203.0], [0.0, 1.0, 98.0]])
+    found = verify(Laid(place, 0.0, 1.5), piece, picture)
+    assert found.logit == 1.5 + GAIN
+    np.testing.assert_array_equal(found.matrix[:, 2], [200, 100])
+
+
+def test_of_equal_places_none_is_sure_though_one_was_recognised() -> None:
+    wall = np.full((240, 320, 3), 90, np.uint8)
+    wall[:, :60] = np.random.default_rng(0).integers(0, 255, (240, 60, 3))
+    piece = prepare_piece(_opaque(wall[80:120, 200:253]))
+    laid = Laid(np.array([[1.0, 0.0, 200.0], [0.0, 1.0, 80.0]]), 0.0, 1.5)
+    first, second = recognise([laid], piece, wall, Grid(6, 6))[:2]
+    assert first.logit == pytest.approx(second.logit)
+    assert first.logit < 1.5 + GAIN - np.log(4)
 
 
 def test_what_is_not_in_the_file_is_not_found(sky: np.ndarray) -> None:

@@ -89,11 +89,17 @@ def recognise(
     """
     verified = [verify(one, piece, picture) for one in laid]
     gains = [after.logit - before.logit for after, before in zip(verified, laid, strict=True)]
-    if max(gains, default=0.0) < SURELY * GAIN:
-        best = max((one.logit for one in laid), default=0.0)
-        verified += [
-            replace(one, logit=best + one.logit) for one in find_identical(piece, picture, grid)
+    unsure = max(gains, default=0.0) < SURELY * GAIN
+    found = find_identical(piece, picture, grid, nearly=unsure)
+    if found and (unsure or len(found) > 1):
+        # What is equal to the pixel in several places earns less in each of them.
+        worth = found[0].logit
+        verified = [
+            replace(after, logit=before.logit + min(after.logit - before.logit, worth))
+            for after, before in zip(verified, laid, strict=True)
         ]
+        best = max((one.logit for one in laid), default=0.0)
+        verified += [replace(one, logit=best + one.logit) for one in found]
     return sorted(verified, key=lambda one: -one.logit)
 
 

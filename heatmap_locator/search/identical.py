@@ -5,6 +5,7 @@ own resolution a piece of the same file still matches in one place only, to the 
 photographed piece is not expected to reach ``IDENTICAL`` and is left as the ranker has it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -88,12 +89,16 @@ def verify(laid: Laid, piece: PreparedPiece, picture: np.ndarray) -> Laid:
         return laid
     snapped[:, 2] += [col - REACH, row - REACH]
     found = window[row : row + size[1], col : col + size[0]]
-    gain = GAIN * (best - IDENTICAL) / (1 - IDENTICAL) * _sameness(found, upright, mask > 0)
+    same = _sameness(found, upright, mask > 0)
+    # Equal to the pixel is as good as can be, whatever correlation loses in rounding.
+    gain = GAIN if same == 1 else GAIN * (best - IDENTICAL) / (1 - IDENTICAL) * same
     rotation = float(np.degrees(np.arctan2(snapped[0, 1], snapped[0, 0])) % 360.0 % 360.0)
     return replace(laid, matrix=snapped, rotation=rotation, logit=laid.logit + gain)
 
 
-def find_identical(piece: PreparedPiece, picture: np.ndarray, grid: Grid | None) -> list[Laid]:
+def find_identical(
+    piece: PreparedPiece, picture: np.ndarray, grid: Grid | None, nearly: bool = True
+) -> list[Laid]:
     """Look for a rectangular crop in its own file, in every place and quarter turn.
 
     The last resort for a crop so flat that none of the candidates was its place.  Of places
@@ -104,6 +109,8 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray, grid: Grid | None)
         piece: the piece; one that is not a filled rectangle is not looked for.
         picture: (H, W, 3) uint8.
         grid: how the puzzle is cut, where it is known.
+        nearly: where no place is equal to the pixel, look for those that are nearly, which takes
+            seconds in a large picture.
 
     Returns:
         where it may lie, its logit what the match earns, best first, ``EQUALS`` at most, no two in
@@ -117,11 +124,16 @@ def find_identical(piece: PreparedPiece, picture: np.ndarray, grid: Grid | None)
     if not inside[top:bottom, left:right].all():
         return []
     crop = piece.rgb[top:bottom, left:right]
+    turned = [(quarter, np.ascontiguousarray(np.rot90(crop, quarter))) for quarter in range(4)]
+    fitting = [(q, c) for q, c in turned if (np.array(c.shape) <= picture.shape).all()]
+    # Sums find what is equal; only where nothing is, squares are asked, which take long.
     matches: list[_Match] = []
-    for quarter in range(4):
-        upright = np.ascontiguousarray(np.rot90(crop, quarter))
-        if (np.array(upright.shape) <= picture.shape).all():
-            matches += _matches(upright, picture, grid, quarter)
+    totals = cv2.split(cv2.integral(picture, sdepth=cv2.CV_32S))
+    for quarter, crop in fitting:
+        matches += _matches(crop, picture, grid, quarter, _equal_sums(crop, picture, grid, totals))
+    if nearly and all(match.sameness < 1 for match in matches):
+        for quarter, crop in fitting:
+            matches += _matches(crop, picture, grid, quarter, _least_squares(crop, picture, grid))
     distinct: list[_Match] = []
     equal = {m.bin for m in matches if m.sameness == 1}
     # A lucky middle does not make up for a single differing pixel.
@@ -160,24 +172,13 @@ class _Match:
 
 
 def _matches(
-    upright: np.ndarray, picture: np.ndarray, grid: Grid | None, quarter: int
+    upright: np.ndarray, picture: np.ndarray, grid: Grid | None, quarter: int, places: np.ndarray
 ) -> list[_Match]:
-    """Places like an upright crop, (h, w, 3) uint8: those equal to the pixel, and the nearest."""
+    """Which of (N, 2) places, (row, col) where it may begin, are like a crop, (h, w, 3) uint8."""
     (height, width), (rows, cols) = upright.shape[:2], picture.shape[:2]
-    may_begin = np.ones((rows - height + 1, cols - width + 1), bool)
-    if grid is not None:
-        may_begin = _in_cells(grid, (height, width), (rows, cols))
-    equal = _equal_sums(upright, picture) & may_begin
-    squares = cv2.matchTemplate(picture, upright, cv2.TM_SQDIFF)
-    squares[~may_begin | equal] = np.inf
-    least = min(LOWEST, squares.size)
-    near = np.argpartition(squares, least - 1, axis=None)[:least]
-    near = near[np.isfinite(squares.ravel()[near])]
     cell = (cols / grid.cols, rows / grid.rows) if grid is not None else (width, height)
     found = []
-    alike = np.flatnonzero(equal)
-    for place in (*alike[:: len(alike) // MOST_EQUAL + 1], *near):
-        row, col = divmod(int(place), squares.shape[1])
+    for row, col in places.tolist():
         same = _sameness(picture[row : row + height, col : col + width], upright)
         if same <= 0:
             continue
@@ -189,40 +190,78 @@ def _matches(
     return found
 
 
-def _equal_sums(crop: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Where a crop may begin whose channels each add up to what the picture's do there.
+def _least_squares(crop: np.ndarray, picture: np.ndarray, grid: Grid | None) -> np.ndarray:
+    """(N, 2) places, (row, col), ``LOWEST`` at most, where a crop differs least from the picture.
 
-    Bool (H - h + 1, W - w + 1).  Squared differences come out of a Fourier transform whose rounding
-    is larger than what sets a flat crop apart; sums of integers are exact, and one grain of noise
-    changes them.
+    Squared differences come out of a Fourier transform whose rounding is larger than what sets a
+    flat crop apart.
     """
-    height, width = crop.shape[:2]
-    equal = np.ones((picture.shape[0] - height + 1, picture.shape[1] - width + 1), bool)
-    for channel in range(3):
-        total = cv2.integral(np.ascontiguousarray(picture[..., channel]), sdepth=cv2.CV_64F)
-        sums = total[height:, width:] - total[:-height, width:]
-        sums -= total[height:, :-width] - total[:-height, :-width]
-        equal &= sums == crop[..., channel].sum(dtype=np.float64)
-    return equal
+    squares = cv2.matchTemplate(picture, crop, cv2.TM_SQDIFF)
+    squares[~np.logical_and.outer(*_in_cells(grid, crop.shape[:2], picture.shape[:2]))] = np.inf
+    least = min(LOWEST, squares.size)
+    near = np.argpartition(squares, least - 1, axis=None)[:least]
+    near = near[np.isfinite(squares.ravel()[near])]
+    return np.column_stack(np.divmod(near, squares.shape[1]))
 
 
-def _in_cells(grid: Grid, crop: tuple[int, ...], picture: tuple[int, ...]) -> np.ndarray:
-    """Where a crop may begin, (H - h + 1, W - w + 1) bool: in the middle of a cell, if of its size.
+def _equal_sums(
+    crop: np.ndarray, picture: np.ndarray, grid: Grid | None, totals: Sequence[np.ndarray]
+) -> np.ndarray:
+    """(N, 2) places, (row, col), where a crop may begin whose channels each add up to its own.
+
+    Sums of integers are exact, and one grain of noise changes them.
 
     Args:
+        crop: (h, w, 3) uint8.
+        picture: (H, W, 3) uint8.
         grid: of the puzzle.
+        totals: (H + 1, W + 1) int32 of each channel, the picture's sums; where they are more than
+            32 bits hold, differences of them are right all the same.
+
+    Returns:
+        ``MOST_EQUAL`` at most; of more, evenly some.
+    """
+    height, width = crop.shape[:2]
+    wanted = crop.sum((0, 1), dtype=np.int32)
+    ys, xs = (np.flatnonzero(m) for m in _in_cells(grid, crop.shape[:2], picture.shape[:2]))
+    total = totals[0]
+    bands = total[ys + height] - total[ys]
+    sums = bands[:, xs + width] - bands[:, xs]
+    rows, cols = np.nonzero(sums == wanted[0])
+    y, x = ys[rows], xs[cols]
+    for channel in (1, 2):
+        total = totals[channel]
+        own = (
+            total[y + height, x + width] - total[y + height, x] - total[y, x + width] + total[y, x]
+        )
+        y, x = y[own == wanted[channel]], x[own == wanted[channel]]
+    return np.column_stack([y, x])[:: len(y) // MOST_EQUAL + 1]
+
+
+def _in_cells(
+    grid: Grid | None, crop: tuple[int, ...], picture: tuple[int, ...]
+) -> list[np.ndarray]:
+    """Rows and columns where a crop may begin: in the middle of a cell, if of its size.
+
+    Args:
+        grid: of the puzzle; without it, anywhere.
         crop: (height, width) in pixels.
         picture: (height, width).
+
+    Returns:
+        (H - h + 1,) and (W - w + 1,) bool.
     """
+    anywhere = [np.ones(w - own + 1, bool) for own, w in zip(crop, picture, strict=True)]
+    if grid is None:
+        return anywhere
     near = []
     for count, own, whole in zip((grid.rows, grid.cols), crop, picture, strict=True):
         cell, starts = whole / count, np.arange(whole - own + 1)
         if abs(cell - own) > 2 * OFF_CELL:
-            return np.ones((picture[0] - crop[0] + 1, picture[1] - crop[1] + 1), bool)
+            return anywhere
         middles = starts + own / 2
         near.append(np.abs(middles % cell - cell / 2) <= OFF_CELL)
-    allowed: np.ndarray = np.logical_and.outer(*near)
-    return allowed if allowed.any() else ~allowed
+    return near if all(along.any() for along in near) else anywhere
 
 
 def _sameness(found: np.ndarray, piece: np.ndarray, inside: np.ndarray | None = None) -> float:

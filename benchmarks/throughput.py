@@ -20,14 +20,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_locator import Locator, Puzzle
 from heatmap_locator.model.bank import bank_angles
+from heatmap_locator.model.network import EncodedImages
 from heatmap_locator.model.precision import autocast, supports_bfloat16
-from heatmap_locator.search.answer import lay_best, rank_seen, recognise
+from heatmap_locator.picture.read import read_picture
+from heatmap_locator.search.answer import Ranked, lay_best, rank_seen, recognise
 from heatmap_locator.search.identical import CANDIDATES
-from heatmap_locator.search.levels import encode_levels
+from heatmap_locator.search.levels import Level, encode_levels
 from heatmap_locator.search.piece import prepare_pieces
 from heatmap_locator.search.see import see
 
@@ -101,10 +104,10 @@ def stages(
     prepared = [one[0] for one in prepare_pieces(photos, puzzle.outlines) if isinstance(one, list)]
     wanted = [levels for _ in prepared]
 
-    def encode_picture() -> object:
+    def encode_picture() -> list[Level]:
         return encode_levels(picture, puzzle.grid, model, device)
 
-    def encode_pieces() -> object:
+    def encode_pieces() -> EncodedImages:
         with autocast(device):
             banks = [piece.rotated(degrees) for piece in prepared]
             templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
@@ -112,7 +115,7 @@ def stages(
 
     bank = encode_pieces()
 
-    def correlate() -> object:
+    def correlate() -> tuple[Tensor, Tensor]:
         with autocast(device):
             return model.correlate_bank(levels[0].encoded.repeated(len(prepared)), bank)
 
@@ -125,7 +128,7 @@ def stages(
 
     seen = see(prepared, wanted, model, device)
 
-    def rank() -> object:
+    def rank() -> list[list[Ranked]]:
         own = zip(seen, prepared, strict=True)
         return [rank_seen(s, piece, model.ranker, device) for s, piece in own]
 
@@ -166,7 +169,7 @@ def main() -> None:
     args = parser.parse_args()
     locator = Locator.from_pretrained(device=args.device)
     device = locator.device
-    picture = cv2.cvtColor(cv2.imread(str(PICTURE)), cv2.COLOR_BGR2RGB)
+    picture = read_picture(PICTURE)
     scale = CELL / np.sqrt(picture.shape[0] * picture.shape[1] / args.pieces)
     picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     puzzle = locator.encode(picture, pieces=args.pieces)

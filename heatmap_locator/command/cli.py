@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from heatmap_locator.grid import Grid
+    from heatmap_locator.puzzle import Puzzle
 
 _DESCRIPTION = """\
 Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
@@ -136,13 +137,7 @@ def _run(args: argparse.Namespace) -> int:
     for weights in (args.weights, args.outline_weights):
         if weights is not None and not Path(weights).is_file():
             raise WeightsError(f"{display_name(weights)}: no such weights file; check the path")
-    failed: dict[int, dict[str, Any]] = {}
-    for index, piece in enumerate(pieces):
-        try:
-            check_image(piece)
-        except InputError as error:
-            complain(str(error))
-            failed[index] = {"piece": piece, "error": str(error)}
+    failed = _unreadable(pieces)
     if len(failed) == len(pieces):
         return 2
     flat, corners = None, None
@@ -179,8 +174,35 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError("out of memory on the device; use --device cpu", name=name) from None
     finally:
         progress.clear()
-    errors = sum("error" in result for result in prediction.results)
-    if errors == len(prediction.results):
+    return _conclude(args, puzzle, prediction.results, corners)
+
+
+def _unreadable(pieces: list[str]) -> dict[int, dict[str, Any]]:
+    """Results of those photos, by index, that are told to be no images before the model is loaded.
+
+    Each has its line on stderr.
+    """
+    from heatmap_locator.picture.read import check_image
+
+    failed: dict[int, dict[str, Any]] = {}
+    for index, piece in enumerate(pieces):
+        try:
+            check_image(piece)
+        except InputError as error:
+            complain(str(error))
+            failed[index] = {"piece": piece, "error": str(error)}
+    return failed
+
+
+def _conclude(
+    args: argparse.Namespace,
+    puzzle: "Puzzle",
+    results: list[dict[str, Any]],
+    corners: list[list[float]] | None,
+) -> int:
+    """Prints what concerns all pieces together; returns the exit status."""
+    errors = sum("error" in result for result in results)
+    if errors == len(results):
         return 2
     about_pieces = puzzle.size_estimate
     if about_pieces is not None:
@@ -190,7 +212,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     if args.json:
         about = {
-            "path": picture,
+            "path": args.images[-1],
             "width": puzzle.width,
             "height": puzzle.height,
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
@@ -199,7 +221,7 @@ def _run(args: argparse.Namespace) -> int:
             about["size_estimate"] = about_pieces
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
-        answer = {"puzzle": about, "results": prediction.results}
+        answer = {"puzzle": about, "results": results}
         print(json.dumps(answer, indent=2, allow_nan=False))
     return 1 if errors else 0
 

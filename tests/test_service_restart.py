@@ -25,12 +25,13 @@ from heatmap_locator.model.files import shipped_weights
 
 
 def test_a_server_told_to_stop_does_not_finish_what_takes_long(tmp_path: Path) -> None:
-    """A picture of unknown piece size encodes for long; it is taken up at the next start."""
-    server = Server(tmp_path / "data", shipped_weights())
+    """A picture of very many pieces encodes for long; it is taken up at the next start."""
+    server = Server(tmp_path / "data", shipped_weights(), max_pieces=20_000)
     with server:
         large = encoded(draw_texture(2400, 3200, 5), "JPEG")
-        puzzle = server.client.post("/v1/puzzles", files={"picture": large}).json()
-        time.sleep(1)
+        made = server.client.post("/v1/puzzles", files={"picture": large}, data={"pieces": 20_000})
+        puzzle = made.json()
+        time.sleep(0.2)
         assert server.client.get(puzzle["links"]["self"]).json()["state"] == "encoding"
         begun = time.monotonic()
         server.process.send_signal(signal.SIGINT)

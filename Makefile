@@ -20,7 +20,7 @@ INSTALL := bash .ci/install $(BIN)/python '$(CONSTRAINTS)'
 # With a second busy process, spinning OpenMP threads wait on each other.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all oldest newest lint clean
+.PHONY: demo test test-all newest lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/heatmap-predict examples/piece1.jpg examples/puzzle.jpg --pieces 192 --overlay demo.png
@@ -33,10 +33,7 @@ test: $(VENV)/.dev $(LINT)
 test-all: $(VENV)/.all $(LINT)
 	$(PYTEST) $(ARGS)
 
-# The oldest version allowed of each dependency, and the newest there is.
-oldest:
-	$(MAKE) test LINT= VENV=$(VENV)-oldest CONSTRAINTS=constraints-oldest.txt
-
+# The newest version there is of each dependency.
 newest:
 	$(MAKE) test LINT= VENV=$(VENV)-newest CONSTRAINTS=
 
@@ -64,4 +61,4 @@ $(VENV)/.all: $(VENV)/.dev
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest build dist demo.png
+	rm -rf $(VENV) $(VENV)-newest build dist demo.png

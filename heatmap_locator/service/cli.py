@@ -8,10 +8,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError
+from heatmap_locator.errors import HeatmapLocatorError, WeightsError
+from heatmap_locator.options import Parser
 from heatmap_locator.service.settings import Settings, add_arguments
 
 if TYPE_CHECKING:
@@ -23,15 +24,9 @@ CONNECTIONS = 512
 """Open connections beyond which the server answers 503."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
-        raise InputError(f"{message} (see {PROG} --help)")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The flags; each that was given is in the namespace, as text."""
-    parser = _Parser(
+    parser = Parser(
         prog=PROG,
         description="Serves a page and an API that say where jigsaw pieces go.",
         epilog="Every flag is also an environment variable: HEATMAP_PORT for --port, and so on.",

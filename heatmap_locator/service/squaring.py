@@ -49,19 +49,14 @@ def squared(
     height, width = picture.shape[:2]
     if max(height, width) > MAX_SIDE:
         raise InputError(f"a side is over {MAX_SIDE} pixels; shrink or crop the image", name=name)
-    asked, grid = record["asked"], None
-    if asked["grid"] is not None:
-        grid = Grid.parse(asked["grid"])
-    elif asked["pieces"] is not None:
-        grid = Grid.from_pieces(asked["pieces"], width, height)
-    if grid is not None:
-        grid.check(width, height, name)
-        if grid.pieces > max_pieces:
-            raise InputError(
-                f"{grid.pieces} pieces are over this server's limit of {max_pieces}; give "
-                "a part of the puzzle",
-                name=name,
-            )
+    asked = record["asked"]
+    grid = Grid.make(size=(width, height), name=name, pieces=asked["pieces"], grid=asked["grid"])
+    if grid is not None and grid.pieces > max_pieces:
+        raise InputError(
+            f"{grid.pieces} pieces are over this server's limit of {max_pieces}; give "
+            "a part of the puzzle",
+            name=name,
+        )
     files = {
         f"picture-{version}.jpg": records.to_jpeg(picture),
         f"thumbnail-{version}.jpg": records.to_jpeg(picture, records.THUMBNAIL),

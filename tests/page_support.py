@@ -87,13 +87,18 @@ def open_page(browser: Any) -> Iterator[Open]:
     """Opens an address; at the end nothing may have left this machine or broken a script."""
     contexts, requests, faults = [], [], []
 
-    def open_(address: str, size: tuple[int, int] = LAPTOP, scheme: str = "light") -> Any:
+    def open_(
+        address: str,
+        size: tuple[int, int] = LAPTOP,
+        scheme: str = "light",
+        motion: str = "reduce",
+    ) -> Any:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme=scheme,
             has_touch=size == PHONE,
             is_mobile=size == PHONE,
-            reduced_motion="reduce",
+            reduced_motion=motion,
         )
         contexts.append(context)
         page = context.new_page()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from page_support import (
+    DRAWN,
     FIXTURES,
     LONG,
     PHONE,
@@ -28,6 +29,10 @@ browser, server, small_server, shots, open_page, puzzle = FIXTURES
 
 FINGER = 44
 """Pixels that a target for a finger has at least, both ways (WCAG 2.5.5)."""
+
+
+FRAME = "document.querySelector('.picture').getBoundingClientRect()"
+"""The picture as it lies on the screen."""
 
 
 def check_targets(page: Any) -> None:
@@ -66,10 +71,7 @@ def test_keys_alone_move_and_zoom_the_picture(puzzle: str, open_page: Open) -> N
     row(page, "piece1.jpg").click()
     box = shown_box(page)
     stage = page.locator("#stage")
-    frame = (
-        "() => { const r = document.querySelector('.picture').getBoundingClientRect();"
-        " return [r.left, r.top, r.width]; }"
-    )
+    frame = f"() => {{ const r = {FRAME}; return [r.left, r.top, r.width]; }}"
     stage.focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Shift+Tab")
@@ -81,14 +83,12 @@ def test_keys_alone_move_and_zoom_the_picture(puzzle: str, open_page: Open) -> N
     page.keyboard.press("+")
     page.keyboard.press("+")
     expect(stage).to_have_attribute("data-zoomed", "true")
+    page.evaluate(DRAWN)
     zoomed = page.evaluate(frame)
     assert zoomed[2] == pytest.approx(1.4**2 * fitted[2], rel=0.01)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function(
-        "(left) => document.querySelector('.picture').getBoundingClientRect().left < left - 1",
-        arg=zoomed[0],
-    )
+    page.evaluate(DRAWN)
     moved = page.evaluate(frame)
     assert moved[:2] == pytest.approx([zoomed[0] - 60, zoomed[1] - 60], abs=1)
     assert shown_box(page) == pytest.approx(box, abs=1)
@@ -98,6 +98,21 @@ def test_keys_alone_move_and_zoom_the_picture(puzzle: str, open_page: Open) -> N
     page.locator(".heat canvas").wait_for()
     page.keyboard.press("h")
     expect(page.locator(".heat canvas")).to_have_count(0)
+
+
+def test_quick_presses_add_up_while_the_picture_glides(puzzle: str, open_page: Open) -> None:
+    page = open_page(puzzle, motion="no-preference")
+    wait_ready(page)
+    page.locator("#stage").focus()
+    fitted = page.evaluate(f"() => {FRAME}.width")
+    # In one go, so that no glide ends before the next press.
+    page.evaluate(
+        """() => { for (const key of "+++")
+            document.getElementById("stage").dispatchEvent(new KeyboardEvent("keydown", {key})); }"""
+    )
+    page.wait_for_function(
+        f"(width) => Math.abs({FRAME}.width - width) < 0.01 * width", arg=1.4**3 * fitted
+    )
 
 
 def test_results_are_read_out(small_server: Server, open_page: Open, tmp_path: Path) -> None:

@@ -14,11 +14,12 @@ export class Viewer extends EventTarget {
     this.world = world;
     this.size = [1, 1];
     this.view = { x: 0, y: 0, k: 1 };
+    this.aim = this.view; // where a glide ends
     this.fitted = true;
     this.glide = 0;
     this.pointers = new Map();
     this.draw = perFrame(() => this.#apply());
-    new ResizeObserver(() => (this.fitted ? this.fit() : this.#set(this.view))).observe(stage);
+    new ResizeObserver(() => (this.fitted ? this.fit() : this.#go(this.view, false))).observe(stage);
     this.#listen();
   }
 
@@ -48,14 +49,16 @@ export class Viewer extends EventTarget {
   }
 
   zoomBy(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2, glide = false) {
-    const from = this.view;
+    // A step taken during a glide goes on from the glide's end: none is lost to quick presses.
+    const from = glide ? this.aim : this.view;
     const k = this.#limit(from.k * factor);
     const f = k / from.k;
     this.#go({ x: x - f * (x - from.x), y: y - f * (y - from.y), k }, glide);
   }
 
   panBy(dx, dy, glide = false) {
-    this.#go({ ...this.view, x: this.view.x + dx, y: this.view.y + dy }, glide);
+    const from = glide ? this.aim : this.view;
+    this.#go({ ...from, x: from.x + dx, y: from.y + dy }, glide);
   }
 
   /** Pixels of the picture under a point of the stage. */
@@ -71,6 +74,7 @@ export class Viewer extends EventTarget {
   #go(to, glide) {
     cancelAnimationFrame(this.glide);
     to = this.#clamped(to);
+    this.aim = to;
     this.fitted = to.k <= this.#fitScale * 1.001;
     if (!glide || reducedMotion()) {
       this.#set(to);

@@ -1,25 +1,16 @@
-"""Synthetic photographs of puzzle pictures on tables, and how well their corners are found.
-
-    python tests/table_photos.py --count 300 --seed 0 [--pictures DIR] [--save DIR]
+"""Synthetic photographs of puzzle pictures on tables, with their corners.
 
 A pinhole camera of any usual lens looks at a print, an assembled puzzle or a box lid with sides
-on one of many kinds of table, with things lying about.  Prints, for every kind of table, how many
-corners were found to within 2% of the picture's shorter side, and the errors' percentiles.
+on one of many kinds of table, with things lying about.
 """
 
-import argparse
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
+from table_tops import TABLES, Array
 
 from heatmap_train.draw.procedural import KINDS, draw_picture
-
-Array = np.ndarray
-PLAN = 1400  # pixels of the table's own texture, which repeats beyond
 
 
 @dataclass(frozen=True)
@@ -42,83 +33,6 @@ class TablePhoto:
         """
         truths = [truth for truth in (self.corners, self.printed) if truth is not None]
         return min(corner_error(found, truth) for truth in truths)
-
-
-def _noise(rng: np.random.Generator, coarse: float, across: float = 0.0) -> Array:
-    """(PLAN, PLAN) of unit variance; drawn out along x where ``across`` is given."""
-    small = rng.standard_normal((PLAN, PLAN)).astype(np.float32)
-    field = cv2.GaussianBlur(small, (0, 0), sigmaX=max(across, coarse), sigmaY=coarse)
-    return field / field.std()
-
-
-def _plain(rng: np.random.Generator) -> Array:
-    colour = rng.uniform(20, 245, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(15, 245))
-    return colour + _noise(rng, 60)[..., None] * rng.uniform(0, 5)
-
-
-def _planks(rng: np.random.Generator) -> Array:
-    """Boards with grain and dark joints: oak, walnut, pine."""
-    brown = np.array([[120, 84, 52], [82, 56, 38], [196, 158, 112], [60, 40, 28]][rng.integers(4)])
-    grain = 0.12 * _noise(rng, 1.2, 60) + 0.10 * _noise(rng, 5, 120) + 0.05 * _noise(rng, 0.7)
-    y = np.arange(PLAN)
-    board = rng.uniform(80, 260)
-    tone = rng.normal(1.0, 0.1, PLAN)[(y // board).astype(int)]
-    joint = 1 - rng.uniform(0, 0.6) * (y % board < rng.uniform(2, 6))
-    return brown * (1 + grain * rng.uniform(0.5, 2.0))[..., None] * (tone * joint)[:, None, None]
-
-
-def _speckled(rng: np.random.Generator) -> Array:
-    """Granite, terrazzo, a worktop."""
-    base = rng.uniform(50, 210, 3) * 0.3 + rng.uniform(50, 210) * 0.7
-    values = sum(s * _noise(rng, c) for s, c in ((1.0, 1.0), (0.8, 3.0), (0.5, 8.0)))
-    return base + values[..., None] * rng.uniform(6, 22)
-
-
-def _marble(rng: np.random.Generator) -> Array:
-    veins = np.exp(-np.abs(_noise(rng, 30) + 0.3 * _noise(rng, 8)) / 0.08)
-    return rng.uniform(200, 240) - (veins * rng.uniform(30, 90))[..., None] * [1.0, 0.95, 0.9]
-
-
-def _checked(rng: np.random.Generator) -> Array:
-    """A tablecloth with checks or stripes, and its weave."""
-    size, (one, two) = rng.uniform(30, 110), rng.uniform(30, 240, (2, 3))
-    y, x = np.mgrid[0:PLAN, 0:PLAN] // size
-    part = (x % 2) if rng.random() < 0.4 else ((x % 2) + (y % 2)) / 2
-    weave = _noise(rng, 0.8)[..., None] * 6
-    return one + (two - one) * part[..., None] + weave
-
-
-def _tiles(rng: np.random.Generator) -> Array:
-    size = rng.uniform(120, 320)
-    y, x = np.mgrid[0:PLAN, 0:PLAN]
-    gap = ((x % size) < 5) | ((y % size) < 5)
-    tone = rng.normal(0, 8, (40, 40))[(y // size).astype(int), (x // size).astype(int)]
-    tiles = rng.uniform(80, 230, 3) + (tone + 5 * _noise(rng, 12))[..., None]
-    return np.where(gap[..., None], rng.uniform(60, 220), tiles)
-
-
-def _carpet(rng: np.random.Generator) -> Array:
-    base = rng.uniform(40, 200, 3)
-    return base + (_noise(rng, 1.5) * rng.uniform(10, 30) + _noise(rng, 20) * 8)[..., None]
-
-
-def _patterned(rng: np.random.Generator) -> Array:
-    """Oilcloth or a rug with a motif as lively as a puzzle."""
-    picture = draw_picture(PLAN // 2, PLAN // 2, rng).astype(np.float32)
-    calm = rng.uniform(0.25, 0.6)
-    return cv2.resize(picture * calm + picture.mean() * (1 - calm), (PLAN, PLAN))
-
-
-TABLES: dict[str, Callable[[np.random.Generator], Array]] = {
-    "plain": _plain,
-    "planks": _planks,
-    "speckled": _speckled,
-    "marble": _marble,
-    "checked": _checked,
-    "tiles": _tiles,
-    "carpet": _carpet,
-    "patterned": _patterned,
-}
 
 
 def _camera(
@@ -300,54 +214,3 @@ def corner_error(found: Array, truth: Array) -> float:
 def kinds(count: int) -> list[str]:
     """Kinds of table, each in turn."""
     return [list(TABLES)[n % len(TABLES)] for n in range(count)]
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pictures", type=Path, help="a folder; without it pictures are drawn")
-    parser.add_argument("--save", type=Path, help="where photos that went wrong are drawn")
-    args = parser.parse_args()
-    from heatmap_locator.picture.corners import find_corners
-    from heatmap_locator.picture.read import read_picture
-
-    files = sorted(args.pictures.iterdir()) if args.pictures else []
-    errors: dict[str, list[float]] = {table: [] for table in TABLES}
-    for number, table in enumerate(kinds(args.count)):
-        picture = read_picture(files[number * 7 % len(files)]) if files else None
-        seen = photograph(np.random.default_rng((args.seed, number)), table, picture)
-        found = find_corners(seen.photo)
-        error = float("inf") if found is None else seen.error(found)
-        errors[table].append(error)
-        if args.save and error > 0.02:
-            args.save.mkdir(parents=True, exist_ok=True)
-            if found is not None:
-                cv2.polylines(seen.photo, [np.rint(found).astype(np.int32)], True, (255, 0, 0), 3)
-            name = f"{table}-{number}-{'none' if found is None else round(error, 3)}.jpg"
-            cv2.imwrite(str(args.save / name), seen.photo[..., ::-1])
-    print(f"{'table':12}{'photos':>8}{'within 2%':>11}{'wrong':>7}{'none':>6}{'median error':>14}")
-    every = [e for table in errors.values() for e in table]
-    for table, values in [*errors.items(), ("all", every)]:
-        e = np.array(values)
-        known = e[np.isfinite(e)]
-        middle = f"{np.median(known):.4f}" if len(known) else "-"
-        right, none = int((e <= 0.02).sum()), int(np.isinf(e).sum())
-        print(f"{table:12}{len(e):8}{right:11}{len(e) - right - none:7}{none:6}{middle:>14}")
-    fourth = args.count // 4
-    rng = np.random.default_rng(args.seed)
-    without = {
-        "tables without a picture": [empty_table(rng, t).photo for t in kinds(fourth)],
-        "whole pictures, drawn": [draw_picture(640, 480, rng) for _ in range(fourth)],
-        "whole pictures, of the folder": [read_picture(p) for p in files[:: len(files) // fourth]]
-        if files
-        else [],
-    }
-    for name, photos in without.items():
-        seen_in = sum(find_corners(photo) is not None for photo in photos)
-        print(f"{name}: corners in {seen_in} of {len(photos)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

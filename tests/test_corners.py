@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_texture
-from table_photos import TABLES, empty_table, kinds, photograph
+from table_photos import empty_table, kinds, photograph
+from table_tops import TABLES
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.picture.corners import (
@@ -113,7 +114,7 @@ def test_a_noisy_brown_table(grain: float) -> None:
 
 @pytest.mark.slow
 def test_tables_of_many_kinds() -> None:
-    """A sample of what ``table_photos.py`` measures at length."""
+    """A sample of what ``corner_accuracy.py`` measures at length."""
     rng = np.random.default_rng(4)
     right = wrong = 0
     for table in kinds(3 * len(TABLES)):

@@ -107,8 +107,10 @@ def test_quick_presses_add_up_while_the_picture_glides(puzzle: str, open_page: O
     fitted = page.evaluate(f"() => {FRAME}.width")
     # In one go, so that no glide ends before the next press.
     page.evaluate(
-        """() => { for (const key of "+++")
-            document.getElementById("stage").dispatchEvent(new KeyboardEvent("keydown", {key})); }"""
+        """() => {
+            for (const key of "+++")
+                document.getElementById("stage").dispatchEvent(new KeyboardEvent("keydown", {key}));
+        }"""
     )
     page.wait_for_function(
         f"(width) => Math.abs({FRAME}.width - width) < 0.01 * width", arg=1.4**3 * fitted

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_texture
-from test_locator import turned
+from locator_support import turned
 
 from heatmap_locator import InputError, Locator, Puzzle, puzzle
 from heatmap_locator.geometry import angle_difference

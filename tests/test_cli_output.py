@@ -1,0 +1,181 @@
+"""The command line: what is printed, as a table and as JSON, of one piece and of many."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_support import FIXTURES, FakePuzzle, fails
+from PIL import Image
+
+from heatmap_locator.command.cli import main
+from heatmap_locator.picture.read import read_picture
+
+fake_locator, files = FIXTURES
+
+
+def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a.png", "b.png", "puzzle.png", "--pieces", "24", "--top", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    head, *rows = out.splitlines()
+    assert head.split() == ["piece", "rank", "box", "centre", "rotation", "cell", "score"]
+    assert [row.split()[:2] for row in rows] == [
+        ["a.png", "1"],
+        ["a.png", "2"],
+        ["b.png", "1"],
+        ["b.png", "2"],
+    ]
+    assert rows[0].split()[2:] == [
+        "10.0",
+        "20.0",
+        "60.0",
+        "70.0",
+        "35.0",
+        "45.0",
+        "123.5",
+        "1,2",
+        "0.900",
+    ]
+
+
+def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "--pieces", "24", "a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    answer = json.loads(out)
+    assert answer["puzzle"] == {"path": "puzzle.png", "width": 300, "height": 200, "pieces": 24}
+    (result,) = answer["results"]
+    assert result.pop("seconds") >= 0.0
+    assert result == {
+        "piece": "a.png",
+        "placements": [
+            {
+                "box": [10.0, 20.0, 60.0, 70.0],
+                "center": [35.0, 45.0],
+                "rotation": 123.46,
+                "score": 0.9,
+                "cell": [1, 2],
+            }
+        ],
+    }
+
+
+def test_json_without_a_grid_has_null_pieces(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", "a.png", "puzzle.png"]) == 0
+    assert json.loads(capsys.readouterr().out)["puzzle"]["pieces"] is None
+
+
+def test_the_size_settled_on_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakePuzzle, "size_estimate", 190)
+    assert main(["--json", "a.png", "b.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    answer = json.loads(out)
+    assert (answer["puzzle"]["pieces"], answer["puzzle"]["size_estimate"]) == (None, 190)
+    assert [result["size_estimate"] for result in answer["results"]] == [190, 190]
+    assert err == (
+        "heatmap-predict: size of a piece not given: looks like about 190 pieces; "
+        "give --pieces 190 to be faster\n"
+    )
+    assert main(["a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    assert "190" not in out
+    assert "--pieces 190" in err
+
+
+def test_where_no_size_is_clear_none_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--json", "a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["puzzle"]["size_estimate"] is None
+    assert err == ""
+
+
+def _composed(path: str, spots: list[tuple[int, int]]) -> None:
+    """Writes a photo of plain interlocking shapes on a table."""
+    photo = np.full((300, 400, 3), (150, 112, 74), np.uint8)
+    for x, y in spots:
+        photo[y - 30 : y + 30, x - 30 : x + 30] = (40, 80, 160)
+        photo[y - 42 : y - 30, x - 8 : x + 8] = (40, 80, 160)
+        photo[y - 8 : y + 8, x + 30 : x + 42] = (40, 80, 160)
+    Image.fromarray(photo).save(path)
+
+
+def test_many(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _composed("photo.png", [(90, 80), (290, 90), (200, 220)])
+    assert main(["photo.png", "puzzle.png", "--many", "--pieces", "24"]) == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["photo.png#1", "photo.png#2", "photo.png#3"]
+    argv = ["photo.png", "puzzle.png", "--many", "--pieces", "24", "--json", "--overlay", "o.png"]
+    assert main(argv) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [(r["piece"], r["number"]) for r in results] == [("photo.png", n) for n in (1, 2, 3)]
+    np.testing.assert_allclose(results[0]["photo_box"], [60, 38, 132, 110], atol=2)
+    assert all(len(r["outline"]) >= 8 and r["touching"] is False for r in results)
+    assert read_picture("o.png").shape[1] == 1600
+
+
+def test_many_with_a_photo_of_nothing(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (200, 150), (150, 112, 74)).save("empty.png")
+    _composed("photo.png", [(90, 80)])
+    assert "no piece found" in fails(capsys, "empty.png", "puzzle.png", "--many")
+    assert main(["empty.png", "photo.png", "puzzle.png", "--many", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert "empty.png" in err
+    results = json.loads(out)["results"]
+    assert sorted(results[0]) == ["error", "piece"]
+    assert results[1]["number"] == 1
+
+
+def test_assign(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Both fakes lie over cell 0,0: one has to give way.
+    assert main(["a.png", "b.png", "puzzle.png", "--pieces", "24", "--assign"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[-1] == "sure"
+    cells = [row.split()[-3] for row in rows]
+    assert len(rows) == len(set(cells)) == 2
+    assert "0,0" in cells
+    argv = ["a.png", "b.png", "puzzle.png", "--grid", "4x6", "--assign", "--json"]
+    assert main([*argv, "--overlay", "o.png"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [len(r["placements"]) for r in results] == [1, 1]
+    found = {tuple(r["assignment"]["cell"]): r["assignment"]["sure"] for r in results}
+    assert len(found) == 2
+    assert set(results[0]["assignment"]) == {*results[0]["placements"][0], "sure"}
+    assert Path("o.png").exists()
+
+
+def test_more_pieces_than_cells(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a.png", "b.png", "puzzle.png", "--grid", "1x1", "--assign", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "no cell left" in err
+    assigned = [r["assignment"] for r in json.loads(out)["results"]]
+    assert sum(a is None for a in assigned) == 1
+
+
+def test_a_folder_stands_for_its_images(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for bad in ("bad.png", "cut.png"):
+        Path(bad).unlink()
+    Path("notes.txt").write_text("not an image")
+    assert main([".", "puzzle.png", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [r["piece"] for r in results] == ["a.png", "b.png"]
+
+
+def test_corners(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["a.png", "puzzle.png", "--json", "--pieces", "24"]
+    assert main([*argv, "--corners", "20,10 280,10 280,190 20,190"]) == 0
+    puzzle = json.loads(capsys.readouterr().out)["puzzle"]
+    assert (puzzle["width"], puzzle["height"]) == (260, 180)
+    assert puzzle["squared_up"] is True
+    assert puzzle["corners"] == [[20, 10], [280, 10], [280, 190], [20, 190]]
+    assert main([*argv, "--corners", "auto"]) == 0
+    out, err = capsys.readouterr()
+    assert "no corners found" in err
+    puzzle = json.loads(out)["puzzle"]
+    assert (puzzle["width"], puzzle["squared_up"], puzzle["corners"]) == (300, False, None)

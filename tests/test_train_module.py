@@ -1,0 +1,78 @@
+"""The locator's training module: what decays, how gradients are clipped, where it starts."""
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from training_support import tiny
+
+from heatmap_locator.errors import InputError
+from heatmap_train.locator.module import TrainingModule, masked_centroid
+
+
+def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> None:
+    small = TrainingModule(tiny())
+    small.write_weights(tmp_path / "small.safetensors", {})
+    model = dataclasses.replace(tiny().model, encoder="resnet34")
+    large = TrainingModule(dataclasses.replace(tiny(), model=model))
+    assert len(large.state_dict()) > len(small.state_dict())
+    large.start_from(str(tmp_path / "small.safetensors"))
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(large.model.encoder(images), small.model.encoder(images))
+    large.write_weights(tmp_path / "large.safetensors", {})
+    with pytest.raises(InputError, match="not the recipe's"):
+        small.start_from(str(tmp_path / "large.safetensors"))
+
+
+def test_gradients_are_clipped_part_by_part() -> None:
+    module = TrainingModule(tiny())
+    for parameter in module.parameters():
+        parameter.grad = torch.full_like(parameter, 10.0)
+    module.configure_gradient_clipping()
+    for part in module.model.children():
+        norm = torch.stack([p.grad.norm() for p in part.parameters() if p.grad is not None]).norm()
+        assert norm.item() == pytest.approx(module.recipe.optim.clip, rel=1e-3)
+
+
+def decay_by_name(module: TrainingModule) -> dict[str, float]:
+    """Weight decay of every parameter of the model, by name, as its optimizer has it."""
+    groups = module.configure_optimizers()["optimizer"].param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    return {name: decay[id(p)] for name, p in module.model.named_parameters()}
+
+
+def test_only_convolutions_and_matrices_decay() -> None:
+    module = TrainingModule(tiny())
+    decay = decay_by_name(module)
+    wanted = module.recipe.optim.weight_decay
+    assert wanted > 0
+    assert decay["head.log_weights"] == decay["head.readout"] == 0
+    norms = {
+        f"{name}.{part}"
+        for name, layer in module.model.named_modules()
+        if "Norm" in type(layer).__name__
+        for part in ("weight", "bias")
+    }
+    assert len(norms & decay.keys()) == 40
+    for name, parameter in module.model.named_parameters():
+        left_out = name in norms or name.endswith("bias") or parameter.dim() <= 1
+        assert decay[name] == (0 if left_out else wanted), name
+    assert wanted in decay.values()
+
+
+def test_a_module_takes_its_place_from_the_trainer() -> None:
+    module = TrainingModule(tiny())
+    assert module.place == (0, 1)
+    module.trainer = SimpleNamespace(global_rank=1, world_size=3)
+    module.setup("fit")
+    assert module.place == (1, 3)
+
+
+def test_masked_centroid() -> None:
+    masks = torch.zeros(2, 1, 6, 8)
+    masks[0, 0, 2, 5] = 1
+    masks[1, 0, 1:3, 0:4] = 0.5
+    torch.testing.assert_close(masked_centroid(masks), torch.tensor([[5.5, 2.5], [2.0, 2.0]]))

@@ -12,6 +12,8 @@ from service_support import (
 )
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.outline.network import OutlineConfig, OutlineNet, save_outline_net
+from heatmap_locator.service.engine import load_locator
 from heatmap_locator.service.environment import read
 from heatmap_locator.service.settings import Layout, Settings
 
@@ -44,6 +46,7 @@ def test_help_is_quick_to_come() -> None:
         (["--max-upload-mb", "-1"], {}, "'-1' is not a number above 0"),
         (["--nonsense"], {}, "--nonsense"),
         (["--weights", "none.safetensors"], {}, "none.safetensors: no such weights file"),
+        (["--outline-weights", "none.safetensors"], {}, "none.safetensors: no such weights file"),
         ([], {"HEATMAP_PORT": "http"}, "HEATMAP_PORT: 'http' is not a whole number"),
         (["--queue", "0"], {}, "argument --queue: '0' is not a whole number from 1 to 10000 (see"),
         (["--cache", "2.5"], {}, "'2.5' is not a whole number from 1 to 1000"),
@@ -84,6 +87,22 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         read(Layout)
     assert "token = ****" in Settings(token="s3cret").lines()
     assert not any("s3cret" in line for line in Settings(token="s3cret").lines())
+
+
+def test_the_service_finds_pieces_with_the_outline_network_it_is_told(
+    tmp_path: Path, plain_weights: Path
+) -> None:
+    path = tmp_path / "net.safetensors"
+    config = OutlineConfig(size=64, channels=(8, 8, 8, 8), decoder=(8, 8, 8, 8, 8), fused=8)
+    save_outline_net(OutlineNet(config), path, {})
+    settings = Settings(weights=plain_weights, device="cpu", outline_weights=path)
+    assert load_locator(settings).outlines.net.config == config
+    done = command(
+        *("--weights", str(plain_weights), "--outline-weights", str(plain_weights)),
+        *("--data", str(tmp_path / "data"), "--port", "0"),
+    )
+    assert done.returncode == 2
+    assert "not weights of an outline network" in done.stderr
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path, plain_weights: Path) -> None:

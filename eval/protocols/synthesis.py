@@ -208,7 +208,8 @@ def captured_tasks(
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         image = source[index]
         height, width = image.shape[:2]
-        fitting = Grid.from_pieces(count, width, height).check(width, height, name)
+        fitting = Grid.make(size=(width, height), name=name, pieces=count)
+        assert fitting is not None
         grid = Grid(fitting.rows, fitting.cols)
         cut = cut_grid(grid.rows, grid.cols, width, height, rng)
         side = math.sqrt(width * height / grid.pieces)

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from heatmap_locator import __version__
 from heatmap_locator.service import fitting, problems, routes_pieces, routes_puzzles, schemas
-from heatmap_locator.service.engine import Device
+from heatmap_locator.service.engine import Device, load_locator
 from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.metrics import MeasureRequests
 from heatmap_locator.service.service import Service
@@ -98,11 +98,7 @@ def _lifespan(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         model = locator
         if model is None and make_device is None:
-            from heatmap_locator.locator import Locator
-
-            model = await asyncio.to_thread(
-                Locator.from_pretrained, settings.weights, settings.device
-            )
+            model = await asyncio.to_thread(load_locator, settings)
         kept = storage
         if kept is None:
             kept = await asyncio.to_thread(LocalStorage, settings.data)

@@ -59,8 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(settings: Settings) -> int:
-    if settings.weights is not None and not settings.weights.is_file():
-        raise WeightsError(f"{settings.weights}: no such weights file; check the path")
+    for weights in (settings.weights, settings.outline_weights):
+        if weights is not None and not weights.is_file():
+            raise WeightsError(f"{weights}: no such weights file; check the path")
     import uvicorn
 
     from heatmap_locator.service.app import create_app
@@ -74,10 +75,9 @@ def _run(settings: Settings) -> int:
     for line in settings.lines():
         print(line)
     sys.stdout.flush()
-    from heatmap_locator.locator import Locator
+    from heatmap_locator.service.engine import load_locator
 
-    locator = Locator.from_pretrained(settings.weights, device=settings.device)
-    app = create_app(settings, locator, storage)
+    app = create_app(settings, load_locator(settings), storage)
     server = uvicorn.Server(_config(app, settings))
     try:
         server.run()

@@ -47,14 +47,13 @@ class Searcher:
     """A replica with a model: collects searches into batches and runs them on its engine."""
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
-        from heatmap_locator.locator import Locator
-        from heatmap_locator.service.engine import Engine, together
+        from heatmap_locator.service.engine import Engine, load_locator, together
         from heatmap_locator.service.images import Decoders
         from heatmap_locator.service.metrics import Metrics
         from heatmap_locator.service.squaring import load_picture
 
         storage, decoders = open_storage(settings, layout), Decoders(1, settings.decode_seconds)
-        locator = Locator.from_pretrained(settings.weights, settings.device)
+        locator = load_locator(settings)
         self._engine = Engine(
             locator,
             lambda puzzle, version: load_picture(storage, decoders, puzzle, version),

@@ -13,6 +13,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
 from heatmap_locator.service.metrics import Metrics
+from heatmap_locator.service.settings import Settings
 from heatmap_locator.service.storage import GoneError
 
 if TYPE_CHECKING:
@@ -49,6 +50,18 @@ class Device(Protocol):
             before: only those of older versions than this.
         """
         ...
+
+
+def load_locator(settings: Settings) -> "Locator":
+    """The model, with its outline network, that settings ask for.
+
+    Raises:
+        WeightsError: a file is missing, damaged or of another version.
+        InputError: there is no such device.
+    """
+    from heatmap_locator.locator import Locator
+
+    return Locator.from_pretrained(settings.weights, settings.device, settings.outline_weights)
 
 
 def together(locator: "Locator", batch: int) -> int:

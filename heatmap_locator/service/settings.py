@@ -29,6 +29,9 @@ class Settings:
     port: int = _setting(8000, "N", "port to listen on; 0 takes a free one", ge=0, le=65535)
     data: Path = _setting(Path("heatmap-data"), "DIR", "where puzzles and pieces are kept")  # noqa: RUF009
     weights: Path | None = _setting(None, "PATH", "weights other than the packaged ones")  # noqa: RUF009
+    outline_weights: Path | None = _setting(  # noqa: RUF009
+        None, "PATH", "the same for the network that finds the piece"
+    )
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "NAME", "auto, cpu or cuda")
     max_upload_mb: float = _positive(25.0, "MB", "largest file of an upload")
     queue: int = _setting(64, "N", "photos in work or waiting before 503", ge=1, le=10_000)

@@ -28,6 +28,7 @@ from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.network import EncodedImages
 from heatmap_locator.model.precision import autocast, supports_bfloat16
 from heatmap_locator.picture.read import read_picture
+from heatmap_locator.resample import resize
 from heatmap_locator.search.answer import Ranked, lay_best, rank_seen, recognise
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, encode_levels
@@ -171,7 +172,8 @@ def main() -> None:
     device = locator.device
     picture = read_picture(PICTURE)
     scale = CELL / np.sqrt(picture.shape[0] * picture.shape[1] / args.pieces)
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    picture = resize(picture, size, scale)
     puzzle = locator.encode(picture, pieces=args.pieces)
     best = rates(device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()

@@ -22,15 +22,36 @@ def resize(
     Returns:
         of the size and the image's type.
     """
-    grow = cv2.INTER_LINEAR if soft else cv2.INTER_CUBIC
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else grow)
+    if scale < 1:
+        return average(image, size)
+    return stretch(image, size) if soft else smooth(image, size)
+
+
+def average(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The same by means over areas, always.
+
+    Args:
+        image: (H, W) or (H, W, C), uint8 or float32.
+        size: (width, height) wanted.
+    """
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def stretch(field: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """A smooth field, such as a soft mask or a heatmap, at another size, always bilinear.
 
     Args:
-        field: (H, W) or (H, W, C) float32.
+        field: (H, W) or (H, W, C), uint8 or float32.
         size: (width, height) wanted.
     """
     return cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
+
+
+def smooth(field: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """The same, always bicubic: knots of noise, print that grows.
+
+    Args:
+        field: (H, W) or (H, W, C), uint8 or float32.
+        size: (width, height) wanted.
+    """
+    return cv2.resize(field, size, interpolation=cv2.INTER_CUBIC)

@@ -14,6 +14,7 @@ from heatmap_locator.errors import WeightsError
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import average, resize
 
 from .matches import REPROJECTION, place_by_matches
 from .places import outline_of
@@ -80,7 +81,7 @@ class _LoftrPrepared:
         size = max(_MULTIPLE, round(width * scale)), max(_MULTIPLE, round(height * scale))
         self.to_picture = np.array([width / size[0], height / size[1]])
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        small = average(grey, size)
         with torch.inference_mode():
             self.features = method.model.extract_features(self._tensor(small))
 
@@ -94,9 +95,8 @@ class _LoftrPrepared:
         factor = self.cell / body_size(mask)
         height, width = mask.shape
         size = max(_MULTIPLE, round(width * factor)), max(_MULTIPLE, round(height * factor))
-        way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-        grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size, interpolation=way)
-        inside = cv2.resize(mask, size, interpolation=way) > 0.5
+        grey = resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size, factor)
+        inside = resize(mask, size, factor) > 0.5
         if inside.any():
             grey = np.where(inside, grey, grey[inside].mean()).astype(np.uint8)
         to_photo = np.array([width / size[0], height / size[1]])

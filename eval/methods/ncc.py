@@ -12,6 +12,7 @@ from heatmap_locator.geometry import compose, similarity, to_cv2
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.body import body_size
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import resize
 
 from .places import hull, outline_of, placement
 from .protocol import Prepared
@@ -106,8 +107,7 @@ class _NccPrepared:
         height, width = picture.shape[:2]
         cell = np.sqrt(width * height / grid.pieces)
         size = max(8, round(width * CELL / cell)), max(8, round(height * CELL / cell))
-        way = cv2.INTER_AREA if cell > CELL else cv2.INTER_CUBIC
-        self.small = cv2.resize(picture, size, interpolation=way).astype(np.float32)
+        self.small = resize(picture, size, CELL / cell).astype(np.float32)
         self.to_picture = np.array([[width / size[0], 0, 0], [0, height / size[1], 0]])
         self.half = 0
         self._reach_for(_REACH)
@@ -125,13 +125,11 @@ class _NccPrepared:
         # Averaged down to about the final size first, or the print would alias.
         factor = CELL / side
         size = max(1, round(mask.shape[1] * factor)), max(1, round(mask.shape[0] * factor))
-        way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-        photo = cv2.resize(rgb, size, interpolation=way)
-        cover = cv2.resize(mask, size, interpolation=way)
-        resize = np.array(
+        photo, cover = resize(rgb, size, factor), resize(mask, size, factor)
+        to_small = np.array(
             [[size[0] / mask.shape[1], 0.0, 0.0], [0.0, size[1] / mask.shape[0], 0.0]]
         )
-        ends = points @ resize[:, :2].T
+        ends = points @ to_small[:, :2].T
         middle = (ends.max(axis=0) + ends.min(axis=0)) / 2
         reach = float(np.linalg.norm(ends - middle, axis=1).max()) * max(SCALES)
         self._reach_for(int(np.ceil(reach)) + 1)
@@ -143,7 +141,7 @@ class _NccPrepared:
             # An odd side puts the piece's middle on the middle of a pixel.
             center = (self.half + 0.5, self.half + 0.5)
             upright = similarity((float(middle[0]), float(middle[1])), center, -rotation, scale)
-            maps.append(compose(upright, resize))
+            maps.append(compose(upright, to_small))
             matrix, canvas = to_cv2(upright), (2 * self.half + 1, 2 * self.half + 1)
             template = cv2.warpAffine(
                 photo, matrix, canvas, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

@@ -16,6 +16,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import find_outline, outline_on_background
 from heatmap_locator.outline.shape import is_piece_shaped, overlap
 from heatmap_locator.picture.read import read_piece
+from heatmap_locator.resample import average, resize
 from heatmap_train.draw.photos import PhotoSettings, draw_photo
 from heatmap_train.draw.pictures import PictureSource
 
@@ -90,9 +91,8 @@ def _best(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray, scale: float
     size = round(cutout.shape[1] * scale), round(cutout.shape[0] * scale)
     if min(size) < 8 or size[0] > photo.shape[1] or size[1] > photo.shape[0]:
         return None
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(cutout, size, interpolation=way).astype(np.float32)
-    opaque = (cv2.resize(alpha, size, interpolation=way) > 200).astype(np.float32)
+    small = resize(cutout, size, scale, soft=True).astype(np.float32)
+    opaque = (resize(alpha, size, scale, soft=True) > 200).astype(np.float32)
     inside = cv2.erode(opaque, np.ones((3, 3), np.uint8))
     found = cv2.matchTemplate(
         photo.astype(np.float32), small, cv2.TM_CCOEFF_NORMED, mask=np.dstack([inside] * 3)
@@ -114,7 +114,8 @@ def lay_on_photo(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray) -> np
         (H, W) float32, 0..1; None where they do not agree.
     """
     shrink = min(1.0, _COARSE / max(photo.shape[:2]))
-    view = cv2.resize(photo, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    size = round(photo.shape[1] * shrink), round(photo.shape[0] * shrink)
+    view = average(photo, size)
     tried = [(found[0], s) for s in _SCALES if (found := _best(view, cutout, alpha, s * shrink))]
     if not tried:
         return None
@@ -129,7 +130,7 @@ def lay_on_photo(photo: np.ndarray, cutout: np.ndarray, alpha: np.ndarray) -> np
     _, (x, y), scale = max(fine)
     size = round(cutout.shape[1] * scale), round(cutout.shape[0] * scale)
     mask: np.ndarray = np.zeros(photo.shape[:2], np.float32)
-    laid = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    laid = resize(alpha, size, scale, soft=True)
     mask[y : y + size[1], x : x + size[0]] = laid / np.float32(255)
     return mask
 

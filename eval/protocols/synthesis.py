@@ -11,6 +11,7 @@ from PIL import Image
 
 from heatmap_locator.geometry import CELL
 from heatmap_locator.grid import Grid
+from heatmap_locator.resample import resize
 from heatmap_train.draw.capture import capture_pictures
 from heatmap_train.draw.cutter import cut_grid, rasterize
 from heatmap_train.draw.pictures import PictureSource
@@ -54,9 +55,9 @@ def texture_spread(rgb: np.ndarray, mask: np.ndarray, cell: float) -> float:
         cell: side of a cell in pixels of ``rgb``.
     """
     size = (max(8, round(rgb.shape[1] * CELL / cell)), max(8, round(rgb.shape[0] * CELL / cell)))
-    way = cv2.INTER_AREA if cell > CELL else cv2.INTER_LINEAR
-    grey = cv2.cvtColor(cv2.resize(rgb, size, interpolation=way), cv2.COLOR_RGB2GRAY)
-    inside = (cv2.resize(mask.astype(np.float32), size, interpolation=way) > 0.5) * np.float32(1)
+    scale = CELL / cell
+    grey = cv2.cvtColor(resize(rgb, size, scale, soft=True), cv2.COLOR_RGB2GRAY)
+    inside = (resize(mask.astype(np.float32), size, scale, soft=True) > 0.5) * np.float32(1)
 
     def blur(sigma: float) -> np.ndarray:
         # Over the piece alone: what is printed beyond its outline is not on it.

@@ -11,6 +11,7 @@ import numpy as np
 
 from heatmap_locator.geometry import compose
 from heatmap_locator.placement import Placement
+from heatmap_locator.resample import resize
 from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def to_jpeg(rgb: np.ndarray, side: int | None = None) -> bytes:
     if side is not None and max(rgb.shape[:2]) > side:
         scale = side / max(rgb.shape[:2])
         size = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
-        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+        rgb = resize(rgb, size, scale)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 92]
     return _file(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)
 
@@ -103,7 +104,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
     scale = max(1.0, max(cut.shape[:2]) / CUT_SIDE)
     if scale > 1:
         size = (max(1, round(cut.shape[1] / scale)), max(1, round(cut.shape[0] / scale)))
-        cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
+        cut = resize(cut, size, 1 / scale)
     points = _outline(mask)
     low, high = points.min(axis=0) - 0.5, points.max(axis=0) + 0.5
     heat = io.BytesIO()

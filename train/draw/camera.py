@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import resize, smooth, stretch
+
 from .noise import Rng, blur, noise
 
 
@@ -25,7 +27,7 @@ def photograph(rng: Rng, image: np.ndarray) -> np.ndarray:
     fewer = float(np.exp(rng.uniform(0, np.log(2.5)))) if rng.random() < 0.35 else 1.0
     small = max(24, round(w / fewer)), max(24, round(h / fewer))
     if fewer > 1:
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+        image = resize(image, small, 1 / fewer)
     if rng.random() < 0.6:
         image = blur(image, float(rng.uniform(0.3, 1.0 + 1.2 * (rng.random() < 0.3))))
     if rng.random() < 0.06:
@@ -49,6 +51,6 @@ def photograph(rng: Rng, image: np.ndarray) -> np.ndarray:
         coded = cv2.imencode(".jpg", taken, quality)[1]
         taken = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
     if fewer > 1:
-        way = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
-        taken = cv2.resize(taken, (w, h), interpolation=way)
+        grow = stretch if rng.random() < 0.5 else smooth
+        taken = grow(taken, (w, h))
     return taken

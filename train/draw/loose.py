@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.geometry import Array, clockwise, to_cv2
+from heatmap_locator.resample import resize
 
 from .cutter import cut_grid
 from .noise import Rng, blur, colour, noise
@@ -38,7 +39,7 @@ def printed_part(rng: Rng, picture: np.ndarray, h: int, w: int, side: float) -> 
     scale = side / cell
     if scale < 0.7:
         small = max(8, round(wide * scale)), max(8, round(high * scale))
-        picture, scale = cv2.resize(picture, small, interpolation=cv2.INTER_AREA), 1.0
+        picture, scale = resize(picture, small, scale), 1.0
         high, wide = picture.shape[:2]
     linear = scale * clockwise(float(rng.uniform(0, 360)))
     at = rng.uniform(0, 1, 2) * (wide, high)

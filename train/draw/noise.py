@@ -6,6 +6,8 @@ Fields are float32, quick to draw, and follow from the generator alone.
 import cv2
 import numpy as np
 
+from heatmap_locator import resample
+
 Rng = np.random.Generator
 
 
@@ -29,7 +31,7 @@ def noise(rng: Rng, height: int, width: int, cells: float, stretch: float = 1.0)
     rows = max(2, round(cells * height / max(height, width)) + 1)
     cols = max(2, round(cells / stretch * width / max(height, width)) + 1)
     knots = rng.standard_normal((rows, cols), np.float32)
-    return cv2.resize(knots, (width, height), interpolation=cv2.INTER_CUBIC)
+    return resample.smooth(knots, (width, height))
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -39,8 +41,8 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     if sigma < 5:
         return cv2.GaussianBlur(image, (0, 0), sigma)
     h, w = image.shape[:2]
-    small = cv2.resize(image, (max(w // 4, 1), max(h // 4, 1)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / 4), (w, h))
+    small = resample.average(image, (max(w // 4, 1), max(h // 4, 1)))
+    return resample.stretch(cv2.GaussianBlur(small, (0, 0), sigma / 4), (w, h))
 
 
 def fractal(rng: Rng, height: int, width: int, cells: float, decay: float = 0.6) -> np.ndarray:

@@ -15,6 +15,7 @@ from heatmap_locator.geometry import (
     to_cv2,
     transform,
 )
+from heatmap_locator.resample import resize
 
 from .capture import capture_pieces
 from .cutter import rasterize
@@ -59,7 +60,7 @@ def render_print(
     if scale < 1:
         small = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
         shrink = np.array([small[0] / part.shape[1], small[1] / part.shape[0]])
-        part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+        part = resize(part, small, scale)
     to_part = np.column_stack([np.diag(shrink), -shrink * [a, b]])
     photo = cv2.warpAffine(
         part,

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
+from heatmap_locator.resample import smooth, stretch
+
 Ink = tuple[int, int, int]
 _FONTS = (0, 1, 2, 3, 4, 6, 7)  # OpenCV's Hershey fonts; 5 is a smaller 4
 _LETTERS = list("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789&!?%.,:    ")
@@ -45,7 +47,7 @@ class _Board:
         total, weight, step = np.zeros((high, wide), np.float32), 1.0, max(wide, high) / cells
         while weight == 1.0 or step >= 2.0:
             grid = self.rng.random((int(high / step) + 3, int(wide / step) + 3), dtype=np.float32)
-            total += weight * cv2.resize(grid, (wide, high), interpolation=cv2.INTER_CUBIC)
+            total += weight * smooth(grid, (wide, high))
             step, weight = step / 2, weight * decay
         total -= total.min()
         return total / max(float(total.max()), 1e-6)
@@ -187,7 +189,7 @@ def _turing(board: _Board) -> np.ndarray:
     for _ in range(7):  # short-range growth against long-range decay, the Turing mechanism
         near = cv2.GaussianBlur(maze, (0, 0), sigma)
         maze = np.tanh(6 * (near - cv2.GaussianBlur(near, (0, 0), 1.6 * sigma)) / near.std())
-    share = cv2.resize(maze, (board.width, board.height))[..., None] * 0.5 + 0.5
+    share = stretch(maze, (board.width, board.height))[..., None] * 0.5 + 0.5
     one, two = (_ramp(part, board.fractal(3, 0.75)) for part in np.split(board.colors[:8], 2))
     return (one * (1 - share) + two * share).clip(0, 255).astype(np.uint8)
 

@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass as settings_dataclass
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.shape import disc
+from heatmap_locator.resample import resize
 
 from ..settings import SETTINGS, Count, Share, rising
 from .capture import capture_pictures
@@ -92,8 +93,7 @@ def paste(tiles: Sequence[np.ndarray], side: int) -> np.ndarray:
     for tile in tiles:
         scale = max(height / tile.shape[0], width / tile.shape[1])
         size = max(width, round(tile.shape[1] * scale)), max(height, round(tile.shape[0] * scale))
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        fitted.append(cv2.resize(tile, size, interpolation=way)[:height, :width])
+        fitted.append(resize(tile, size, scale)[:height, :width])
     rows = [np.concatenate(fitted[i : i + side], axis=1) for i in range(0, side * side, side)]
     return np.concatenate(rows, axis=0)
 

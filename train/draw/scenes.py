@@ -12,6 +12,7 @@ from torch import Tensor
 
 from heatmap_locator.geometry import CELL, Array, bounds, clockwise
 from heatmap_locator.model.bank import OVERSAMPLE
+from heatmap_locator.resample import average, resize
 
 from ..settings import SETTINGS, Count, NotNegative, Share
 from .cutter import Cut, cut_grid, rasterize
@@ -87,7 +88,7 @@ def _crop(source: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.n
     if side > OVERSAMPLE * size:
         # Photos are sampled from the crop bilinearly, which would alias one much finer than they.
         side = OVERSAMPLE * size
-        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+        crop = average(crop, (side, side))
     return np.ascontiguousarray(crop), np.diag([size / side, size / side, 1.0])
 
 
@@ -126,10 +127,7 @@ def make_scene(
     size = settings.size
     exact = rng.random() < settings.exact_share
     crop, to_working = _crop(source, size, rng)
-    shrink = to_working[0, 0] < 1
-    picture = cv2.resize(
-        crop, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC
-    )
+    picture = resize(crop, (size, size), to_working[0, 0])
 
     aspect = 1.0 if exact else float(np.exp(rng.uniform(-0.2, 0.2)))
     cell = np.array([CELL * aspect**0.5, CELL / aspect**0.5])

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import average
+
 from .noise import Rng, colour, fractal, noise
 
 Table = Callable[[Rng, int, int, np.ndarray], np.ndarray]
@@ -159,7 +161,7 @@ def _printed(rng: Rng, h: int, w: int, picture: np.ndarray) -> np.ndarray:
     part = rng.uniform(0.3, 1.0)
     ph, pw = max(8, int(part * high)), max(8, int(part * wide))
     y, x = int(rng.integers(0, high - ph + 1)), int(rng.integers(0, wide - pw + 1))
-    view = cv2.resize(picture[y : y + ph, x : x + pw], (w, h), interpolation=cv2.INTER_AREA)
+    view = average(picture[y : y + ph, x : x + pw], (w, h))
     image: np.ndarray = view.astype(np.float32) / 255
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), float(np.exp(rng.uniform(0, 3))))

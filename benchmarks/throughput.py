@@ -152,10 +152,18 @@ def stages(
         ("conclude", conclude, None),
         ("all", lambda: puzzle.search_many(photos), None),
     ]
-    return [
-        (name, seconds(run, device, repeat), None if b is None else floor(run, b, best))
-        for name, run, b in rows
-    ]
+    return [(name, *timed(run, device, repeat, moved, best)) for name, run, moved in rows]
+
+
+def timed(
+    run: Callable[[], object],
+    device: torch.device,
+    repeat: int,
+    moved: float | None,
+    best: tuple[float, float],
+) -> tuple[float, float | None]:
+    """Seconds of a call, and its floor where the bytes that it moves are known."""
+    return seconds(run, device, repeat), None if moved is None else floor(run, moved, best)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Weights files: safetensors with the model's configuration inside."""
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -53,16 +54,26 @@ def read_weights(
     return source, metadata, tensors
 
 
+def write_weights(
+    path: str | Path, kind: str, tensors: Mapping[str, Tensor], described: Mapping[str, Any]
+) -> None:
+    """Write a weights file: the one way that all networks share.
+
+    Args:
+        path: of the file, which is there whole or not at all.
+        kind: its format and version.
+        tensors: by name.
+        described: what else it says, each stored as JSON.
+    """
+    metadata = {key: json.dumps(value, sort_keys=True) for key, value in described.items()}
+    stored = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    write_atomically(path, save(stored, {"format": kind, **metadata}))
+
+
 def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -> None:
     """Write ``model`` with its configuration and ``extra`` (how it was trained, calibration)."""
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(model.config.to_dict(), sort_keys=True),
-        "extra": json.dumps(extra, sort_keys=True),
-        "ranker": json.dumps(FEATURES),
-    }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    write_atomically(path, save(tensors, metadata))
+    described = {"config": model.config.to_dict(), "extra": extra, "ranker": FEATURES}
+    write_weights(path, FORMAT, model.state_dict(), described)
 
 
 def _by_name(weights: Tensor, names: str | None, source: Path) -> Tensor:

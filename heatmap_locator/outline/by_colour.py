@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.outline.background import border, find_background
-from heatmap_locator.outline.shape import disc, fill_holes
+from heatmap_locator.outline.shape import disc, fill_holes, open_body
 from heatmap_locator.resample import resize, stretch
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
@@ -184,8 +184,8 @@ def _plausible(mask: np.ndarray, distance: np.ndarray) -> bool:
         return False
     if area < 0.55 * float(cv2.contourArea(cv2.convexHull(points))):
         return False
-    core = cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc(0.12 * np.sqrt(area)))
-    if float(core.sum()) < 0.55 * area:
+    body = open_body(mask, 0.12 * np.sqrt(area))
+    if sum(float(part.sum()) for part in body) < 0.55 * area:
         return False
     # Around it there is background, give or take a neighbour or a shadow.
     outside = cv2.dilate(mask, disc(0.08 * np.sqrt(area))) == 0

@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from heatmap_locator.errors import WeightsError
-from heatmap_locator.files import write_atomically
 from heatmap_locator.model.backbones import RESNET_BLOCKS, BasicBlock, Nested, ResNet
-from heatmap_locator.model.files import read_weights
+from heatmap_locator.model.files import read_weights, write_weights
 from heatmap_locator.model.unet import UNet
 
 FORMAT = "heatmap-outline/1"
@@ -84,16 +82,8 @@ class OutlineNet(nn.Module):
 
 def save_outline_net(net: OutlineNet, path: str | Path, extra: dict[str, Any]) -> None:
     """Write the network in half precision, with its configuration and ``extra``."""
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(asdict(net.config), sort_keys=True),
-        "extra": json.dumps(extra, sort_keys=True),
-    }
-    tensors = {
-        k: (v.half() if v.is_floating_point() else v).detach().cpu().contiguous()
-        for k, v in net.state_dict().items()
-    }
-    write_atomically(path, save(tensors, metadata))
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    write_weights(path, FORMAT, tensors, {"config": asdict(net.config), "extra": extra})
 
 
 def load_outline_net(path: str | Path | None = None) -> OutlineNet:

@@ -1,15 +1,13 @@
 """The training step of the direct box regressors."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from heatmap_locator.files import write_atomically
+from heatmap_locator.model.files import write_weights
 
 from ..draw.scenes import Scenes
 from ..shared.batches import SceneBatches
@@ -55,9 +53,7 @@ class RegressionModule(RecipeModule):
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         """Read back by no part of the library: its format says that it is no locator."""
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.model.state_dict().items()}
-        metadata = {"format": FORMAT, "extra": json.dumps(extra, sort_keys=True)}
-        write_atomically(path, save(tensors, metadata))
+        write_weights(path, FORMAT, self.model.state_dict(), {"extra": extra})
 
     def boxes(self, batch: Scenes) -> Tensor:
         """``(B * P, 4)`` predicted (cx, cy, w, h) in shares of the picture."""

@@ -168,7 +168,8 @@ class CenterHead(nn.Module):
         x, readout, best, index = self.observe(feature, pixel)
         height, width = x.shape[-2:]
         multiple = 2**UNET_DEPTH
-        pad = (0, -width % multiple, 0, -height % multiple)
+        wide, high = ((n + multiple - 1) // multiple * multiple for n in (width, height))
+        pad = (0, wide - width, 0, high - height)
         context = self.unet(F.pad(x, pad, mode="replicate"))[..., :height, :width]
         out = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
         heat, size, offset, rotation = out.split([1, 2, 2, 2], 1)

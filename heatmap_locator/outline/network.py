@@ -17,6 +17,9 @@ from heatmap_locator.model.unet import UNet
 FORMAT = "heatmap-outline/1"
 SHIPPED = "outline.safetensors"
 
+MULTIPLE = 64
+"""Of which a photo's height and width are multiples: 2 by blocks of pixels, 32 by the U-Net."""
+
 
 @dataclass(frozen=True)
 class OutlineConfig:
@@ -48,9 +51,9 @@ class OutlineConfig:
 class OutlineNet(nn.Module):
     """A ResNet-18 of few channels under a U-Net; ``(N, 3, H, W)`` in 0..1 to logits, one channel.
 
-    H and W are multiples of 64.  Pixels enter as blocks of 2 x 2, which costs a quarter; the
-    U-Net has no skip at that resolution, so its output is context for a small reader of the
-    pixels themselves, where the edge is to be told to a fraction of one.
+    H and W are multiples of ``MULTIPLE``.  Pixels enter as blocks of 2 x 2, which costs a
+    quarter; the U-Net has no skip at that resolution, so its output is context for a small reader
+    of the pixels themselves, where the edge is to be told to a fraction of one.
     """
 
     def __init__(self, config: OutlineConfig) -> None:

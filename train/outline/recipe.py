@@ -5,14 +5,11 @@ from dataclasses import field
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from heatmap_locator.outline.network import OutlineConfig
+from heatmap_locator.outline.network import MULTIPLE, OutlineConfig
 
 from ..draw.photos import PhotoSettings
 from ..settings import SETTINGS, Count
 from ..shared.recipe import LoopRecipe
-
-_STRIDE = 64
-"""Pixels of a photo's side to one of the network's coarsest map."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -30,8 +27,8 @@ class OutlineRecipe(LoopRecipe):
     @model_validator(mode="after")
     def _photos_fit_the_network(self) -> "OutlineRecipe":
         net = self.outline
-        if self.photos.size % _STRIDE or net.size != self.photos.size:
-            raise ValueError(f"photos.size and outline.size must be the same multiple of {_STRIDE}")
+        if self.photos.size % MULTIPLE or net.size != self.photos.size:
+            raise ValueError(f"photos.size and outline.size must be the same multiple of {MULTIPLE}")
         if len(net.channels) != 4 or len(net.decoder) != 5:
             raise ValueError("outline.channels must be four numbers, outline.decoder five")
         if min(*net.channels, *net.decoder, net.fused) < 1:

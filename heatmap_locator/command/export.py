@@ -1,0 +1,87 @@
+"""``heatmap-export FOLDER``: the networks as ONNX programs.
+
+Exit status: 0 written, 2 not: nothing is written then, 130 interrupted.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from heatmap_locator import __version__
+from heatmap_locator.errors import HeatmapLocatorError, InputError, display_name
+from heatmap_locator.options import Parser
+
+PROG = "heatmap-export"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Args:
+        argv: arguments without the program's name; ``sys.argv[1:]`` by default.
+    """
+    try:
+        return _run(_parse(argv))
+    except SystemExit as stop:  # argparse's --help and --version
+        return stop.code if isinstance(stop.code, int) else 2
+    except HeatmapLocatorError as error:
+        print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog=PROG,
+        description="Writes encoder.onnx, head.onnx and outline.onnx, each compared with torch "
+        "by ONNX Runtime before anything is written.",
+        epilog="docs/export.md tells their inputs and outputs and what is left to do around them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="made where there is none")
+    parser.add_argument("--weights", metavar="FILE", help="a model's, instead of the shipped")
+    parser.add_argument(
+        "--outline-weights", metavar="FILE", help="an outline network's, instead of the shipped"
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser.parse_args(argv)
+
+
+def _run(options: argparse.Namespace) -> int:
+    folder: Path = options.folder
+    shown = display_name(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("a file, not a folder; give another name", shown)
+
+    from heatmap_locator.files import write_atomically
+    from heatmap_locator.geometry import STRIDE
+    from heatmap_locator.model.files import load_model
+    from heatmap_locator.model.onnx import encoder_part, head_part, outline_part, to_onnx
+    from heatmap_locator.outline.network import MULTIPLE, OutlineConfig, load_outline_net
+
+    model, extra = load_model(options.weights)
+    outline = load_outline_net(options.outline_weights)
+    own = {"version": __version__, "config": json.dumps(model.config.to_dict(), sort_keys=True)}
+    config: OutlineConfig = outline.config
+    parts = [
+        (encoder_part(model.encoder, STRIDE), own),
+        (head_part(model.head), {**own, "extra": json.dumps(extra, sort_keys=True)}),
+        (outline_part(outline, MULTIPLE), {"version": __version__, "size": str(config.size)}),
+    ]
+    written = [(part.name, *to_onnx(part, metadata)) for part, metadata in parts]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data, difference in written:
+            write_atomically(folder / f"{name}.onnx", data)
+            print(f"{name}.onnx  {len(data) / 1e6:.2f} MB  within {difference:.0e} of torch")
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}; give a folder with room that you may change"
+        raise InputError(reason, shown) from error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -52,7 +52,7 @@ def test_a_program_that_differs_from_torch_is_an_error(monkeypatch: pytest.Monke
         return program
 
     monkeypatch.setattr(onnx_programs.torch.onnx, "export", changed)
-    with pytest.raises(RuntimeError, match="double: ONNX Runtime is .* away from torch"):
+    with pytest.raises(RuntimeError, match=r"double: ONNX Runtime is .* away from torch"):
         to_onnx(other, {})
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("heatmap-predict", "heatmap-serve", "heatmap-train", "heatmap-eval")
+COMMANDS = ("heatmap-predict", "heatmap-serve", "heatmap-train", "heatmap-eval", "heatmap-export")
 
 pytestmark = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("build", "setuptools", "pip")),

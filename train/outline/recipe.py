@@ -28,7 +28,9 @@ class OutlineRecipe(LoopRecipe):
     def _photos_fit_the_network(self) -> "OutlineRecipe":
         net = self.outline
         if self.photos.size % MULTIPLE or net.size != self.photos.size:
-            raise ValueError(f"photos.size and outline.size must be the same multiple of {MULTIPLE}")
+            raise ValueError(
+                f"photos.size and outline.size must be the same multiple of {MULTIPLE}"
+            )
         if len(net.channels) != 4 or len(net.decoder) != 5:
             raise ValueError("outline.channels must be four numbers, outline.decoder five")
         if min(*net.channels, *net.decoder, net.fused) < 1:

@@ -1,8 +1,10 @@
-"""The answer: where a piece goes."""
+"""The answer: where a piece goes, and all that its search found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,23 @@ class Placement:
             cell=None if values["cell"] is None else tuple(values["cell"]),
             matrix=tuple(values["matrix"]),
         )
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything one piece's search found.
+
+    Attributes:
+        placements: best first.
+        heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
+        piece_rgb: (H, W, 3) uint8, the photo.
+        piece_mask: (H, W) float32 in 0..1, the outline found in it.
+        size_estimate: about how many pieces the puzzle has, where their number was not given: as
+            many as are of the size that this one fits at.
+    """
+
+    placements: list[Placement]
+    heatmap: np.ndarray
+    piece_rgb: np.ndarray
+    piece_mask: np.ndarray
+    size_estimate: int | None = None

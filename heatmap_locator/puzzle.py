@@ -15,6 +15,7 @@ from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
+from heatmap_locator.placement import Search as Search
 from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.identical import CANDIDATES
@@ -31,26 +32,6 @@ MAX_TOP = 100
 
 VOLUME_BYTES = 2**28
 """Memory for one kind of correlation of the pieces that are searched together."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """Everything one piece's search found.
-
-    Attributes:
-        placements: best first.
-        heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
-        piece_rgb: (H, W, 3) uint8, the photo.
-        piece_mask: (H, W) float32 in 0..1, the outline found in it.
-        size_estimate: about how many pieces the puzzle has, where their number was not given: as
-            many as are of the size that this one fits at.
-    """
-
-    placements: list[Placement]
-    heatmap: np.ndarray
-    piece_rgb: np.ndarray
-    piece_mask: np.ndarray
-    size_estimate: int | None = None
 
 
 @dataclass
@@ -101,35 +82,38 @@ class Puzzle:
     def height(self) -> int:
         return int(self.picture.shape[0])
 
-    def locate(self, piece: ImageSource, top: int = 1) -> list[Placement]:
+    def locate(self, piece: ImageSource, top: int = 1, cutout: bool = False) -> list[Placement]:
         """Where a piece goes: up to ``top`` placements, best first.
 
         Args:
             piece: path, PIL image, (H, W, 3) or, with alpha as the outline, (H, W, 4) array.
             top: 1 to 100.
+            cutout: the image is a piece cut out, whatever its shape.  Without, an alpha that is
+                opaque all over, or in a plain rectangle, is no outline.
 
         Raises:
             InputError: the image cannot be read, shows no piece, or cannot be of this picture.
             WeightsError: the network's answer holds no number.
         """
-        return self.search(piece, top).placements
+        return self.search(piece, top, cutout).placements
 
-    def search(self, piece: ImageSource, top: int = 1) -> Search:
+    def search(self, piece: ImageSource, top: int = 1, cutout: bool = False) -> Search:
         """Like ``locate``, with the heatmap and the outline that was found."""
-        (found,) = self.search_many([piece], top)
+        (found,) = self.search_many([piece], top, cutout)
         if isinstance(found, InputError):
             raise found
         return found
 
     @torch.inference_mode()
     def search_many(
-        self, pieces: Sequence[ImageSource], top: int = 1
+        self, pieces: Sequence[ImageSource], top: int = 1, cutout: bool = False
     ) -> list["Search | InputError"]:
         """``search`` for several pieces, which go through the network together.
 
         Args:
             pieces: photos of one piece each, as ``locate`` takes them.
             top: 1 to 100, for each.
+            cutout: all of them are pieces cut out, as in ``locate``.
 
         Returns:
             as many answers in the same order; where ``search`` would have raised an InputError,
@@ -142,7 +126,7 @@ class Puzzle:
             raise InputError(f"give a whole number from 1 to {MAX_TOP}", name=f"top {top}")
         answers: list[list[Search | InputError]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
-        for index, read in enumerate(prepare_pieces(pieces, self.outlines)):
+        for index, read in enumerate(prepare_pieces(pieces, self.outlines, cutout)):
             try:
                 fitting = self._fitting(read, name_of(pieces[index]))
                 asked += [(index, piece) for piece in fitting]
@@ -270,16 +254,17 @@ class Puzzle:
         return see(pieces, wanted, self.model, self.device)
 
     @torch.inference_mode()
-    def measure(self, piece: ImageSource) -> tuple[Tensor, list[Placement]]:
+    def measure(self, piece: ImageSource, cutout: bool = False) -> tuple[Tensor, list[Placement]]:
         """What the ranker is asked about a piece, for fitting it.
 
         Args:
             piece: as ``locate`` takes it; the picture's grid is known.
+            cutout: as there.
 
         Returns:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
-        prepared = prepare_piece(piece, self.outlines)
+        prepared = prepare_piece(piece, self.outlines, cutout)
         ((seen,),) = self._see([prepared])
         poses, level = pose_piece(prepared, self.device), seen.level
         kept, measured, _ = measure_shortlist(seen.named, poses, level.field, seen.feature)

@@ -35,10 +35,10 @@ class FakePuzzle:
         self.grid = grid
         self.outlines = None
 
-    def locate(self, piece: str, top: int = 1) -> list[Placement]:
-        return self.search(piece, top).placements
+    def locate(self, piece: str, top: int = 1, cutout: bool = False) -> list[Placement]:
+        return self.search(piece, top, cutout).placements
 
-    def search(self, piece: str, top: int) -> types.SimpleNamespace:
+    def search(self, piece: str, top: int, cutout: bool = False) -> types.SimpleNamespace:
         rgb, _ = read_piece(piece)
         return types.SimpleNamespace(
             placements=[_PLACE] * top,

@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
-    from heatmap_locator.locator import Locator
+    from heatmap_locator.locator import Locator, Puzzle
 
 
 def draw_texture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -84,3 +84,12 @@ def make_client(tmp_path: Path, plain_locator: "Locator") -> "Iterator[Callable[
 def client(make_client: "Callable[..., TestClient]") -> "TestClient":
     """A client of an application with a data folder of its own."""
     return make_client()
+
+
+@pytest.fixture(scope="session")
+def example_puzzle() -> "Puzzle":
+    """The example's picture, encoded with the weights that ship."""
+    from heatmap_locator.locator import Locator
+
+    examples = Path(__file__).resolve().parents[1] / "examples"
+    return Locator.from_pretrained(device="cpu").encode(examples / "puzzle.jpg", pieces=192)

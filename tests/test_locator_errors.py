@@ -51,12 +51,12 @@ def test_a_crop_that_fits_neither_way_is_refused_and_one_on_its_side_is_not(
     strip = picture[:40].copy()
     puzzle = locator.encode(strip, grid=(1, 4))
     with pytest.raises(InputError, match="larger than the picture"):
-        puzzle.locate(opaque(picture[:50, :50]))
+        puzzle.locate(opaque(picture[:50, :50]), cutout=True)
     with pytest.raises(InputError, match="larger than the picture"):
-        puzzle.locate(opaque(np.tile(strip, (1, 2, 1))))
+        puzzle.locate(opaque(np.tile(strip, (1, 2, 1))), cutout=True)
     upright = opaque(np.rot90(strip[:, :60]))
     assert upright.shape[0] > puzzle.height
-    assert puzzle.locate(upright)
+    assert puzzle.locate(upright, cutout=True)
 
 
 def test_weights_that_answer_with_no_number_are_named_as_the_cause(

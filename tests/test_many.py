@@ -186,7 +186,7 @@ def test_alpha_tells_the_pieces() -> None:
     alpha = np.rint(255 * np.clip(sum(table.masks), 0, 1)).astype(np.uint8)
     check(cut_pieces(np.dstack([table.photo, alpha])), table)
     opaque = np.dstack([draw_texture(60, 80), np.full((60, 80), 255, np.uint8)])
-    (whole,) = cut_pieces(opaque)
+    (whole,) = cut_pieces(opaque, cutout=True)
     assert whole.box == (0.0, 0.0, 80.0, 60.0)
     np.testing.assert_array_equal(whole.image, opaque)
 

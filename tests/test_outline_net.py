@@ -131,7 +131,7 @@ def test_a_locator_owns_its_network_and_cut_outs_wait_for_none(
     puzzle = shipped.encode(picture, grid="3x4")
     alpha = np.zeros((32, 32), np.uint8)
     alpha[2:-2, 2:-2] = 255
-    puzzle.search(np.dstack([picture[:32, :32], alpha]))
+    puzzle.search(np.dstack([picture[:32, :32], alpha]), cutout=True)
     assert read == []
     puzzle.search_many([picture[32:64, 32:64].copy()] * 2)
     puzzle.search_many([picture[32:64, 64:96].copy()])

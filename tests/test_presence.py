@@ -61,9 +61,9 @@ def test_crops_without_alpha_stay_pieces(puzzle: Puzzle) -> None:
     assert found == 4
 
 
-def test_opaque_alpha_is_never_questioned(puzzle: Puzzle) -> None:
+def test_a_cut_out_is_never_questioned(puzzle: Puzzle) -> None:
     flat = np.dstack([np.full((70, 70, 3), 90, np.uint8), np.full((70, 70), 255, np.uint8)])
-    search = puzzle.search(flat)
+    search = puzzle.search(flat, cutout=True)
     assert search.placements
     assert search.piece_mask.min() == 1.0
 

@@ -237,7 +237,8 @@ def test_new_corners_locate_the_pieces_anew(client: TestClient) -> None:
     answer = client.post("/v1/puzzles", files=files, data={"grid": "3x4"})
     puzzle = wait_ready(client, answer.json()["id"])
     here = puzzle["links"]["self"]
-    (before,) = send_photos(client, puzzle["id"], encoded(small_piece(0, 3))).json()["pieces"]
+    square = encoded(small_piece(0, 3))
+    (before,) = send_photos(client, puzzle["id"], square, cutout="true").json()["pieces"]
     corners = [[80, 60], [240, 60], [240, 180], [80, 180]]
     answer = client.put(f"{here}/corners", json={"corners": corners})
     assert answer.status_code == 200, answer.text

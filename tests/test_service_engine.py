@@ -77,10 +77,10 @@ def test_a_crash_of_a_batch_is_laid_to_the_one_that_caused_it(
     search_many = Puzzle.search_many
     wicked = small_piece(2, 2)
 
-    def crash(self: Puzzle, pieces: list[np.ndarray], top: int = 1) -> list[Any]:
+    def crash(self: Puzzle, pieces: list[np.ndarray], *asked: Any) -> list[Any]:
         if any(np.array_equal(piece, wicked) for piece in pieces):
             raise RuntimeError("out of memory")
-        return search_many(self, pieces, top)
+        return search_many(self, pieces, *asked)
 
     monkeypatch.setattr(Puzzle, "search_many", crash)
     held = Held()
@@ -207,11 +207,11 @@ def test_a_client_that_hangs_up_is_not_searched_for(
     puzzle, search_many = add_small(client)["id"], Puzzle.search_many
     begun, go, searched = threading.Event(), threading.Event(), list[int]()
 
-    def slow(self: Puzzle, pieces: list[np.ndarray], top: int = 1) -> Any:
+    def slow(self: Puzzle, pieces: list[np.ndarray], *asked: Any) -> Any:
         searched.append(len(pieces))
         begun.set()
         go.wait(30)
-        return search_many(self, pieces, top)
+        return search_many(self, pieces, *asked)
 
     monkeypatch.setattr(Puzzle, "search_many", slow)
     files = [("photos", (f"{n}.png", encoded(small_piece(n, 0)))) for n in range(3)]

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,12 +23,12 @@ def test_a_whole_batch_is_decoded_while_another_is_searched(
     puzzle = add_small(client)["id"]
     search_many, service = Puzzle.search_many, client.app.state.service  # type: ignore[attr-defined]
 
-    def held(self: Puzzle, pieces: list[np.ndarray], top: int = 1) -> object:
+    def held(self: Puzzle, pieces: list[np.ndarray], *asked: Any) -> object:
         end = time.monotonic() + 20
         while not sizes and service.metrics.queue._value.get() < 12 and time.monotonic() < end:
             time.sleep(0.01)
         sizes.append(len(pieces))
-        return search_many(self, pieces, top)
+        return search_many(self, pieces, *asked)
 
     monkeypatch.setattr(Puzzle, "search_many", held)
     photos = [encoded(small_piece(n % 3, n % 4)) for n in range(25)]

@@ -267,7 +267,7 @@ def test_a_piece_that_disagrees_is_still_found(
         whole.locate(photo)
     whole.calibration = type(whole.calibration)(logit=0.5, margin=0.5, intercept=-6.0)
     large = picture[2 * CELL : 4 * CELL, 6 * CELL : 8 * CELL].copy()
-    found = whole.search(np.dstack([large, np.full(large.shape[:2], 255, np.uint8)]))
+    found = whole.search(np.dstack([large, np.full(large.shape[:2], 255, np.uint8)]), cutout=True)
     assert found.placements[0].center == pytest.approx((7 * CELL, 3 * CELL), abs=2.0)
     assert found.size_estimate == pytest.approx(ROWS * COLS / 4, rel=0.12)
 

@@ -20,7 +20,7 @@ def outline_of(piece: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     rgb = np.ascontiguousarray(piece[..., :3])
     alpha = np.ascontiguousarray(piece[..., 3]) if piece.shape[2] == 4 else None
-    return rgb, find_outline(rgb, alpha, finder=_FINDER)
+    return rgb, find_outline(rgb, alpha, finder=_FINDER, cutout=alpha is not None)
 
 
 def hull(mask: np.ndarray) -> Array:

@@ -153,7 +153,7 @@ def real_cases(folder: Path) -> Iterator[Case]:
         rgb, alpha = read_piece(folder / row["cutout"])
         if alpha is None:
             continue
-        alpha = (255 * find_outline(rgb, alpha)).astype(np.uint8)
+        alpha = (255 * find_outline(rgb, alpha, cutout=True)).astype(np.uint8)
         mask = lay_on_photo(photo, rgb, alpha)
         if mask is not None:
             seen += 1

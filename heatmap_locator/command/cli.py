@@ -88,6 +88,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--many", action="store_true", help="PIECE is a photo or scan of several loose pieces"
     )
     parser.add_argument(
+        "--cutout",
+        action="store_true",
+        help="PIECE is a piece cut out, whatever its shape: its alpha, or without alpha all of it, "
+        "is the outline",
+    )
+    parser.add_argument(
         "--assign",
         action="store_true",
         help="one answer for all: no two pieces in one cell; needs --pieces or --grid",
@@ -156,7 +162,7 @@ def _run(args: argparse.Namespace) -> int:
         puzzle = locator.encode(picture if flat is None else flat, grid=grid)
         puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
         table = None if args.json else Table(pieces, args.many, args.assign)
-        prediction = Prediction(puzzle, args.top, args.assign, table, progress)
+        prediction = Prediction(puzzle, args.top, args.assign, table, progress, args.cutout)
         for index, piece in enumerate(pieces):
             if index in failed:
                 prediction.results.append(failed[index])

@@ -43,17 +43,24 @@ class Prediction:
         together: whether no two pieces may share a cell.
         table: prints the answers, or None.
         progress: its line is cleared before anything is printed.
+        cutout: the images are pieces cut out, whatever their shape.
 
     Attributes:
         results: a JSON-ready dict per piece, in order; failed ones hold ``error``.
     """
 
     def __init__(
-        self, puzzle: "Puzzle", top: int, together: bool, table: Table | None, progress: Progress
+        self,
+        puzzle: "Puzzle",
+        top: int,
+        together: bool,
+        table: Table | None,
+        progress: Progress,
+        cutout: bool = False,
     ) -> None:
         self.results: list[dict[str, Any]] = []
         self._puzzle, self._top, self._together = puzzle, top, together
-        self._table, self._progress = table, progress
+        self._table, self._progress, self._cutout = table, progress, cutout
         self._located: list[tuple[dict[str, Any], str, _Located]] = []
         self._laid: dict[int, LaidPiece] = {}
 
@@ -63,12 +70,12 @@ class Prediction:
         Args:
             sheet: whether the piece is kept for the overlay of all.
         """
-        self._add(piece, {"piece": piece}, display_name(piece), target, sheet)
+        self._add(piece, {"piece": piece}, display_name(piece), target, sheet, self._cutout)
 
     def add_photo(self, photo: str, sheet: bool) -> None:
         """Locate every piece in a photo of several."""
         try:
-            found = cut_pieces(photo, self._puzzle.outlines)
+            found = cut_pieces(photo, self._puzzle.outlines, self._cutout)
         except InputError as error:
             self._fail({"piece": photo}, str(error))
             return
@@ -76,7 +83,7 @@ class Prediction:
             label = f"{display_name(photo)}#{number}"
             self._progress.say(f"{label} of {len(found)}")
             about = {"piece": photo, "number": number, **_in_photo(piece)}
-            self._add(piece.image, about, label, None, sheet)
+            self._add(piece.image, about, label, None, sheet, True)
 
     def finish(self, target: Path | None) -> None:
         """Assign pieces to cells if they are to be, and draw the overlay of all."""
@@ -111,12 +118,12 @@ class Prediction:
         label: str,
         target: Path | None,
         sheet: bool,
+        cutout: bool,
     ) -> None:
         start = time.perf_counter()
         try:
-            search = self._puzzle.search(
-                source, max(self._top, ASSIGN_TOP) if self._together else self._top
-            )
+            top = max(self._top, ASSIGN_TOP) if self._together else self._top
+            search = self._puzzle.search(source, top, cutout)
         except InputError as error:
             # What comes as an array has no name of its own.
             named = isinstance(source, str)

@@ -1,16 +1,15 @@
 """Where the piece is in its photo: a soft mask, from alpha, its fill, or a network and colour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from heatmap_locator.errors import InputError
 from heatmap_locator.outline.by_colour import outline_by_colour
-from heatmap_locator.outline.by_fill import cut_out_on_fill
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
-from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped, overlap
+from heatmap_locator.outline.given import Outline as Outline
+from heatmap_locator.outline.given import Shown, given_outline
+from heatmap_locator.outline.shape import is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -26,37 +25,27 @@ _SURE = 0.94
 _LIKELY = 0.3
 
 
-@dataclass(frozen=True)
-class Outline:
-    """What may be the piece in a photo.
-
-    Attributes:
-        mask: (H, W) float32, 0..1, 1 inside the piece.
-        sure: given, or seen clearly; otherwise whether it fits the picture has to tell.
-    """
-
-    mask: np.ndarray
-    sure: bool
-
-
 def find_outlines(
     rgb: np.ndarray,
     alpha: np.ndarray | None,
     name: str = "piece",
     finder: OutlineFinder | None = None,
+    cutout: bool = False,
 ) -> list[Outline]:
     """Find the piece in its photo.
 
-    With alpha, the biggest opaque part is the piece.  Without, what differs to the digit from a
-    fill of one colour is; in a photo, a network finds the piece (``by_network.py``),
-    or else colour.  A photo in which nothing has a piece's shape is all piece; one in which the
-    network is not sure of what it sees, as in crops of a picture with motifs, may be either.
+    With alpha, the biggest opaque part is the piece, unless all is opaque, or a plain rectangle:
+    that is a photo.  Without, what differs to the digit from a fill of one colour is; in a photo,
+    a network finds the piece (``by_network.py``), or else colour.  A photo in which nothing has a
+    piece's shape is all piece; one in which the network is not sure of what it sees, as in crops
+    of a picture with motifs, may be either.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
         alpha: (H, W) uint8, or None.
         name: what error messages call the piece.
         finder: asked where nothing tells the outline; None reads the network that ships, anew.
+        cutout: the image is a piece cut out, whatever its shape.
 
     Returns:
         at least one, the likeliest first.
@@ -64,8 +53,10 @@ def find_outlines(
     Raises:
         InputError: alpha leaves nothing opaque.
     """
-    given = given_outline(rgb, alpha, name)
-    return [given] if given is not None else outlines_in_photos([rgb], finder or OutlineFinder())[0]
+    given = given_outline(rgb, alpha, name, cutout)
+    if isinstance(given, Outline):
+        return [given]
+    return outlines_shown([given], finder or OutlineFinder())[0]
 
 
 def find_outline(
@@ -73,33 +64,32 @@ def find_outline(
     alpha: np.ndarray | None,
     name: str = "piece",
     finder: OutlineFinder | None = None,
+    cutout: bool = False,
 ) -> np.ndarray:
     """(H, W) float32 mask, 0..1, of the first of :func:`find_outlines`."""
-    return find_outlines(rgb, alpha, name, finder)[0].mask
-
-
-def given_outline(rgb: np.ndarray, alpha: np.ndarray | None, name: str) -> Outline | None:
-    """What alpha or a fill of one colour says of the outline; None where neither does.
-
-    Arguments and errors as in :func:`find_outlines`.
-    """
-    if alpha is not None:
-        return Outline(_from_alpha(alpha, name), True)
-    filled = cut_out_on_fill(rgb)
-    if filled is not None and is_piece_shaped(filled):
-        return Outline(filled, True)
-    return None
+    return find_outlines(rgb, alpha, name, finder, cutout)[0].mask
 
 
 def outlines_in_photos(photos: Sequence[np.ndarray], finder: OutlineFinder) -> list[list[Outline]]:
     """:func:`find_outlines` of several photos, (H, W, 3) uint8, that nothing else tells about."""
+    return outlines_shown([Shown.of(rgb) for rgb in photos], finder)
+
+
+def outlines_shown(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outline]]:
+    """The same of photos that are a part of their images; the outlines are the images'."""
     answers = []
-    for rgb, found in zip(photos, outlines_on_background(photos, finder), strict=True):
-        whole = Outline(np.ones(rgb.shape[:2], np.float32), False)
+    seen = outlines_on_background([photo.rgb for photo in photos], finder)
+    for photo, found in zip(photos, seen, strict=True):
+        whole = photo.whole
         if found is None or not is_piece_shaped(found.mask):
             answers.append([whole])
+            continue
+        laid = Outline(photo.laid(found.mask), found.sure)
+        if photo.turned:
+            # What somebody cut out is the piece, unless one is seen for certain within it.
+            answers.append([laid] if found.sure and photo.holds(laid.mask) else [whole])
         else:
-            answers.append([found] if found.sure else [whole, found])
+            answers.append([laid] if found.sure else [whole, laid])
     return answers
 
 
@@ -158,19 +148,3 @@ def outline_points(mask: np.ndarray) -> np.ndarray:
     found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     points = max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64)
     return (points + 0.5) / 2 - 1
-
-
-def _from_alpha(alpha: np.ndarray, name: str) -> np.ndarray:
-    opaque = (alpha >= 128).astype(np.uint8)
-    body = biggest(opaque)
-    if body is None:
-        raise InputError(
-            "the piece is fully transparent; save it with an opaque body, or without transparency",
-            name=name,
-        )
-    filled = fill_holes(body)
-    # Soft edges are kept around the body; other parts go, and so do holes.
-    near = cv2.dilate(filled, np.ones((5, 5), np.uint8))
-    soft = np.where(near > 0, alpha.astype(np.float32) / 255.0, 0.0)
-    inside = cv2.erode(filled, np.ones((3, 3), np.uint8))
-    return np.where(inside > 0, np.maximum(soft, 1.0), soft).astype(np.float32)

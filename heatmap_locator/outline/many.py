@@ -1,7 +1,7 @@
 """One photo, many pieces: cut a photo or scan of loose pieces into one cut-out each."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET, find_outline, outline_points
+from heatmap_locator.outline.given import photo_in
 from heatmap_locator.outline.parts import Part, find_parts
 from heatmap_locator.outline.shape import disc, overlap
 from heatmap_locator.picture.read import ImageSource, read_piece
@@ -44,7 +45,9 @@ class FoundPiece:
     touching: bool
 
 
-def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[FoundPiece]:
+def cut_pieces(
+    photo: ImageSource, finder: OutlineFinder | None = None, cutout: bool = False
+) -> list[FoundPiece]:
     """Cut a photo of loose pieces on one background into its pieces.
 
     What is much smaller than the usual piece, is not piece-shaped, or is cut off by the photo's
@@ -53,9 +56,10 @@ def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[
 
     Args:
         photo: path, PIL image or uint8 array, as for ``Puzzle.locate``; with an alpha channel,
-            its opaque parts are the pieces.
+            its opaque parts are the pieces, unless they are a plain rectangle: that is a photo.
         finder: asked where one piece nearly fills the photo; None reads the network that ships,
             anew, where it is needed.
+        cutout: the opaque parts are the pieces even then.
 
     Returns:
         The pieces in reading order, at least one.
@@ -66,6 +70,24 @@ def cut_pieces(photo: ImageSource, finder: OutlineFinder | None = None) -> list[
     """
     rgb, alpha = read_piece(photo)
     name = display_name(photo) if isinstance(photo, str | os.PathLike) else "photo"
+    shown = None if alpha is None or cutout else photo_in(rgb, alpha)
+    if shown is None or shown.turned:
+        return _cut(rgb, alpha, name, finder)
+    x, y = shown.corner
+    return [
+        replace(
+            piece,
+            outline=piece.outline + np.array(shown.corner, np.float32),
+            box=(piece.box[0] + x, piece.box[1] + y, piece.box[2] + x, piece.box[3] + y),
+        )
+        for piece in _cut(shown.rgb, None, name, finder)
+    ]
+
+
+def _cut(
+    rgb: np.ndarray, alpha: np.ndarray | None, name: str, finder: OutlineFinder | None
+) -> list[FoundPiece]:
+    """:func:`cut_pieces` of (H, W, 3) uint8, with the (H, W) alpha whose opaque parts they are."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))
     size = max(round(width * scale), 8), max(round(height * scale), 8)

@@ -15,12 +15,8 @@ from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.outline.body import Body, find_body
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline.find import (
-    Outline,
-    given_outline,
-    outline_points,
-    outlines_in_photos,
-)
+from heatmap_locator.outline.find import outline_points, outlines_shown
+from heatmap_locator.outline.given import Outline, Shown, given_outline
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
 
@@ -78,34 +74,35 @@ class PreparedPiece:
 
 
 def prepare_pieces(
-    sources: Sequence[ImageSource], finder: OutlineFinder | None = None
+    sources: Sequence[ImageSource], finder: OutlineFinder | None = None, cutout: bool = False
 ) -> list[list[PreparedPiece] | InputError]:
     """Read photos of a piece each and bring them to size, as everything that may be the piece.
 
     Args:
         sources: photos, whose outlines are found together where nothing gives them.
         finder: asked for those; ``None`` reads the network that ships, anew, where it is needed.
+        cutout: each is a piece cut out, whatever its shape: see ``given_outline``.
 
     Returns:
         of each at least one, the likeliest first; the error where it cannot be read, or a
         NoPieceError where it shows no piece.
     """
     answers: list[list[PreparedPiece] | InputError] = [[] for _ in sources]
-    loose: list[tuple[int, np.ndarray]] = []
+    loose: list[tuple[int, np.ndarray, Shown]] = []
     outlines: list[tuple[int, np.ndarray, list[Outline]]] = []
     for index, source in enumerate(sources):
         try:
             rgb, alpha = read_piece(source)
-            given = given_outline(rgb, alpha, name_of(source))
+            given = given_outline(rgb, alpha, name_of(source), cutout)
         except InputError as error:
             answers[index] = error
             continue
-        if given is None:
-            loose.append((index, rgb))
-        else:
+        if isinstance(given, Outline):
             outlines.append((index, rgb, [given]))
-    found = outlines_in_photos([rgb for _, rgb in loose], finder or OutlineFinder())
-    outlines += [(*photo, own) for photo, own in zip(loose, found, strict=True)]
+        else:
+            loose.append((index, rgb, given))
+    found = outlines_shown([shown for _, _, shown in loose], finder or OutlineFinder())
+    outlines += [(index, rgb, own) for (index, rgb, _), own in zip(loose, found, strict=True)]
     for index, rgb, own in outlines:
         try:
             answers[index] = [_prepare(rgb, outline, name_of(sources[index])) for outline in own]
@@ -114,14 +111,16 @@ def prepare_pieces(
     return answers
 
 
-def prepare_piece(source: ImageSource, finder: OutlineFinder | None = None) -> PreparedPiece:
+def prepare_piece(
+    source: ImageSource, finder: OutlineFinder | None = None, cutout: bool = False
+) -> PreparedPiece:
     """The likeliest that :func:`prepare_pieces` makes of one photo.
 
     Raises:
         NoPieceError: it shows no piece.
         InputError: it cannot be read.
     """
-    (answer,) = prepare_pieces([source], finder)
+    (answer,) = prepare_pieces([source], finder, cutout)
     if isinstance(answer, InputError):
         raise answer
     return answer[0]

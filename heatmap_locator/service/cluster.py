@@ -65,7 +65,7 @@ class Searcher:
         self.search.set_batch_wait_timeout_s(BATCH_WAIT)
 
     @serve.batch
-    async def search(self, asked: "list[tuple[str, int, np.ndarray, int]]") -> "list[Any]":
+    async def search(self, asked: "list[tuple[str, int, np.ndarray, int, bool]]") -> "list[Any]":
         """Each answer is a search or the error that stands for it."""
         # All are in the engine's line before the first is done, so it takes them together.
         futures = [asyncio.wrap_future(self._engine.search(*one)) for one in asked]
@@ -101,8 +101,10 @@ class RemoteDevice:
     def encode(self, puzzle: str, version: int) -> "Future[None]":
         return self._start("encode", puzzle, version)
 
-    def search(self, puzzle: str, version: int, image: np.ndarray, top: int) -> "Future[Search]":
-        return self._start("search", (puzzle, version, image, top))
+    def search(
+        self, puzzle: str, version: int, image: np.ndarray, top: int, cutout: bool = False
+    ) -> "Future[Search]":
+        return self._start("search", (puzzle, version, image, top, cutout))
 
     def forget(self, puzzle: str, before: int | None = None) -> None:
         """Replicas drop what is not used."""

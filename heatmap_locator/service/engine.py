@@ -40,8 +40,10 @@ class Device(Protocol):
         ...
 
     def search(
-        self, puzzle: str, version: int, image: np.ndarray, top: int
-    ) -> "Future[Search]": ...
+        self, puzzle: str, version: int, image: np.ndarray, top: int, cutout: bool = False
+    ) -> "Future[Search]":
+        """Search one piece, (H, W, 3) or (H, W, 4) uint8; arguments as ``Puzzle.search``'s."""
+        ...
 
     def forget(self, puzzle: str, before: int | None = None) -> None:
         """Drop a puzzle's features, and its jobs with GoneError.
@@ -79,13 +81,15 @@ class _Job:
     future: "Future[Any]"
     image: np.ndarray | None = None
     top: int = 1
+    cutout: bool = False
+
+    @property
+    def kind(self) -> tuple[str, int, int, bool]:
+        """Jobs of one kind are searched together."""
+        return self.puzzle, self.version, self.top, self.cutout
 
     def goes_with(self, other: "_Job") -> bool:
-        return (
-            self.image is not None
-            and other.image is not None
-            and (self.puzzle, self.version, self.top) == (other.puzzle, other.version, other.top)
-        )
+        return self.image is not None and other.image is not None and self.kind == other.kind
 
 
 class Engine:
@@ -122,9 +126,10 @@ class Engine:
     def encode(self, puzzle: str, version: int) -> "Future[None]":
         return self._submit(_Job(puzzle, version, Future()))
 
-    def search(self, puzzle: str, version: int, image: np.ndarray, top: int) -> "Future[Search]":
-        """Search one piece, (H, W, 3) or (H, W, 4) uint8."""
-        return self._submit(_Job(puzzle, version, Future(), image, top))
+    def search(
+        self, puzzle: str, version: int, image: np.ndarray, top: int, cutout: bool = False
+    ) -> "Future[Search]":
+        return self._submit(_Job(puzzle, version, Future(), image, top, cutout))
 
     def forget(self, puzzle: str, before: int | None = None) -> None:
         def old(version: int) -> bool:
@@ -237,7 +242,7 @@ class Engine:
         started = time.perf_counter()
         images = [job.image for job in jobs if job.image is not None]
         try:
-            found = puzzle.search_many(images, jobs[0].top)
+            found = puzzle.search_many(images, jobs[0].top, jobs[0].cutout)
         except Exception:
             if len(jobs) == 1:
                 raise

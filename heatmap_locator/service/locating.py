@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,20 @@ MAX_FOUND = 200
 """Pieces taken from one photo."""
 
 _SUFFIX = {"image": "png", "heatmap": "npz"}
+
+
+class Asked(NamedTuple):
+    """What is asked of a photo.
+
+    Attributes:
+        top: places wanted of each piece.
+        many: it shows many loose pieces.
+        cutout: it is a piece cut out, or several, whatever the shape.
+    """
+
+    top: int
+    many: bool = False
+    cutout: bool = False
 
 
 class Found:
@@ -50,12 +64,14 @@ def _name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, byte
     return names, {names[role]: data for role, data in files.items()}
 
 
-async def _search(service: Service, puzzle: Record, image: np.ndarray, top: int) -> "Search":
+async def _search(
+    service: Service, puzzle: Record, image: np.ndarray, top: int, cutout: bool
+) -> "Search":
     # More than are shown: a piece may have to give way to another when all are solved.
     top = max(top, ASSIGN_TOP)
     try:
         return await asyncio.wrap_future(
-            service.device.search(puzzle["id"], puzzle["version"], image, top)
+            service.device.search(puzzle["id"], puzzle["version"], image, top, cutout)
         )
     except GoneError:
         raise Problem(
@@ -64,7 +80,7 @@ async def _search(service: Service, puzzle: Record, image: np.ndarray, top: int)
 
 
 async def locate(
-    service: Service, puzzle: Record, name: str, data: bytes, top: int, many: bool
+    service: Service, puzzle: Record, name: str, data: bytes, asked: Asked
 ) -> AsyncGenerator[Found, None]:
     """The pieces in one photo, each as soon as it is located; storing them is up to the caller.
 
@@ -76,8 +92,7 @@ async def locate(
         "photo": name,
         "created": records.now(),
         "version": puzzle["version"],
-        "top": top,
-        "many": many,
+        **asked._asdict(),
     }
 
     def found(
@@ -98,13 +113,13 @@ async def locate(
             yield found(records.failed(str(error)), refused(error), {}, None)
             return
         photo = f"photo-{records.new_id()}.{kind.suffix}"
-        if many:
-            async for members, problem, files in _locate_many(service, puzzle, name, image, top):
+        if asked.many:
+            async for members, problem, files in _locate_many(service, puzzle, name, image, asked):
                 yield found(members, problem, files, photo)
             return
         problem, files = None, {}
         try:
-            search = await _search(service, puzzle, image, top)
+            search = await _search(service, puzzle, image, asked.top, asked.cutout)
             members, files = await service.work(records.located, search)
         except InputError as error:
             members, problem = _failed(error, name)
@@ -112,13 +127,13 @@ async def locate(
 
 
 async def _locate_many(
-    service: Service, puzzle: Record, name: str, image: np.ndarray, top: int
+    service: Service, puzzle: Record, name: str, image: np.ndarray, asked: Asked
 ) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
     """Record members, problem and files by role of every piece in a photo."""
     from heatmap_locator.outline.many import cut_pieces
 
     try:
-        cut = await service.work(cut_pieces, image)
+        cut = await service.work(cut_pieces, image, cutout=asked.cutout)
         if not cut:
             raise NoPieceError(
                 "no piece found; lay pieces apart on a plain background", name="photo"
@@ -131,7 +146,7 @@ async def _locate_many(
     for first in range(0, min(len(cut), MAX_FOUND), step):
         pieces = cut[first : first + step]
         searches = await asyncio.gather(
-            *(_search(service, puzzle, piece.image, top) for piece in pieces),
+            *(_search(service, puzzle, piece.image, asked.top, True) for piece in pieces),
             return_exceptions=True,
         )
         for piece, search in zip(pieces, searches, strict=True):
@@ -166,7 +181,8 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
         async with service.decoded:
             image = await service.work(service.decoders.decode, data, "piece", name)
             puzzle = {"id": piece["puzzle"], "version": version}
-            search = await _search(service, puzzle, image, piece["top"])
+            cutout = piece["many"] or piece.get("cutout", False)  # not in older records
+            search = await _search(service, puzzle, image, piece["top"], cutout)
             members, files = await service.work(records.located, search)
     except InputError as error:
         members, _ = _failed(error, name)

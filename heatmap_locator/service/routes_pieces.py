@@ -7,6 +7,7 @@ from sse_starlette import EventSourceResponse
 
 from heatmap_locator.service import pictures, schemas
 from heatmap_locator.service.images import sniff
+from heatmap_locator.service.locating import Asked
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view
 from heatmap_locator.service.routes_puzzles import (
@@ -48,10 +49,20 @@ async def locate(
     puzzle: PuzzleId,
     photos: Annotated[
         list[UploadFile],
-        File(description="photos of one piece each; an alpha channel is its outline"),
+        File(
+            description="photos of one piece each; an alpha channel that cuts something out is "
+            "its outline"
+        ),
     ],
     top: Annotated[int, Form(ge=1, le=100, description="places a piece", examples=[5])] = 5,
     many: Annotated[bool, Form(description="each photo shows many loose pieces")] = False,
+    cutout: Annotated[
+        bool,
+        Form(
+            description="each image is a piece cut out, whatever its shape: a plain rectangle "
+            "too, which is otherwise taken for a photo"
+        ),
+    ] = False,
     accept: Annotated[str, Header(description="text/event-stream for one event a piece")] = "",
 ) -> Any:
     """Waits for the picture to be encoded.  All failed: 422; some: those have an `error`.
@@ -67,9 +78,10 @@ async def locate(
         Photo(clean_name(photo.filename, f"photo {number}"), await photo.read())
         for number, photo in enumerate(photos, 1)
     ]
+    asked = Asked(top, many, cutout)
     if "text/event-stream" in accept.lower():
-        return EventSourceResponse(locate_events(service, record, taken, top, many), ping=15)
-    work = locate_photos(service, record, taken, top, many)
+        return EventSourceResponse(locate_events(service, record, taken, asked), ping=15)
+    work = locate_photos(service, record, taken, asked)
     found = await while_connected(request, work)
     return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
 

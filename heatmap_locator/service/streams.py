@@ -11,7 +11,7 @@ from fastapi import Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from heatmap_locator.service.fitting import store, view
-from heatmap_locator.service.locating import Found, locate
+from heatmap_locator.service.locating import Asked, Found, locate
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import piece_view, puzzle_view
 from heatmap_locator.service.service import RETRY_AFTER, Service
@@ -38,7 +38,7 @@ class Photo(NamedTuple):
 
 
 async def _located(
-    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+    service: Service, puzzle: Record, photos: list[Photo], asked: Asked
 ) -> AsyncGenerator[Found, None]:
     """Pieces of all photos as they are located, not yet stored, in no order."""
     found: asyncio.Queue[Found | Exception | None] = asyncio.Queue()
@@ -46,7 +46,7 @@ async def _located(
     async def work(photo: Photo) -> None:
         try:
             async with contextlib.aclosing(
-                locate(service, puzzle, photo.name, photo.data, top, many)
+                locate(service, puzzle, photo.name, photo.data, asked)
             ) as pieces:
                 async for piece in pieces:
                     await found.put(piece)
@@ -102,7 +102,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T
 
 
 async def locate_photos(
-    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+    service: Service, puzzle: Record, photos: list[Photo], asked: Asked
 ) -> list[Record]:
     """Locates and keeps the pieces of all photos, in the photos' order.
 
@@ -113,7 +113,7 @@ async def locate_photos(
     failed: list[tuple[int, Found]] = []
 
     async def one(number: int, photo: Photo) -> None:
-        async with contextlib.aclosing(_located(service, puzzle, [photo], top, many)) as pieces:
+        async with contextlib.aclosing(_located(service, puzzle, [photo], asked)) as pieces:
             async for piece in pieces:
                 if piece.problem is not None:
                     failed.append((number, piece))
@@ -147,13 +147,13 @@ def _all_failed(problems: list[Problem]) -> Problem:
 
 
 async def locate_events(
-    service: Service, puzzle: Record, photos: list[Photo], top: int, many: bool
+    service: Service, puzzle: Record, photos: list[Photo], asked: Asked
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """``piece`` for each piece, kept already, then ``done``; ``problem`` where it had to end."""
     count = failed = 0
     try:
         with service.room(len(photos)):
-            async with contextlib.aclosing(_located(service, puzzle, photos, top, many)) as pieces:
+            async with contextlib.aclosing(_located(service, puzzle, photos, asked)) as pieces:
                 async for found in pieces:
                     piece = await store(service, found)
                     count += 1

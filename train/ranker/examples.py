@@ -44,7 +44,7 @@ def examples_of(locator: Locator, puzzle: PhotographedPuzzle) -> list[Example]:
     found = []
     for piece in puzzle.pieces:
         try:
-            measured, places = encoded.measure(piece.image)
+            measured, places = encoded.measure(piece.image, cutout=piece.image.shape[2] == 4)
         except NoPieceError:
             continue
         x1, y1, x2, y2 = piece.box

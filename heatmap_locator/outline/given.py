@@ -1,0 +1,156 @@
+"""What an image says of the outline by itself: an alpha channel, or a fill of one colour.
+
+An alpha that is opaque all over, as screenshots and many editors write, or opaque in a plain
+rectangle, says nothing of a piece: what it shows is a photo like any other.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.outline.by_fill import cut_out_on_fill
+from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped
+from heatmap_locator.picture.read import MIN_SIDE
+
+OPAQUE = 128
+"""Alpha from which a pixel is shown."""
+
+# Parts of the area of a box, upright or turned, from which what fills it is a plain rectangle: a
+# window's rounded corners are missing, and some pixels that an editor has softened.
+_UPRIGHT, _TURNED = 0.98, 0.95
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What may be the piece in a photo.
+
+    Attributes:
+        mask: (H, W) float32, 0..1, 1 inside the piece.
+        sure: given, or seen clearly; otherwise whether it fits the picture has to tell.
+    """
+
+    mask: np.ndarray
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The part of an image that is a photo, for an outline to be searched in.
+
+    Attributes:
+        rgb: (h, w, 3) uint8.
+        corner: (x, y) of its top left pixel in the image.
+        mask: (H, W) float32, 0..1, all of the photo in the image.
+        turned: the photo lies turned in the image, and ``rgb`` continues it outside.
+    """
+
+    rgb: np.ndarray
+    corner: tuple[int, int]
+    mask: np.ndarray
+    turned: bool = False
+
+    @classmethod
+    def of(cls, rgb: np.ndarray) -> "Shown":
+        """An image, (H, W, 3) uint8, that is photo all over."""
+        return cls(rgb, (0, 0), np.ones(rgb.shape[:2], np.float32))
+
+    def laid(self, mask: np.ndarray) -> np.ndarray:
+        """A mask of the photo, (h, w) float32, as one of the image, (H, W)."""
+        if mask.shape == self.mask.shape:
+            return mask
+        whole = np.zeros_like(self.mask)
+        (x, y), (h, w) = self.corner, mask.shape
+        whole[y : y + h, x : x + w] = mask
+        return whole
+
+    @property
+    def whole(self) -> Outline:
+        """All of the photo.  One that lies turned in its image was cut out by somebody."""
+        return Outline(self.mask, self.turned)
+
+    def holds(self, mask: np.ndarray) -> bool:
+        """Whether a mask of the image lies within the photo, off its edge."""
+        inner = cv2.erode((self.mask > 0.5).astype(np.uint8), np.ones((5, 5), np.uint8))
+        return not (mask > 0.5)[inner == 0].any()
+
+
+def given_outline(
+    rgb: np.ndarray, alpha: np.ndarray | None, name: str, cutout: bool = False
+) -> Outline | Shown:
+    """The outline that an image gives, or what there is to search one in.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+        alpha: (H, W) uint8, or None.
+        name: what error messages call the piece.
+        cutout: the image is known to be a piece cut out: its alpha is the outline whatever its
+            shape, and without alpha all of it is piece.
+
+    Raises:
+        InputError: alpha leaves nothing opaque.
+    """
+    if cutout and alpha is None:
+        return Outline(np.ones(rgb.shape[:2], np.float32), True)
+    shown = Shown.of(rgb)
+    if alpha is not None:
+        photo = None if cutout else photo_in(rgb, alpha)
+        if photo is None:
+            return Outline(_from_alpha(alpha, name), True)
+        shown = photo
+    filled = cut_out_on_fill(shown.rgb)
+    if filled is not None and is_piece_shaped(filled) and not shown.turned:
+        return Outline(shown.laid(filled), True)
+    return shown
+
+
+def photo_in(rgb: np.ndarray, alpha: np.ndarray) -> Shown | None:
+    """The photo that an image with alpha shows; None where the alpha cuts something out.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+        alpha: (H, W) uint8.
+    """
+    solid = (alpha >= OPAQUE).astype(np.uint8)
+    area = int(solid.sum())
+    if area < MIN_SIDE**2:
+        return None
+    x, y, w, h = cv2.boundingRect(solid)
+    if min(w, h) < MIN_SIDE:
+        return None
+    mask = _from_alpha(alpha, "photo")
+    if area >= _UPRIGHT * w * h:
+        return Shown(np.ascontiguousarray(rgb[y : y + h, x : x + w]), (x, y), mask)
+    contours, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    _, sides, _ = cv2.minAreaRect(np.concatenate(contours))
+    # Contours run through the middles of pixels.
+    if area < _TURNED * (sides[0] + 0.5) * (sides[1] + 0.5):
+        return None
+    return Shown(_continued(rgb, solid), (0, 0), mask, True)
+
+
+def _continued(rgb: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 with each pixel outside ``solid``, (H, W) 0/1, as the nearest inside."""
+    inner = cv2.erode(solid, np.ones((3, 3), np.uint8))  # without a softened rim
+    _, nearest = cv2.distanceTransformWithLabels(
+        1 - inner, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[inner > 0]] = rgb[inner > 0]
+    return np.where(solid[..., None] > 0, rgb, colours[nearest])
+
+
+def _from_alpha(alpha: np.ndarray, name: str) -> np.ndarray:
+    body = biggest((alpha >= OPAQUE).astype(np.uint8))
+    if body is None:
+        raise InputError(
+            "the piece is fully transparent; save it with an opaque body, or without transparency",
+            name=name,
+        )
+    filled = fill_holes(body)
+    # Soft edges are kept around the body; other parts go, and so do holes.
+    near = cv2.dilate(filled, np.ones((5, 5), np.uint8))
+    soft = np.where(near > 0, alpha.astype(np.float32) / 255.0, 0.0)
+    inside = cv2.erode(filled, np.ones((3, 3), np.uint8))
+    return np.where(inside > 0, np.maximum(soft, 1.0), soft).astype(np.float32)

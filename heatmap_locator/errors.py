@@ -36,6 +36,10 @@ class NoPieceError(InputError):
     """A photo that was read well and shows no puzzle piece: a face, a cup, an empty table."""
 
 
+class DamagedImageWarning(UserWarning):
+    """An image that was read though a little of it is missing; the message says how much."""
+
+
 class WeightsError(HeatmapLocatorError, ValueError):
     """A weights file that is missing, damaged or of another version."""
 

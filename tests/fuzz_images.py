@@ -21,7 +21,7 @@ import numpy as np
 GROWTH = 1.1
 """What memory may be at the end, relative to after the first quarter."""
 
-KINDS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")
+KINDS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM", "TGA")
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:

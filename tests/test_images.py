@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.picture import read as images
+from heatmap_locator.picture import opening
 from heatmap_locator.picture.read import check_image, read_picture, read_piece
 
 
@@ -203,7 +203,7 @@ def test_limit_is_ours_not_pillows(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         warnings.simplefilter("error")
         assert check_image(path) == (40, 30)
         assert read_picture(path).shape == (30, 40, 3)
-    monkeypatch.setattr(images, "MAX_PIXELS", 1199)
+    monkeypatch.setattr(opening, "MAX_PIXELS", 1199)
     assert "40x30" in _refused(read_picture, path)
     assert "40x30" in _refused(read_picture, np.zeros((30, 40, 3), np.uint8))
 
@@ -237,7 +237,7 @@ def test_other_types_and_odd_names(tmp_path: Path) -> None:
     assert "\0" not in _refused(read_picture, "nul\0name.png")
 
 
-def test_heic_is_named(tmp_path: Path) -> None:
+def test_damaged_heic_is_named(tmp_path: Path) -> None:
     path = tmp_path / "phone.heic"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
-    assert "HEIC" in _refused(check_image, path)
+    assert "HEIC file is damaged" in _refused(check_image, path)

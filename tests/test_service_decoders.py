@@ -32,7 +32,7 @@ def test_decoding_in_another_process_changes_nothing(decoders: Decoders) -> None
 
 
 def test_every_kind_that_is_taken(decoders: Decoders) -> None:
-    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "TGA"):
         decoded = decoders.decode(encoded(small_picture(), kind), "picture", kind)
         assert decoded.shape == (120, 160, 3), kind
         assert np.abs(decoded.astype(int) - small_picture()).mean() < 25, kind

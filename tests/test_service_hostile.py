@@ -53,7 +53,8 @@ BAD_IMAGES = [
     (b"%PDF-1.7\n", 415, "PDF"),
     (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", 415, "PostScript"),
     (b"<!DOCTYPE html><html></html>", 415, "web page"),
-    (b"\0\0\0\x18ftypheic" + bytes(100), 415, "HEIC"),
+    (b"\0\0\0\x18ftypheic" + bytes(100), 422, "HEIC file is damaged"),
+    (b"\0\0\0\x18ftypisom" + bytes(100), 415, "a film cannot be read"),
     (b"just text", 415, "not an image"),
 ]
 

@@ -9,20 +9,21 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator import __version__
-from heatmap_locator.command.report import (
-    PROG,
-    Progress,
-    Table,
-    complain,
-    expand_folders,
-    overlay_paths,
+from heatmap_locator.command.inputs import Input, gather
+from heatmap_locator.command.report import PROG, Progress, Table, complain, overlay_paths
+from heatmap_locator.errors import (
+    DamagedImageWarning,
+    HeatmapLocatorError,
+    InputError,
+    WeightsError,
+    display_name,
 )
-from heatmap_locator.errors import HeatmapLocatorError, InputError, WeightsError, display_name
 from heatmap_locator.options import Parser, whole
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
 PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
-PUZZLE, always last, is the picture of the whole puzzle."""
+PUZZLE, always last, is the picture of the whole puzzle.  One of them may be -, standard input."""
 _EPILOG = """\
 Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
 its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; ``sys.argv[1:]`` by default.
     """
     try:
-        status = _run(_parse(argv))
+        with warnings.catch_warnings():
+            _say_what_is_damaged()
+            status = _run(_parse(argv))
         if sys.stdout is not None:  # closed by the caller
             sys.stdout.flush()
         return status
@@ -64,6 +67,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes stdout once more on its way out, and must not fail there again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _say_what_is_damaged() -> None:
+    """Make warnings of damaged images one line on stderr each, whatever ``python -W`` says."""
+    show = warnings.showwarning
+
+    def say(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, DamagedImageWarning):
+            complain(str(message))
+        else:
+            show(message, category, *args, **kwargs)
+
+    warnings.showwarning = say
+    warnings.simplefilter("always", DamagedImageWarning)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -130,23 +147,23 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _run(args: argparse.Namespace) -> int:
     from heatmap_locator.picture.read import check_image
 
-    picture = args.images[-1]
-    pieces = expand_folders(args.images[:-1], picture)
-    width, height = check_image(picture)
-    name = display_name(picture)
+    pieces, picture = gather(args.images)
+    width, height = check_image(picture.source, picture.shown)
+    name = picture.shown
     # With corners the cells follow from the squared-up picture; until then, from the photo.
     grid = _grid(args, width, height, name) if args.corners is None else None
     together = args.many or args.assign
     targets: list[Path] = []
     if args.overlay is not None:
-        targets = overlay_paths(args.overlay, pieces, picture, together)
+        names = [piece.name for piece in pieces]
+        targets = overlay_paths(args.overlay, names, picture.name, together)
     for weights in (args.weights, args.outline_weights):
         if weights is not None and not Path(weights).is_file():
             raise WeightsError(f"{display_name(weights)}: no such weights file; check the path")
     failed = _unreadable(pieces)
     if len(failed) == len(pieces):
         return 2
-    flat, corners = None, None
+    flat, corners = _at_hand(picture), None
     if args.corners is not None:
         flat, corners = _square_up(picture, args.corners)
         grid = _grid(args, flat.shape[1], flat.shape[0], name)
@@ -159,15 +176,17 @@ def _run(args: argparse.Namespace) -> int:
 
         locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
         progress.say("reading the picture")
-        puzzle = locator.encode(picture if flat is None else flat, grid=grid)
+        puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
         puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
-        table = None if args.json else Table(pieces, args.many, args.assign)
+        table = (
+            None if args.json else Table([piece.name for piece in pieces], args.many, args.assign)
+        )
         prediction = Prediction(puzzle, args.top, args.assign, table, progress, args.cutout)
         for index, piece in enumerate(pieces):
             if index in failed:
                 prediction.results.append(failed[index])
                 continue
-            progress.say(f"piece {index + 1} of {len(pieces)}: {display_name(piece)}")
+            progress.say(f"piece {index + 1} of {len(pieces)}: {piece.shown}")
             if args.many:
                 prediction.add_photo(piece, sheet=bool(targets))
             else:
@@ -183,7 +202,16 @@ def _run(args: argparse.Namespace) -> int:
     return _conclude(args, puzzle, prediction.results, corners)
 
 
-def _unreadable(pieces: list[str]) -> dict[int, dict[str, Any]]:
+def _at_hand(picture: Input) -> "np.ndarray | None":
+    """The picture where it came through a pipe; None where its file will be read."""
+    from heatmap_locator.picture.read import read_picture
+
+    if isinstance(picture.source, str):
+        return None
+    return read_picture(picture.source, picture.shown)
+
+
+def _unreadable(pieces: list[Input]) -> dict[int, dict[str, Any]]:
     """Results of those photos, by index, that are told to be no images before the model is loaded.
 
     Each has its line on stderr.
@@ -193,10 +221,10 @@ def _unreadable(pieces: list[str]) -> dict[int, dict[str, Any]]:
     failed: dict[int, dict[str, Any]] = {}
     for index, piece in enumerate(pieces):
         try:
-            check_image(piece)
+            check_image(piece.source, piece.shown)
         except InputError as error:
             complain(str(error))
-            failed[index] = {"piece": piece, "error": str(error)}
+            failed[index] = {"piece": piece.name, "error": str(error)}
     return failed
 
 
@@ -232,7 +260,7 @@ def _conclude(
     return 1 if errors else 0
 
 
-def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":
+def _square_up(picture: Input, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":
     """The picture squared up, and the corners it was squared up by; None where none were found.
 
     Raises:
@@ -242,15 +270,15 @@ def _square_up(picture: str, text: str) -> "tuple[np.ndarray, list[list[float]] 
     from heatmap_locator.picture.read import read_picture
 
     given = None if text.strip() == "auto" else parse_corners(text)
-    pixels = read_picture(picture)
+    pixels = read_picture(picture.source, picture.shown)
     corners = find_corners(pixels) if given is None else given
     if corners is None:
-        complain(f"{display_name(picture)}: no corners found; taking the whole picture")
+        complain(f"{picture.shown}: no corners found; taking the whole picture")
         return pixels, None
     try:
         return square_up(pixels, corners), [[round(float(v), 2) for v in c] for c in corners]
     except InputError as error:
-        raise InputError(str(error), name=display_name(picture)) from None
+        raise InputError(str(error), name=picture.shown) from None
 
 
 def _grid(args: argparse.Namespace, width: int, height: int, name: str) -> "Grid | None":

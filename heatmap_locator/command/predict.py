@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from heatmap_locator.assign import ASSIGN_TOP, assign
+from heatmap_locator.command.inputs import Input
 from heatmap_locator.command.report import Progress, Table, complain, save_overlay
-from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.errors import InputError
 from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
@@ -64,25 +65,25 @@ class Prediction:
         self._located: list[tuple[dict[str, Any], str, _Located]] = []
         self._laid: dict[int, LaidPiece] = {}
 
-    def add(self, piece: str, target: Path | None, sheet: bool) -> None:
-        """Locate the piece in an image file; ``target`` is an overlay of its own.
+    def add(self, piece: Input, target: Path | None, sheet: bool) -> None:
+        """Locate the piece in an image; ``target`` is an overlay of its own.
 
         Args:
             sheet: whether the piece is kept for the overlay of all.
         """
-        self._add(piece, {"piece": piece}, display_name(piece), target, sheet, self._cutout)
+        self._add(piece.source, {"piece": piece.name}, piece.shown, target, sheet, self._cutout)
 
-    def add_photo(self, photo: str, sheet: bool) -> None:
+    def add_photo(self, photo: Input, sheet: bool) -> None:
         """Locate every piece in a photo of several."""
         try:
-            found = cut_pieces(photo, self._puzzle.outlines, self._cutout)
+            found = cut_pieces(photo.source, self._puzzle.outlines, self._cutout)
         except InputError as error:
-            self._fail({"piece": photo}, str(error))
+            self._fail({"piece": photo.name}, str(error.renamed(photo.shown)))
             return
         for number, piece in enumerate(found, 1):
-            label = f"{display_name(photo)}#{number}"
+            label = f"{photo.shown}#{number}"
             self._progress.say(f"{label} of {len(found)}")
-            about = {"piece": photo, "number": number, **_in_photo(piece)}
+            about = {"piece": photo.name, "number": number, **_in_photo(piece)}
             self._add(piece.image, about, label, None, sheet, True)
 
     def finish(self, target: Path | None) -> None:

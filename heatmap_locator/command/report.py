@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 PROG = "heatmap-predict"
 _OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
-_IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 
 
 def complain(message: str) -> None:
@@ -26,33 +25,6 @@ def _printable(text: str, stream: TextIO | None) -> str:
     """The text with what the stream's encoding lacks written as escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def expand_folders(images: list[str], picture: str) -> list[str]:
-    """The image files meant: a folder stands for those directly in it, the picture left out.
-
-    Raises:
-        InputError: a folder holds none, or cannot be read.
-    """
-    files: list[str] = []
-    for image in images:
-        if not os.path.isdir(image):
-            files.append(image)
-            continue
-        name = display_name(image)
-        try:
-            inside = sorted(p for p in Path(image).iterdir() if p.suffix.lower() in _IMAGE_TYPES)
-        except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", name=name) from None
-        found = [str(p) for p in inside if p.is_file() and not _same_file(p, picture)]
-        if not found:
-            raise InputError("a folder without images; name image files", name=name)
-        files += found
-    return files
-
-
-def _same_file(a: Path, b: str) -> bool:
-    return os.path.exists(b) and a.samefile(b)
 
 
 def overlay_paths(
@@ -71,7 +43,7 @@ def overlay_paths(
     for piece in pieces[:1] if together else pieces:
         stem, number = out.stem, 1
         if len(pieces) > 1 and not together:
-            stem = f"{out.stem}-{Path(piece).stem}"
+            stem = f"{out.stem}-{'stdin' if piece == '-' else Path(piece).stem}"
         path = out.with_name(stem + out.suffix)
         # Case is folded because some file systems do not tell a.png from A.png.
         while path.name.casefold() in taken:

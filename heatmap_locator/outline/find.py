@@ -56,7 +56,7 @@ def find_outlines(
     given = given_outline(rgb, alpha, name, cutout)
     if isinstance(given, Outline):
         return [given]
-    return outlines_shown([given], finder or OutlineFinder())[0]
+    return outlines_in_photos([given], finder or OutlineFinder())[0]
 
 
 def find_outline(
@@ -70,13 +70,19 @@ def find_outline(
     return find_outlines(rgb, alpha, name, finder, cutout)[0].mask
 
 
-def outlines_in_photos(photos: Sequence[np.ndarray], finder: OutlineFinder) -> list[list[Outline]]:
-    """:func:`find_outlines` of several photos, (H, W, 3) uint8, that nothing else tells about."""
-    return outlines_shown([Shown.of(rgb) for rgb in photos], finder)
+def outlines_in_photos(
+    photos: Sequence[np.ndarray | Shown], finder: OutlineFinder
+) -> list[list[Outline]]:
+    """:func:`find_outlines` of several photos that nothing else tells about.
+
+    Args:
+        photos: (H, W, 3) uint8, or what of an image is photo; the outlines are the image's.
+        finder: whose network is asked.
+    """
+    return _outlines([p if isinstance(p, Shown) else Shown.of(p) for p in photos], finder)
 
 
-def outlines_shown(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outline]]:
-    """The same of photos that are a part of their images; the outlines are the images'."""
+def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outline]]:
     answers = []
     seen = outlines_on_background([photo.rgb for photo in photos], finder)
     for photo, found in zip(photos, seen, strict=True):

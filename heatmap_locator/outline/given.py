@@ -12,7 +12,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.by_fill import cut_out_on_fill
 from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped
-from heatmap_locator.picture.read import MIN_SIDE
+from heatmap_locator.picture.opening import MIN_SIDE
 
 OPAQUE = 128
 """Alpha from which a pixel is shown."""

@@ -1,54 +1,26 @@
-"""Reading pictures and pieces: whatever Pillow opens becomes 8-bit RGB, or one clear line."""
+"""Reading pictures and pieces: images of any format become 8-bit RGB, or one clear line."""
 
 import os
-import warnings
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.errors import InputError
+from heatmap_locator.picture.decode import Pixels, decode, decode_opened
+from heatmap_locator.picture.opening import MAX_PIXELS as MAX_PIXELS
+from heatmap_locator.picture.opening import MIN_SIDE as MIN_SIDE
+from heatmap_locator.picture.opening import check_size, label_of, open_image
 
-ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray
-
-MAX_PIXELS = 100_000_000
-MIN_SIDE = 8
-
-# Formats that need no outside program: Pillow would hand EPS to Ghostscript.  HEIF is there only
-# where the caller has registered a plugin for it.
-_FORMATS = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "TIFF",
-    "BMP",
-    "GIF",
-    "PPM",
-    "JPEG2000",
-    "AVIF",
-    "TGA",
-    "HEIF",
-)
-_ORIENTATION_TAG = 0x0112
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_DAMAGED = "the image data is damaged or cut short; copy or download the file again"
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
 
 def read_picture(source: ImageSource, name: str | None = None) -> np.ndarray:
     """Read the picture of a whole puzzle.
 
     Args:
-        source: a path, a Pillow image, or a uint8 array (H, W), (H, W, 3) or (H, W, 4), RGB(A).
+        source: a path, also of a pipe, a file's bytes, a Pillow image, or a uint8 array (H, W),
+            (H, W, 3) or (H, W, 4), RGB(A).
         name: what error messages call it; the path by default.
 
     Returns:
@@ -75,8 +47,7 @@ def read_piece(
 
     Returns:
         (H, W, 3) uint8 RGB, and its (H, W) uint8 alpha, or None where the image has none.  An
-        alpha that is opaque all over is kept: it says that all of the image is piece.  Cameras
-        write no alpha; a screenshot or canvas export of a photo has to be saved without it.
+        alpha that is opaque all over is kept; ``outline.given`` tells what it is worth.
 
     Raises:
         InputError: as for :func:`read_picture`, or the piece is fully transparent.
@@ -85,13 +56,13 @@ def read_piece(
     if alpha is not None and alpha.max() < 128:
         raise InputError(
             "the piece is fully transparent; save it with an opaque body, or without transparency",
-            name=_label(source, name),
+            name=label_of(source, name),
         )
     return rgb, alpha
 
 
-def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Check an image file by its header, without decoding it.
+def check_image(source: str | os.PathLike[str] | bytes, name: str | None = None) -> tuple[int, int]:
+    """Check an image file, or its bytes, by its header, without decoding it.
 
     Returns:
         (width, height) in pixels after EXIF orientation.
@@ -99,40 +70,32 @@ def check_image(path: str | os.PathLike[str]) -> tuple[int, int]:
     Raises:
         InputError: the file is missing, empty, no image, too large or too small.
     """
-    name = display_name(path)
-    with _open(path, name) as image:
-        return _check_size(_oriented_size(image), name)
+    opened = open_image(source, label_of(source, name))
+    opened.close()
+    return opened.size
 
 
-def _label(source: ImageSource, name: str | None) -> str:
-    if name is not None:
-        return display_name(name)
-    if isinstance(source, np.ndarray):
-        return "array"
-    if isinstance(source, Image.Image):
-        return display_name(getattr(source, "filename", "") or "image")
-    return display_name(source)
-
-
-def _read(source: ImageSource, name: str | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """(H, W, 3) uint8 RGB and (H, W) uint8 alpha or None."""
-    if not isinstance(source, str | os.PathLike | Image.Image | np.ndarray):
-        raise InputError(
-            f"expected a path, a Pillow image or a uint8 array, got {type(source).__name__}",
-            name=name or "image",
-        )
-    label = _label(source, name)
+def _read(source: ImageSource, name: str | None) -> Pixels:
+    label = label_of(source, name)
     if isinstance(source, np.ndarray):
         return _from_array(source, label)
     if isinstance(source, Image.Image):
-        _check_size(source.size, label)
-        return _decode(source, label)
-    with _open(source, label) as image:
-        _check_size(_oriented_size(image), label)
-        return _decode(image, label)
+        check_size(source.size, label)
+        return decode(source, label)
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise InputError(
+            "expected a path, a file's bytes, a Pillow image or a uint8 array, "
+            f"got {type(source).__name__}",
+            name=label,
+        )
+    opened = open_image(source, label)
+    try:
+        return decode_opened(opened, label)
+    finally:
+        opened.close()
 
 
-def _from_array(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _from_array(array: np.ndarray, name: str) -> Pixels:
     if array.dtype != np.uint8 or not (
         array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     ):
@@ -141,133 +104,9 @@ def _from_array(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray | 
             f"got {array.dtype} of shape {array.shape}; convert it first",
             name=name,
         )
-    _check_size((array.shape[1], array.shape[0]), name)
+    check_size((array.shape[1], array.shape[0]), name)
     if array.ndim == 2:
         return np.repeat(array[..., None], 3, axis=2), None
     alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None
     # A copy, so that what the caller does to the array later cannot reach an encoded puzzle.
     return array[..., :3].copy(), alpha
-
-
-def _open(path: str | os.PathLike[str], name: str) -> Image.Image:
-    """Open the header of an image file; pixels are not decoded yet."""
-    file = Path(path)
-    try:
-        if file.is_dir():
-            raise InputError("is a folder, not an image; name an image file", name=name)
-        if not file.exists():
-            raise InputError("no such file; check the path", name=name)
-        if not file.is_file():
-            raise InputError("is not a regular file; save the image to a file first", name=name)
-        if file.stat().st_size == 0:
-            raise InputError("the file is empty; copy or download it again", name=name)
-        with file.open("rb") as stream:
-            head = stream.read(16)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot be read ({reason}); check its permissions", name=name) from None
-    try:
-        # Our own limit is enforced from the header, so Pillow's warning would only be noise.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _identified(file)
-    except Image.DecompressionBombError:
-        raise InputError(_too_large("its size"), name=name) from None
-    except Exception:  # Pillow's readers raise almost anything on a damaged header
-        if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-            raise InputError(
-                "HEIC photos are not supported; convert it to JPEG or PNG", name=name
-            ) from None
-        raise InputError(
-            "not an image that can be read, or its header is damaged; "
-            "use a JPEG, PNG, WebP, TIFF, BMP or GIF",
-            name=name,
-        ) from None
-
-
-def _identified(file: Path) -> Image.Image:
-    """Open by what the file's first bytes are; the rarer formats are loaded when they are met."""
-    Image.preinit()
-    try:
-        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
-    except UnidentifiedImageError:
-        Image.init()
-        return Image.open(file, formats=[f for f in _FORMATS if f in Image.OPEN])
-
-
-def _too_large(what: str) -> str:
-    return f"{what} is over the limit of {MAX_PIXELS // 1_000_000} million pixels; shrink the image"
-
-
-def _check_size(size: tuple[int, int], name: str) -> tuple[int, int]:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise InputError(_too_large(f"{width}x{height}"), name=name)
-    if min(width, height) < MIN_SIDE:
-        raise InputError(
-            f"{width}x{height} pixels is too small; "
-            f"at least {MIN_SIDE} on each side are needed, use a larger image",
-            name=name,
-        )
-    return width, height
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; damaged EXIF counts as none."""
-    try:
-        # The base class's method: PNG's own would decode the whole file to look for EXIF.
-        return int(Image.Image.getexif(image).get(_ORIENTATION_TAG, 1))
-    except Exception:  # EXIF is written by cameras of all kinds; it is never worth failing for
-        return 1
-
-
-def _oriented_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    return (height, width) if _orientation(image) in (5, 6, 7, 8) else (width, height)
-
-
-def _decode(image: Image.Image, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
-    except MemoryError:
-        raise InputError("not enough memory to decode it; shrink the image", name=name) from None
-    except Exception:  # as in _open
-        raise InputError(_DAMAGED, name=name) from None
-    method = _TRANSPOSE.get(_orientation(image))
-    png = image.format == "PNG"
-    if method is not None:
-        transparency = image.info.get("transparency")
-        image = image.transpose(method)
-        if transparency is not None:
-            image.info["transparency"] = transparency
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        grey = _to_8_bit(np.asarray(image), sixteen=png or image.mode.startswith("I;16"))
-        return np.repeat(grey[..., None], 3, axis=2), None
-    try:
-        if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-            if image.mode == "La":
-                image = image.convert("LA")
-            rgba = np.array(image.convert("RGBA"))
-            return np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3])
-        return np.array(image.convert("RGB")), None
-    except ValueError:
-        raise InputError(
-            f"colour mode {image.mode} is not supported; save it as an RGB PNG or JPEG", name=name
-        ) from None
-
-
-def _to_8_bit(values: np.ndarray, sixteen: bool) -> np.ndarray:
-    """Greyscale of more than 8 bits, (H, W), as uint8; the range is the format's or guessed."""
-    grey = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    top = float(grey.max())
-    if sixteen or 255 < top <= 65535:
-        grey /= 257.0
-    elif values.dtype.kind == "f" and 0 < top <= 1:
-        grey *= 255.0
-    elif top > 65535:
-        grey *= 255.0 / top
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)

@@ -15,7 +15,7 @@ from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
 from heatmap_locator.outline.body import Body, find_body
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
-from heatmap_locator.outline.find import outline_points, outlines_shown
+from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
@@ -101,7 +101,7 @@ def prepare_pieces(
             outlines.append((index, rgb, [given]))
         else:
             loose.append((index, rgb, given))
-    found = outlines_shown([shown for _, _, shown in loose], finder or OutlineFinder())
+    found = outlines_in_photos([shown for _, _, shown in loose], finder or OutlineFinder())
     outlines += [(index, rgb, own) for (index, rgb, _), own in zip(loose, found, strict=True)]
     for index, rgb, own in outlines:
         try:

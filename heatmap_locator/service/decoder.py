@@ -5,7 +5,6 @@ of its own, which its parent kills at a deadline and starts anew.  Requests come
 go to stdout, each a JSON line followed by as many bytes as it says.
 """
 
-import io
 import json
 import os
 import sys
@@ -15,21 +14,20 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from heatmap_locator.errors import InputError
-from heatmap_locator.picture.read import MAX_PIXELS, read_picture, read_piece
+from heatmap_locator.errors import DamagedImageWarning, InputError
+from heatmap_locator.picture.read import read_picture, read_piece
 
 MEMORY = 4 << 30
 """Bytes of address space a decoder may take: 100 million pixels with copies, and no more."""
 
 
-def decode(data: bytes | bytearray, kind: str, name: str, formats: list[str]) -> np.ndarray:
+def decode(data: bytes, kind: str, name: str) -> np.ndarray:
     """The first frame of an image file in memory.
 
     Args:
         data: the file.
         kind: ``"picture"`` for (H, W, 3), ``"piece"`` for (H, W, 4) where its alpha says something.
         name: what messages call it.
-        formats: Pillow's names of those it may be.
 
     Returns:
         uint8 RGB or RGBA after EXIF orientation.
@@ -37,22 +35,9 @@ def decode(data: bytes | bytearray, kind: str, name: str, formats: list[str]) ->
     Raises:
         InputError: it is damaged, or its size is out of range.
     """
-    try:
-        image = Image.open(io.BytesIO(data), formats=formats)
-    except Image.DecompressionBombError:
-        raise InputError(
-            f"its size is over the limit of {MAX_PIXELS // 1_000_000} million pixels; "
-            "shrink the image",
-            name=name,
-        ) from None
-    except Exception:  # Pillow's readers raise almost anything on a damaged header
-        raise InputError(
-            "its header is damaged or cut short; copy or download the file again", name=name
-        ) from None
-    with image:
-        if kind == "picture":
-            return read_picture(image, name)
-        rgb, alpha = read_piece(image, name)
+    if kind == "picture":
+        return read_picture(data, name)
+    rgb, alpha = read_piece(data, name)
     return rgb if alpha is None else np.dstack([rgb, alpha])
 
 
@@ -86,7 +71,6 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    warnings.simplefilter("ignore")  # of damaged metadata, which is no news here
     Image.init()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not speak into the answers
@@ -94,14 +78,18 @@ def main() -> None:
     while (message := receive(requests)) is not None:
         head, data = message
         try:
-            pixels = decode(data, head["kind"], head["name"], head["formats"])
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("ignore")  # of damaged metadata, which is no news here
+                warnings.simplefilter("always", DamagedImageWarning)
+                pixels = decode(bytes(data), head["kind"], head["name"])
         except InputError as error:
             send(answers, {"error": error.reason})
         except MemoryError:
             send(answers, {"error": "too large to decode; shrink the image"})
         else:
             flat = memoryview(np.ascontiguousarray(pixels)).cast("B")
-            send(answers, {"shape": pixels.shape}, flat)
+            news = {"warning": str(said[0].message)} if said else {}
+            send(answers, {"shape": pixels.shape, **news}, flat)
         message = data = pixels = None  # type: ignore[assignment]
 
 

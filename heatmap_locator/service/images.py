@@ -1,6 +1,7 @@
 """Uploads become pixels, in processes of their own, within limits of pixels, memory and time."""
 
 import contextlib
+import logging
 import os
 import queue
 import subprocess
@@ -12,36 +13,15 @@ from typing import Any
 import numpy as np
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.picture.formats import HEAD, NAMES, Format, described, identify
 from heatmap_locator.service import decoder
 
-_KINDS = (
-    # (offset, magic) pairs, Pillow's formats, media type, suffix
-    (((0, b"\xff\xd8\xff"),), ["JPEG", "MPO"], "image/jpeg", "jpg"),
-    (((0, b"\x89PNG\r\n\x1a\n"),), ["PNG"], "image/png", "png"),
-    (((0, b"RIFF"), (8, b"WEBP")), ["WEBP"], "image/webp", "webp"),
-    (((0, b"GIF8"),), ["GIF"], "image/gif", "gif"),
-    (((0, b"BM"),), ["BMP"], "image/bmp", "bmp"),
-    (((0, b"II*\0"),), ["TIFF"], "image/tiff", "tif"),
-    (((0, b"MM\0*"),), ["TIFF"], "image/tiff", "tif"),
-    (((4, b"ftypavif"),), ["AVIF"], "image/avif", "avif"),
-    (((4, b"ftypavis"),), ["AVIF"], "image/avif", "avif"),
-)
-_OTHERS = (
-    (b"PK\x03\x04", "an archive (ZIP)"),
-    (b"PK\x05\x06", "an archive (ZIP)"),
-    (b"\x1f\x8b", "an archive (gzip)"),
-    (b"7z\xbc\xaf\x27\x1c", "an archive (7z)"),
-    (b"Rar!", "an archive (RAR)"),
-    (b"BZh", "an archive (bzip2)"),
-    (b"\xfd7zXZ", "an archive (xz)"),
-    (b"%PDF", "a PDF"),
-    (b"%!PS", "PostScript"),
-)
-_HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+_log = logging.getLogger("heatmap_locator.service")
+
 START = 60.0
 """Seconds that a decoder process may take to come up."""
 
-_ADVICE = "send a JPEG, PNG, WebP, GIF, TIFF, BMP or AVIF"
+_ADVICE = f"send a {NAMES}"
 
 
 class UnsupportedError(InputError):
@@ -52,14 +32,7 @@ class DecodeTimeoutError(InputError):
     """An image that took too long to decode."""
 
 
-class Kind:
-    """What a file is, told by its first bytes."""
-
-    def __init__(self, formats: list[str], media_type: str, suffix: str) -> None:
-        self.formats, self.media_type, self.suffix = formats, media_type, suffix
-
-
-def sniff(data: bytes, name: str) -> Kind:
+def sniff(data: bytes, name: str) -> Format:
     """The kind of an image file; neither its name nor its declared type is believed.
 
     Raises:
@@ -68,20 +41,10 @@ def sniff(data: bytes, name: str) -> Kind:
     """
     if not data:
         raise InputError("the file is empty; choose it again", name=name)
-    for magics, formats, media_type, suffix in _KINDS:
-        if all(data[at : at + len(magic)] == magic for at, magic in magics):
-            return Kind(formats, media_type, suffix)
-    what = next((what for magic, what in _OTHERS if data.startswith(magic)), None)
-    head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIF:
-        what = "a HEIC photo"
-    elif data[257:262] == b"ustar":
-        what = "an archive (tar)"
-    elif head.startswith((b"<svg", b"<?xml")) or b"<svg" in head:
-        what = "SVG or XML"
-    elif head.startswith((b"<!doctype", b"<html")):
-        what = "a web page"
-    raise UnsupportedError(f"{what or 'not an image'} is not supported; {_ADVICE}", name=name)
+    found = identify(data[:HEAD])
+    if found is None:
+        raise UnsupportedError(f"{described(data)}; {_ADVICE}", name=name)
+    return found
 
 
 class _Process:
@@ -171,16 +134,16 @@ class Decoders:
         Raises:
             InputError: it is damaged, of a kind that is not taken, too large, or takes too long.
         """
-        formats = sniff(data, name).formats
+        sniff(data, name)
         process = self._free.get()
         try:
-            head, body = process.ask(
-                {"kind": kind, "name": name, "formats": formats}, data, self._seconds
-            )
+            head, body = process.ask({"kind": kind, "name": name}, data, self._seconds)
         finally:
             self._free.put(process)
         if "error" in head:
             raise InputError(head["error"], name)
+        if "warning" in head:
+            _log.warning("%s", head["warning"])
         return np.frombuffer(body, np.uint8).reshape(head["shape"])
 
     def start(self) -> None:

@@ -112,7 +112,7 @@ async def locate(
         except InputError as error:
             yield found(records.failed(str(error)), refused(error), {}, None)
             return
-        photo = f"photo-{records.new_id()}.{kind.suffix}"
+        photo = f"photo-{records.new_id()}{kind.suffixes[0]}"
         if asked.many:
             async for members, problem, files in _locate_many(service, puzzle, name, image, asked):
                 yield found(members, problem, files, photo)

@@ -1,10 +1,28 @@
 """Pictures of answers: overlay and heatmap."""
 
 import numpy as np
+from fastapi import Response
 
 from heatmap_locator.service import puzzles, records
+from heatmap_locator.service.images import sniff
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
+
+
+async def as_shown(service: Service, data: bytes, name: str, browsers: bool) -> Response:
+    """An image file as it was sent; as a JPEG where browsers do not show its format.
+
+    Args:
+        browsers: whether it is for them; otherwise it stays as it is.
+    """
+    kind = sniff(data, name)
+    if kind.browsers or not browsers:
+        return Response(data, media_type=kind.media_type)
+
+    def convert() -> bytes:
+        return records.to_jpeg(service.decoders.decode(data, "picture", name))
+
+    return Response(await service.work(convert), media_type="image/jpeg")
 
 
 async def heatmap(service: Service, piece: Record) -> bytes:

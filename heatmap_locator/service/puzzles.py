@@ -75,8 +75,8 @@ def _prepare(service: Service, given: Given) -> tuple[Record, dict[str, bytes]]:
     limit = service.settings.max_pieces
     changes, files = squaring.squared(record, original, corners, 0, name, limit)
     record.update(changes)
-    record["files"]["original"] = f"original.{kind.suffix}"
-    return record, {f"original.{kind.suffix}": given.data, **files}
+    record["files"]["original"] = f"original{kind.suffixes[0]}"
+    return record, {f"original{kind.suffixes[0]}": given.data, **files}
 
 
 async def set_corners(service: Service, puzzle: str, corners: Corners | None) -> Record:

@@ -5,14 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, Header, Path, Request, Response, UploadFile
 from sse_starlette import EventSourceResponse
 
+from heatmap_locator.picture.formats import NAMES
 from heatmap_locator.service import pictures, schemas
-from heatmap_locator.service.images import sniff
 from heatmap_locator.service.locating import Asked
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view
 from heatmap_locator.service.routes_puzzles import (
     ID_PATTERN,
     PuzzleId,
+    Shown,
     TheService,
     image_answer,
 )
@@ -50,8 +51,8 @@ async def locate(
     photos: Annotated[
         list[UploadFile],
         File(
-            description="photos of one piece each; an alpha channel that cuts something out is "
-            "its outline"
+            description=f"photos of one piece each: {NAMES}; an alpha channel that cuts something "
+            "out is its outline"
         ),
     ],
     top: Annotated[int, Form(ge=1, le=100, description="places a piece", examples=[5])] = 5,
@@ -124,10 +125,12 @@ async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
     responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The photo it is from",
 )
-async def get_photo(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Response:
+async def get_photo(
+    service: TheService, puzzle: PuzzleId, piece: PieceId, shown: Shown = False
+) -> Response:
     """The photo as it was sent."""
     data = await service.file(await service.piece(puzzle, piece), "photo")
-    return Response(data, media_type=sniff(data, "photo").media_type)
+    return await pictures.as_shown(service, data, "photo", shown)
 
 
 @router.get(

@@ -3,13 +3,13 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Path, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
 from pydantic import TypeAdapter, ValidationError
 from sse_starlette import EventSourceResponse
 
-from heatmap_locator.service import puzzles, schemas
+from heatmap_locator.picture.formats import NAMES
+from heatmap_locator.service import pictures, puzzles, schemas
 from heatmap_locator.service.fitting import view
-from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name
 from heatmap_locator.service.schemas import problems
@@ -20,6 +20,9 @@ from heatmap_locator.service.uploads import UploadRoute
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{22}$"
 PuzzleId = Annotated[str, Path(pattern=ID_PATTERN, description="as POST /v1/puzzles answered it")]
+Shown = Annotated[
+    bool, Query(description="as a JPEG where it is of a format that browsers do not show")
+]
 
 _CORNERS: TypeAdapter[list[list[float]]] = TypeAdapter(schemas.Corners)
 
@@ -70,7 +73,9 @@ def _finite(corners: list[list[float]]) -> list[list[float]]:
 async def add_puzzle(
     service: TheService,
     response: Response,
-    picture: Annotated[UploadFile, File(description="the box's picture, or a photo of it")],
+    picture: Annotated[
+        UploadFile, File(description=f"the box's picture, or a photo of it: {NAMES}")
+    ],
     pieces: Annotated[
         int | None, Form(ge=1, le=50_000, description="how many pieces it has", examples=[192])
     ] = None,
@@ -165,10 +170,10 @@ async def suggest_corners(service: TheService, puzzle: PuzzleId) -> Any:
     return {"corners": await puzzles.suggest_corners(service, puzzle)}
 
 
-async def _send(service: Service, puzzle: str, role: str) -> Response:
+async def _send(service: Service, puzzle: str, role: str, shown: bool = False) -> Response:
     record = await service.puzzle(puzzle)
     data = await service.file(record, role)
-    return Response(data, media_type=sniff(data, role).media_type)
+    return await pictures.as_shown(service, data, role, shown)
 
 
 @router.get(
@@ -199,9 +204,9 @@ async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
     responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The original",
 )
-async def get_original(service: TheService, puzzle: PuzzleId) -> Response:
+async def get_original(service: TheService, puzzle: PuzzleId, shown: Shown = False) -> Response:
     """The picture as it was sent."""
-    return await _send(service, puzzle, "original")
+    return await _send(service, puzzle, "original", shown)
 
 
 @router.get(

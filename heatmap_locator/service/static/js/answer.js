@@ -1,6 +1,6 @@
 // The answer for the piece that is selected: where, how sure, how to turn it, where else.
 
-import { imageUrl, loadImage } from "./api.js";
+import { imageUrl, loadImage, shown } from "./api.js";
 import { cutout, drawUpright } from "./cutouts.js";
 import { $, h, icon, s } from "./dom.js";
 import { isNoPiece } from "./places.js";
@@ -160,14 +160,14 @@ export class Answer {
     if (item) {
       image.src = URL.createObjectURL(item.file);
       image.addEventListener("load", () => URL.revokeObjectURL(image.src), { once: true });
-    } else if (piece.links.photo) imageUrl(piece.links.photo).then((url) => (image.src = url), () => tiles.remove());
+    } else if (piece.links.photo) imageUrl(shown(piece.links.photo)).then((url) => (image.src = url), () => tiles.remove());
     else return "";
     return tiles;
   }
 
   #photoTile(piece) {
     const svg = s("svg", { class: "tile-image", role: "img", "aria-label": "Your photo with the piece outlined" });
-    if (piece.links.photo) loadImage(piece.links.photo).then((image) => drawPhoto(svg, image, piece), () => {});
+    if (piece.links.photo) loadImage(shown(piece.links.photo)).then((image) => drawPhoto(svg, image, piece), () => {});
     return tile(svg, "In your photo", "photo");
   }
 

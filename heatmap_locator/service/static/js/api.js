@@ -154,6 +154,9 @@ export function forgetImages() {
   pictures.clear();
 }
 
+/** The address of a photo as it was sent, or as a JPEG where browsers do not show its format. */
+export const shown = (link) => link && `${link}?shown=true`;
+
 /** A loaded, decoded image. */
 export async function loadImage(link) {
   const image = new Image();

@@ -1,6 +1,6 @@
 // The photo of a box lid taken at an angle: four handles, and what it looks like squared up.
 
-import { getPuzzle, loadImage, setCorners, suggestedCorners } from "./api.js";
+import { getPuzzle, loadImage, setCorners, shown, suggestedCorners } from "./api.js";
 import { $, h, perFrame } from "./dom.js";
 import { drawSquared, isConvex } from "./geometry.js";
 import { announce, showError } from "./notices.js";
@@ -31,7 +31,7 @@ export class CornersView {
     $("view-corners").dataset.loading = "true";
     const puzzle = await getPuzzle(id, signal);
     const [image, suggestion] = await Promise.all([
-      loadImage(puzzle.links.original),
+      loadImage(shown(puzzle.links.original)),
       puzzle.corners ? null : suggestedCorners(id, signal),
     ]);
     if (signal.aborted) return;

@@ -2,7 +2,8 @@
 
 import { $ } from "./dom.js";
 
-const ENDINGS = /\.(jpe?g|png|webp|heic|heif|avif|bmp|tiff?|gif)$/i;
+// As the file inputs accept them; all that the server reads.
+const ENDINGS = /\.(jpg|jpeg|jpe|jfif|mpo|png|apng|webp|heic|heif|hif|avif|avifs|tif|tiff|gif|bmp|jp2|j2k|j2c|jpc|jpf|jpx|ppm|pgm|pbm|pnm|pfm|tga)$/i;
 
 const pictures = (list) =>
   [...(list || [])].filter((file) => file.type.startsWith("image/") || ENDINGS.test(file.name));

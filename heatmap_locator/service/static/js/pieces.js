@@ -1,6 +1,6 @@
 // The list of pieces and of photos on their way, each with its state.
 
-import { imageUrl } from "./api.js";
+import { imageUrl, shown } from "./api.js";
 import { $, h, icon } from "./dom.js";
 import { stateOf } from "./states.js";
 
@@ -92,7 +92,7 @@ function update(row, entry, selected, puzzle) {
 }
 
 function showThumb(row, { piece, item, choice }) {
-  const source = piece ? piece.links.image || piece.links.photo : item.key;
+  const source = piece ? piece.links.image || shown(piece.links.photo) : item.key;
   if (source !== row.source) {
     row.source = source;
     const image = h("img", { alt: "", decoding: "async", draggable: "false" });

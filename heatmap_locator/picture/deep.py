@@ -1,0 +1,75 @@
+"""More than 8 bits a channel: which range the values have, and TIFF that Pillow does not read."""
+
+from typing import IO
+
+import numpy as np
+
+_WIDTH, _HEIGHT, _BITS, _ORIENTATION, _SAMPLE_FORMAT = 256, 257, 258, 274, 339
+_FLOAT = 3
+
+# Floats are 0..1, or of the range of 8 or 16 bits; highlights of what was lit for 1 go beyond.
+_HIGHLIGHTS = 16.0
+# Cameras and scanners of 10, 12 or 14 bits store them in 16 as they are.
+_DEPTHS = (8, 10, 12, 14)
+
+
+def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
+    """(width, height) after orientation of a TIFF whose samples are floats, from its header.
+
+    Raises:
+        ValueError: it is another, or damaged.
+    """
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    with stream:
+        head = stream.read(8)
+        if head[2:4] not in (b"*\0", b"\0*"):
+            raise ValueError("no such TIFF")
+        tags = ImageFileDirectory_v2(head)
+        stream.seek(tags.next)
+        tags.load(stream)
+        if _FLOAT not in np.atleast_1d(tags.get(_SAMPLE_FORMAT, 1)):
+            raise ValueError("no such TIFF")
+        width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])
+        turned = int(tags.get(_ORIENTATION, 1)) in (5, 6, 7, 8)
+    return (height, width) if turned else (width, height)
+
+
+def deep_tiff(data: bytes) -> np.ndarray | None:
+    """(H, W) or (H, W, 3) RGB of a TIFF, in the values that it stores, upright.
+
+    None where OpenCV cannot read it either.
+    """
+    import cv2  # here: what only looks at headers does without
+
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if values is None or values.ndim not in (2, 3):
+        return None
+    if values.ndim == 2:
+        return values
+    return np.ascontiguousarray(values[..., 2::-1]) if values.shape[2] >= 3 else values[..., 0]
+
+
+def to_8_bit(values: np.ndarray, full: bool = False) -> np.ndarray:
+    """Values of more than 8 bits, of any shape, as uint8.
+
+    Args:
+        values: integers or floats.
+        full: they are of 16 bits by the format's word, however dark.
+    """
+    levels = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    top = float(levels.max(initial=0.0))
+    if full:
+        levels /= 257.0
+    elif values.dtype.kind == "f" and top <= _HIGHLIGHTS:
+        levels *= 255.0
+    elif values.dtype.kind == "f" and top <= 255:
+        pass
+    else:
+        # The smallest range that holds them, in which what is stored is not all black.
+        bits = next((b for b in _DEPTHS if top < 1 << b), 16)
+        levels *= 255.0 / ((1 << bits) - 1) if top <= 65535 else 255.0 / top
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)

@@ -130,8 +130,7 @@ def stages(
     seen = see(prepared, wanted, model, device)
 
     def rank() -> list[list[Ranked]]:
-        own = zip(seen, prepared, strict=True)
-        return [rank_seen(s, piece, model.ranker, device) for s, piece in own]
+        return rank_seen(seen, prepared, model.ranker, device)
 
     ranked = rank()
 

@@ -16,14 +16,19 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.placement import Search as Search
-from heatmap_locator.search.answer import highest, lay_best, rank_seen, recognise
+from heatmap_locator.search.answer import (
+    Ranked,
+    highest,
+    lay_best,
+    measure_seen,
+    rank_seen,
+    recognise,
+)
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
-from heatmap_locator.search.measure import measure_shortlist
 from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
 from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
-from heatmap_locator.search.pose import pose_piece
 from heatmap_locator.search.presence import require_piece
 from heatmap_locator.search.see import Seen, see
 from heatmap_locator.search.sizes import SURE, about, cell_side
@@ -136,9 +141,15 @@ class Puzzle:
         while start < len(asked):
             part = asked[start : start + self._together]
             start += len(part)
-            for (index, prepared), seen in zip(part, self._see([p for _, p in part]), strict=True):
+            own = [piece for _, piece in part]
+            seen = self._see(own)
+            ranked: list[list[Ranked]] = [[] for _ in own]
+            if self._by_size is None:  # or each is ranked as its search goes on
+                ranked = rank_seen(seen, own, self.model.ranker, self.device)
+            for n, (index, prepared) in enumerate(part):
                 try:
-                    found = self._answer(prepared, seen, top, name_of(pieces[index]))
+                    name = name_of(pieces[index])
+                    found = self._answer(prepared, seen[n], ranked[n], top, name)
                     answers[index].append(found)
                 except InputError as error:
                     answers[index].append(error)
@@ -150,7 +161,7 @@ class Puzzle:
         """What a photo may show, without crops that are larger than the picture."""
         if isinstance(prepared, InputError):
             raise prepared
-        fitting = [p for p in prepared if not p.is_rectangle or self._holds(*p.rgb.shape[:2])]
+        fitting = [p for p in prepared if p.fits_into(self.height, self.width)]
         if not fitting:
             raise NoPieceError(
                 "no piece found, and larger than the picture, whose name comes last",
@@ -158,16 +169,13 @@ class Puzzle:
             )
         return fitting
 
-    def _holds(self, height: int, width: int) -> bool:
-        """Whether a crop fits into the picture, upright or on its side."""
-        sides, own = sorted((height, width)), sorted((self.height, self.width))
-        return sides[0] <= own[0] and sides[1] <= own[1]
-
     def _levels_of(self, piece: PreparedPiece) -> list[Level]:
         """The picture sizes that a piece is looked for at; none where that is still open."""
         return self._levels if self._by_size is None else self._by_size.settled()
 
-    def _answer(self, piece: PreparedPiece, seen: list[Seen], top: int, name: str) -> Search:
+    def _answer(
+        self, piece: PreparedPiece, seen: list[Seen], ranked: list[Ranked], top: int, name: str
+    ) -> Search:
         """What is seen of one piece, taken to its places.
 
         Raises:
@@ -181,7 +189,6 @@ class Puzzle:
                 f"{name}: the network answers with no number (NaN); its weights are damaged, or "
                 "overflow on this device: use other weights, or the CPU"
             )
-        ranked = rank_seen(seen, piece, self.model.ranker, self.device)
         places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
         return self._conclude(Look(ranked, [s.heat for s in seen], places), piece, top, name)
 
@@ -266,14 +273,10 @@ class Puzzle:
         """
         prepared = prepare_piece(piece, self.outlines, cutout)
         ((seen,),) = self._see([prepared])
-        poses, level = pose_piece(prepared, self.device), seen.level
-        kept, measured, _ = measure_shortlist(seen.named, poses, level.field, seen.feature)
+        measured, kept = measure_seen(seen, prepared, self.device)
+        laid = [lay_on_picture(candidate, prepared, seen.level) for candidate in kept]
         size = self.width, self.height
-        places = [
-            placement_of(lay_on_picture(c, prepared, level), prepared, size, self.grid, 0.0)
-            for c in kept
-        ]
-        return measured, places
+        return measured, [placement_of(one, prepared, size, self.grid, 0.0) for one in laid]
 
 
 def _sureness(answer: "Search | InputError") -> float:

@@ -6,14 +6,23 @@ import torch
 from conftest import draw_texture
 
 from heatmap_locator.model.ranker import CLOSEST, FEATURES, Ranker, evidence
-from heatmap_locator.search.agreement import agreement
+from heatmap_locator.search.agreement import Pixels, agreement
 
 COLOUR, DETAIL, LOCAL = range(3)
 
 
 def agree(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    found = agreement(one, other, mask)
+    masks = mask.expand(len(one), -1, -1, -1)
+    pairs = [_agree(*pair) for pair in zip(one, other, masks, strict=True)]
+    found = {name: torch.cat([pair[name][0] for pair in pairs]) for name in pairs[0]}
     return torch.stack([found["colour"], found["detail"], found["local"]], 1)
+
+
+def _agree(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> dict[str, torch.Tensor]:
+    index = torch.nonzero(mask.flatten() > 0.5)[:, 0]
+    pixels = Pixels(index[None], torch.ones(1, len(index)), (mask.shape[1], mask.shape[2]))
+    templates, seen = (t.flatten(1)[:, index][None] for t in (one, other))
+    return agreement(templates, seen[:, :, None], pixels)
 
 
 def patch(seed: int) -> torch.Tensor:

@@ -177,7 +177,7 @@ def by_every_place(field: torch.Tensor, templates: torch.Tensor, masks: torch.Te
 def test_around_places_every_template_is_its_own(
     together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correlation, "AROUND_BYTES", together)
+    monkeypatch.setattr(correlation, "AROUND_BYTES", {"cpu": together})
     generator = torch.Generator().manual_seed(4)
     field = torch.randn(2, 15, 17, generator=generator)
     templates = torch.randn(4, 2, 2, 5, 5, generator=generator)

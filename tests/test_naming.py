@@ -47,7 +47,8 @@ def named(
 def test_bodies_lie_where_the_photo_s_map_puts_them(piece: PreparedPiece, degrees: float) -> None:
     matrix = photo_to_working(piece, (100.0, 60.0), degrees)
     wanted = transform(matrix, np.array([piece.body.middle]))
-    found = bodies(np.array([[100.0, 60.0]]), np.array([degrees]), np.ones(1), piece)
+    place = torch.tensor([[100.0, 60.0]]).double()
+    found = bodies(place, torch.tensor([degrees]).double(), 1.0, piece.body_off)
     np.testing.assert_allclose(found, wanted, atol=1e-3)
     assert math.dist(found[0], (100.0, 60.0)) > 0.5
 
@@ -80,7 +81,7 @@ def test_of_many_places_those_in_cells_are_named(piece: PreparedPiece) -> None:
     assert SIZE[0] / grid.rows == CELL
     generator = torch.Generator().manual_seed(0)
     heat = torch.rand(SIDE, SIDE, generator=generator) * 0.2 - 5
-    off = bodies(np.zeros((1, 2)), np.zeros(1), np.ones(1), piece)[0]
+    off = bodies(torch.zeros(1, 2), torch.zeros(1), 1.0, piece.body_off)[0].numpy()
 
     def share(grid: Grid | None) -> float:
         found = name_places(

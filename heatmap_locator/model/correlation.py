@@ -17,8 +17,8 @@ from heatmap_locator.model.overlap_save import (
 )
 from heatmap_locator.model.tiling import Tiling, join
 
-AROUND_BYTES = 2**23
-"""Templates and windows that ``masked_ncc_around`` multiplies at once."""
+AROUND_BYTES = {"cpu": 2**22}
+"""Templates and windows that ``masked_ncc_around`` multiplies at once; elsewhere 2**28."""
 
 
 def by_fft(device: torch.device) -> bool:
@@ -107,22 +107,25 @@ def masked_ncc_around(
     """
     weight, centred, weighted = _centred(templates, masks)
     count = weight[:, :, 0, 0, 0]
-    own = (weighted * centred).sum((2, 3, 4)) + noise * count
+    energy = (weighted * centred).sum((2, 3, 4)) + noise * count
+    kernels = (weighted * energy.rsqrt()[:, :, None, None, None]).flatten(2)
+    flat = masks.flatten(2)
     # A place's templates, and the picture it sees at every position, are many times what they
-    # are copies of: a few places at a time stay in the cache.
-    place = which.shape[1] * templates[0].numel() + steps**2 * templates[0, 0].numel()
-    few = max(1, AROUND_BYTES // (4 * place))
+    # are copies of: on a CPU a few places at a time stay in the cache.
+    channels, area = field.shape[0], flat.shape[2]
+    place = (which.shape[1] * flat.shape[1] + steps**2) * (channels + 1) * area
+    few = max(1, AROUND_BYTES.get(field.device.type, 2**28) // (4 * place))
+    both = torch.cat([field, field.square().sum(0, keepdim=True)]).float()
     found = []
     for at, these in zip(corners.split(few), which.split(few), strict=True):
-        seen = _windows(field, at, steps, templates.shape[-1]).float()
-        kernels, covers = weighted[these].flatten(1, 2), masks[these].flatten(1, 2)
-        numerator = kernels.flatten(2) @ seen.flatten(2).transpose(1, 2)
-        flat = covers.flatten(2)
-        mean = (flat @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
-        square = flat @ seen.square().sum(2).transpose(1, 2)
-        weight, energy = (t[these].flatten(1)[..., None] for t in (count, own))
-        spread = (square - mean.square().sum(3) / weight).clamp_min(0) + noise * weight
-        found.append(numerator * (energy * spread).rsqrt())
+        seen = _windows(both, at, steps, templates.shape[-1])
+        own, covers = kernels[these].flatten(1, 2), flat[these].flatten(1, 2)
+        numerator = own @ seen.flatten(2)[..., : channels * area].transpose(1, 2)
+        # Under every mask, the sums of channels and of squares.
+        sums = (covers @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
+        weight = count[these].flatten(1)[..., None]
+        spread = sums[..., -1] - sums[..., :-1].square().sum(3) / weight
+        found.append(numerator * (spread.clamp_min(0) + noise * weight).rsqrt())
     return torch.cat(found).unflatten(2, (steps, steps))
 
 

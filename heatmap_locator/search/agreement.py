@@ -5,6 +5,8 @@ plain correlation there is one that allows any affine map between the two sets o
 are asked of the print's detail, where uneven light and gloss do not reach.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -19,62 +21,87 @@ _NOISE, _CONTRAST_NOISE = 2e-5, 1e-3
 _FLAT = 0.03
 
 
-def agreement(templates: Tensor, windows: Tensor, masks: Tensor) -> dict[str, Tensor]:
-    """Evidence that pairs of aligned images show the same print.
+@dataclass(frozen=True)
+class Pixels:
+    """Those of B images that count, as a list: what lies between them costs nothing.
+
+    Attributes:
+        index: ``(B, P)`` long, where in ``(h * w)`` they lie.
+        counted: ``(B, P)``, 1, or 0 where an image has fewer than P.
+        size: (h, w).
+    """
+
+    index: Tensor
+    counted: Tensor
+    size: tuple[int, int]
+
+    def blurred(self, values: Tensor, kernel: Tensor) -> Tensor:
+        """``(B, C, P)`` after ``blur`` of the images that are 0 elsewhere."""
+        b, c, _ = values.shape
+        index = self.index[:, None].expand(-1, c, -1)
+        images = values.new_zeros(b, c, self.size[0] * self.size[1])
+        images.scatter_add_(2, index, values)
+        return blur(images.unflatten(2, self.size), kernel).flatten(2).gather(2, index)
+
+
+def agreement(templates: Tensor, seen: Tensor, pixels: Pixels) -> dict[str, Tensor]:
+    """Evidence that images show the same print as a template.
 
     Args:
-        templates, windows: ``(M, 3, k, k)``, 0..1, CELL pixels a cell.
-        masks: ``(M, 1, k, k)``, 0..1; pixels from 0.5 count.
+        templates: ``(B, 3, P)``, CELL pixels a cell, levels a unit apart at most.
+        seen: ``(B, 3, M, P)``, 0..1, M images at the same pixels.
+        pixels: which ones.
 
     Returns:
-        ``(M,)`` each: ``colour``, ``detail`` and ``local`` of ``ranker.FEATURES``.
+        ``(B, M)`` each: ``colour``, ``detail`` and ``local`` of ``ranker.FEATURES``.
     """
-    mask = (masks > 0.5).to(templates.dtype)
-    both = torch.cat([templates, windows]) * mask.repeat(2, 1, 1, 1)
+    mask, m = pixels.counted[:, None, None], seen.shape[2]
+    # The template comes first, and M images after it.
+    both = torch.cat([templates[:, :, None], seen], 2) * mask
     moments = torch.cat([both, both.square()], 1)
-    fine, (mean, square) = _inside(both, mask, _FINE), _inside(moments, mask, _COARSE).split(3, 1)
+    fine = _inside(both, pixels, _FINE)
+    mean, square = _inside(moments, pixels, _COARSE).split(3, 1)
     detail = fine - mean
     local = detail / ((square - mean.square()).clamp_min(0).sqrt() + _FLAT)
-    return {
-        "colour": _wilks(fine, mask),
-        "detail": _wilks(detail, mask),
-        "local": evidence(_ncc(local, mask)),
-    }
+    count = mask.sum(3, keepdim=True).clamp_min(1)
+    found = {}
+    for name, values in (("colour", fine), ("detail", detail), ("local", local)):
+        centred = (values - (values * mask).sum(3, keepdim=True) / count) * mask
+        own, others = centred.split([1, m], 2)
+        compared = _ncc if name == "local" else _wilks
+        found[name] = compared(own[:, :, 0], others, count.flatten(1))
+    return {**found, "local": evidence(found["local"])}
 
 
-def _inside(both: Tensor, mask: Tensor, sigma: float) -> Tensor:
-    """Blurred, what lies outside the masks without weight; ``both`` is 0 there."""
-    kernel = gaussian_kernel(sigma).to(mask.device)
-    weight = blur(mask, kernel).clamp_min(1e-3)
-    return blur(both, kernel) / weight.repeat(2, 1, 1, 1)
+def _inside(values: Tensor, pixels: Pixels, sigma: float) -> Tensor:
+    """``(B, C, M, P)`` blurred, what lies outside the images without weight."""
+    kernel = gaussian_kernel(sigma).to(values.device)
+    weight = pixels.blurred(pixels.counted[:, None], kernel).clamp_min(1e-3)
+    found = pixels.blurred(values.flatten(1, 2), kernel) / weight
+    return found.unflatten(1, values.shape[1:3])
 
 
-def _centred(both: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """M templates and M windows without their means over the masks, and the pixels that count."""
-    count = mask.sum((1, 2, 3)).clamp_min(1)
-    a, b = (
-        (images - (images * mask).sum((2, 3), keepdim=True) / count.view(-1, 1, 1, 1)) * mask
-        for images in both.chunk(2)
-    )
-    return a, b, count
+def _ncc(own: Tensor, others: Tensor, count: Tensor) -> Tensor:
+    """``(B, M)`` correlation of ``(B, C, P)`` with ``(B, C, M, P)``, all channels together."""
+    floor = _CONTRAST_NOISE * count * own.shape[1]
+    energy = own.square().sum((1, 2))[:, None] + floor
+    energies = others.square().sum((1, 3)) + floor
+    return (others @ own[..., None]).sum((1, 3)) * (energy * energies).rsqrt()
 
 
-def _ncc(both: Tensor, mask: Tensor) -> Tensor:
-    """(M,) zero-mean correlation over the mask, all channels together."""
-    a, b, count = _centred(both, mask)
-    floor = _CONTRAST_NOISE * count * a.shape[1]
-    own, other = (x.square().sum((1, 2, 3)) + floor for x in (a, b))
-    return (a * b).sum((1, 2, 3)) * (own * other).rsqrt()
-
-
-def _wilks(both: Tensor, mask: Tensor) -> Tensor:
-    """(M,) ``-log`` of Wilks' lambda: evidence summed over the canonical correlations.
+def _wilks(own: Tensor, others: Tensor, count: Tensor) -> Tensor:
+    """``(B, M)`` ``-log`` of Wilks' lambda: evidence summed over the canonical correlations.
 
     Hotelling, "Relations between two sets of variates" (1936).
     """
-    a, b, count = _centred(both, mask)
-    joined = torch.cat([a, b], 1).flatten(2)
-    floor = (_NOISE * count).view(-1, 1, 1) * torch.eye(6, device=a.device)
-    moments = (joined @ joined.transpose(1, 2)).double() + floor
-    own = torch.logdet(moments[:, :3, :3]) + torch.logdet(moments[:, 3:, 3:])
-    return (own - torch.logdet(moments)).clamp_min(0).to(a.dtype)
+    m = others.shape[2]
+    others = others.transpose(1, 2)
+    floor = (_NOISE * count)[..., None, None] * torch.eye(3, device=own.device)
+    first = (own @ own.transpose(1, 2))[:, None].double() + floor
+    second = (others @ others.transpose(2, 3)).double() + floor
+    across = (own @ others.flatten(1, 2).transpose(1, 2)).double()
+    across = across.unflatten(2, (m, 3)).transpose(1, 2)
+    top = torch.cat([first.expand_as(across), across], 3)
+    joined = torch.cat([top, torch.cat([across.transpose(2, 3), second], 3)], 2)
+    found = torch.logdet(first) + torch.logdet(second) - torch.logdet(joined)
+    return found.clamp_min(0).to(own.dtype)

@@ -1,30 +1,31 @@
-"""Lay a piece on the picture to a fraction of a pixel: enhanced correlation, many places at once.
+"""Lay pieces on a picture to a fraction of a pixel: enhanced correlation, many places at once.
 
 Evangelidis and Psarakis, "Parametric image alignment using enhanced correlation coefficient
-maximization" (2008): Gauss-Newton on what is left of the picture's window when the piece, its
-contrast free in every channel, is taken away.  Here the warp is affine with a prior: a piece turns
-and grows a little and hardly shears, so a wrong place gains little by it.
+maximization" (2008): Gauss-Newton on what is left of the picture when the piece, its contrast free
+in every channel, is taken away.  The piece stands still and the picture is sampled under it, so
+that slopes and what they say of each other are the same at all places and in all steps (Baker and
+Matthews, "Lucas-Kanade 20 years on", 2004: the inverse compositional algorithm).  The warp is
+affine with a prior: a piece turns and grows a little and hardly shears, so a wrong place gains
+little by it.
 """
 
 import math
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model.filters import blur, gaussian_kernel
+from heatmap_locator.search.levels import SOFT_SIGMA
+from heatmap_locator.search.pose import Poses
 
 COARSE, FINE = 3, 4
 """Steps on blurred images, from which the second few are taken as they are."""
 
-COARSE_SIGMA = 1.5
-"""Working pixels; what lies further off than about this is not found."""
-
 PRIOR = (2.0, 2.0, 0.06, 0.05, 0.015, 0.015)
 """Standard deviations of what is missing to the pose that the search ends in: right and down in
-working pixels, turn in radians, log of size, stretch, shear."""
+working pixels, turn in radians, log of size, stretch, shear.  Those that a turn mixes are equal."""
 
 FREEDOM = 0.1
 """Neighbouring pixels err alike: so many independent ones a pixel is worth."""
@@ -32,193 +33,180 @@ FREEDOM = 0.1
 STEP = (1.5, 1.5, 0.08, 0.05, 0.02, 0.02)
 """Most that one step changes each of them."""
 
-_MOVES = torch.tensor(
-    [
-        [1, 0, 0, 0, 0, 0],  # right
-        [0, 0, 0, 1, 0, 0],  # down
-        [0, 0, -1, 0, 1, 0],  # turn
-        [0, 1, 0, 0, 0, 1],  # size
-        [0, 1, 0, 0, 0, -1],  # stretch
-        [0, 0, 1, 0, 1, 0],  # shear
-    ]
-)
-"""How each parameter of the warp moves a place (x, y): to the right by 1, x and y times the first
-three, down by the last three."""
-
-_PAIRS = torch.tensor(
-    [
-        [6 * (g + h) + (0, 2, 3)[min(a, b)] + max(a, b) for h in (0, 1) for b in (0, 1, 2)]
-        for g in (0, 1)
-        for a in (0, 1, 2)
-    ]
-)
-"""Where the product of two of these six is among three pairs of slopes times six polynomials."""
-
 _NOISE = (2 / 255) ** 2
 """Variance of a pixel that is never explained."""
 
 
 @dataclass(frozen=True)
 class Aligned:
-    """Warps of one piece to M windows of the picture, and how well the two agree.
+    """Warps of B pieces to M places of a picture each, and how well the two agree.
 
     Attributes:
-        warp: ``(M, 2, 3)`` from window pixels, (0, 0) in its middle, to pixels of the source.
-        correlation: ``(M,)`` masked NCC there, about -1..1.
+        warp: ``(B, M, 2, 3)`` from pixels of ``Poses.prints``, (0, 0) at the reference point, to
+            working pixels.
+        correlation: ``(B, M)`` masked NCC there, about -1..1.
     """
 
     warp: Tensor
     correlation: Tensor
 
 
-def sample(source: Tensor, warp: Tensor, side: int, oversample: int = 1) -> Tensor:
-    """``(M, C, side, side)`` of ``source`` ``(1, C, h, w)`` under ``(M, 2, 3)`` warps.
+@dataclass(frozen=True)
+class _Slopes:
+    """What B pieces look like, at their P pixels, and how that changes as they move.
 
-    Args:
-        source: zero outside.
-        warp: from window pixels, (0, 0) in its middle, to pixels of the source.
-        side: of the window.
-        oversample: samples a window pixel is the mean of, along each axis.
+    Attributes:
+        steer: ``(B, 3, P, 8)`` of every channel: 1; the channel less its mean; by how much it
+            changes with each of the six parameters, less what a change of level or contrast could
+            do as well.  0 where no pixel is counted.
+        energy: ``(B, 3, 1)`` of the second, with what is never explained.
+        contrast: ``(B, 3, 1, 6)`` of the second with the six.
+        normal: ``(B, 3, 36)`` of the six with each other.
     """
-    m, (height, width) = len(warp), source.shape[-2:]
-    fine = side * oversample
-    half = side / 2
-    size = torch.tensor([width, height], device=warp.device, dtype=warp.dtype)
-    theta = warp.clone()
-    theta[..., :2] *= half
-    theta = theta * 2 / size.view(1, 2, 1)
-    theta[..., 2] -= 1
-    grid = F.affine_grid(theta, [m, 1, fine, fine], align_corners=False)
-    # One tall image: the source is not copied once a window.
-    tall = grid.view(1, m * fine, fine, 2)
-    seen = F.grid_sample(source, tall, mode="bilinear", align_corners=False)[0]
-    seen = seen.view(-1, m, fine, fine).transpose(0, 1)
-    return F.avg_pool2d(seen, oversample) if oversample > 1 else seen
+
+    steer: Tensor
+    energy: Tensor
+    contrast: Tensor
+    normal: Tensor
 
 
-def windows(picture: Tensor, middles: Tensor, side: int) -> Tensor:
-    """``(M, C, side, side)`` of ``(C, H, W)``, its border repeated where they leave it.
+def sample(picture: Tensor, warp: Tensor, points: Tensor, mode: str = "bilinear") -> Tensor:
+    """``(B, C, M, P)`` of ``(C, H, W)``, its border repeated, at P points under M warps each.
 
     Args:
         picture: ``(C, H, W)``.
-        middles: ``(M, 2)`` long, (x, y) of the pixel edge in each window's middle; side is even.
-        side: of the window.
+        warp: ``(B, M, 2, 3)`` to its pixels.
+        points: ``(B, P, 2)`` (x, y) of each of B pieces.
+        mode: ``grid_sample``'s.
     """
-    near = torch.arange(-(side // 2), side // 2, device=picture.device)
-    height, width = picture.shape[-2:]
-    columns = (middles[:, :1] + near).clamp(0, width - 1)
-    rows = (middles[:, 1:] + near).clamp(0, height - 1)
-    return picture[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    b, m = warp.shape[:2]
+    factor = 2 / torch.tensor([[picture.shape[2]], [picture.shape[1]]], device=warp.device)
+    at = (warp[..., :2] * factor).flatten(1, 2) @ points.transpose(1, 2)
+    at = at.unflatten(1, (m, 2)) + (warp[..., 2:] * factor - 1)
+    grid = at.transpose(2, 3).reshape(1, b * m, -1, 2)
+    seen = F.grid_sample(picture[None], grid, mode, padding_mode="border", align_corners=False)
+    return seen[0].unflatten(1, (b, m)).transpose(0, 1)
 
 
-def align(source: Tensor, seen: Tensor, warp: Tensor) -> Aligned:
-    """Move warps to where the piece explains the window best.
+def points_of(poses: Poses) -> Tensor:
+    """``(B, P, 2)`` the pixels that count, (0, 0) at the reference point."""
+    width = poses.prints.shape[-1]
+    at = torch.stack([poses.pixels % width, poses.pixels // width], 2) + 0.5
+    return at - poses.reference[:, None]
+
+
+def align(poses: Poses, picture: Tensor, soft: Tensor, warp: Tensor) -> Aligned:
+    """Move warps to where the pieces explain the picture best.
 
     Args:
-        source: ``(1, 4, h, w)``, the piece less its mean, 0 outside, and the weight of its pixels,
-            0..1, at working pixels.
-        seen: ``(M, 3, S, S)`` windows of the picture, 0..1.
-        warp: ``(M, 2, 3)`` to start from, as in :class:`Aligned`.
+        poses: of B pieces.
+        picture: ``(3, H, W)`` working picture, 0..1.
+        soft: the same, blurred by ``SOFT_SIGMA``.
+        warp: ``(B, M, 2, 3)`` to start from, as in :class:`Aligned`.
 
     Returns:
         Never a place where the correlation is lower than at the start.
     """
-    first = _correlation(source, seen, warp)
-    kernel = gaussian_kernel(COARSE_SIGMA).to(source.device)
-    soft = blur(source, kernel)
-    # The weights stay as they are: blurred ones would reach beyond the outline.
-    soft = torch.cat([soft[:, :3] / soft[:, 3:].clamp_min(0.2), source[:, 3:]], 1)
-    moved, total = warp, warp.new_zeros(len(warp), 6)
-    for start, target, steps in ((soft, blur(seen, kernel), COARSE), (source, seen, FINE)):
+    points = points_of(poses)
+    kernel = gaussian_kernel(SOFT_SIGMA).to(picture.device)
+    blurred = blur(torch.cat([poses.prints, poses.insides], 1), kernel)
+    fine = _slopes(poses.prints, poses, points)
+    coarse = _slopes(blurred[:, :3] / blurred[:, 3:].clamp_min(0.2), poses, points)
+    moved, total = warp, warp.new_zeros(*warp.shape[:2], 6)
+    for slopes, seen, steps in ((coarse, soft, COARSE), (fine, picture, FINE)):
         for _ in range(steps):
-            moved, total = _step(start, target, moved, total)
-    last = _correlation(source, seen, moved)
+            moved, total = _step(slopes, sample(seen, moved, points), poses.counted, moved, total)
+    first, last = (
+        correlation(fine, sample(picture, own, points), poses.counted) for own in (warp, moved)
+    )
     better = last > first
     return Aligned(
-        torch.where(better[:, None, None], moved, warp), torch.where(better, last, first)
+        torch.where(better[..., None, None], moved, warp), torch.where(better, last, first)
     )
 
 
-def _step(source: Tensor, seen: Tensor, warp: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+def _slopes(prints: Tensor, poses: Poses, points: Tensor) -> _Slopes:
+    """Of ``(B, 3, h, w)`` images of pieces."""
+    right = F.pad((prints[..., 2:] - prints[..., :-2]) / 2, (1, 1)).flatten(2)
+    down = F.pad((prints[..., 2:, :] - prints[..., :-2, :]) / 2, (0, 0, 1, 1)).flatten(2)
+    index = poses.pixels[:, None].expand(-1, 3, -1)
+    mask = poses.counted[:, None]
+    own, right, down = (t.gather(2, index) * mask for t in (prints.flatten(2), right, down))
+    count = mask.sum(2, keepdim=True).clamp_min(1)
+    own = (own - own.sum(2, keepdim=True) / count) * mask
+    energy = own.square().sum(2, keepdim=True) + _NOISE * count
+    x, y = points[:, None].unbind(3)
+    moves = torch.stack(
+        [
+            right,
+            down,
+            x * down - y * right,  # turn
+            x * right + y * down,  # size
+            x * right - y * down,  # stretch
+            y * right + x * down,  # shear
+        ],
+        3,
+    )
+    moves = (moves - moves.sum(2, keepdim=True) / count[..., None]) * mask[..., None]
+    contrast = own[:, :, None] @ moves
+    steer = moves - own[..., None] * (contrast / energy[..., None])
+    normal = moves.transpose(2, 3) @ steer
+    ones = mask.expand_as(own)[..., None]
+    return _Slopes(
+        torch.cat([ones, own[..., None], steer], 3),
+        energy,
+        own[:, :, None] @ steer,
+        normal.flatten(2),
+    )
+
+
+def _sums(slopes: _Slopes, seen: Tensor, counted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of ``(B, 3, M, P)`` of a picture: with the eight, energy about the mean, and the count."""
+    sums = seen @ slopes.steer
+    count = counted.sum(1).clamp_min(1)[:, None, None]
+    squares = (seen.square() @ counted[:, None, :, None])[..., 0]
+    return sums, (squares - sums[..., 0].square() / count).clamp_min(0), count
+
+
+def _step(
+    slopes: _Slopes, seen: Tensor, counted: Tensor, warp: Tensor, total: Tensor
+) -> tuple[Tensor, Tensor]:
     """One step of Gauss-Newton; ``total`` is what all steps so far add up to."""
-    m, side = len(warp), seen.shape[-1]
-    both = sample(source, warp, side)
-    own, weight = both[:, :3], both[:, 3:]
-    # Beyond the outline a difference says nothing of the print.
-    inside = (weight > 0.5).to(own.dtype)
-    right = F.pad((own[..., 2:] - own[..., :-2]) / 2, (1, 1)) * inside
-    down = F.pad((own[..., 2:, :] - own[..., :-2, :]) / 2, (0, 0, 1, 1)) * inside
-    flat = inside.flatten(2)
-    count = flat.sum(2).clamp_min(1)
-    a, b = _centred(own.flatten(2), flat, count), _centred(seen.flatten(2), flat, count)
-    energy = a.square().sum(2) + _NOISE * count
-    gain = ((a * b).sum(2) / energy).clamp_min(0)
-    rest = b - gain[..., None] * a
-    variance = rest.square().sum((1, 2)) / (3 * count[:, 0]) + _NOISE
-    trust = (FREEDOM / variance)[:, None]
-    # What a change of level or contrast could do as well is no reason to move: both are projected
-    # out of the slopes, here in their products alone.
-    one, two = _polynomials(side, own)
-    slopes, moves = (right.flatten(2), down.flatten(2)), _MOVES.to(own)
-
-    def along(values: Tensor | None) -> Tensor:
-        sums = [(slope if values is None else slope * values) @ one for slope in slopes]
-        return torch.cat(sums, 2) @ moves.T
-
-    level = along(None) / count[..., None].sqrt()
-    contrast = along(a) / energy[..., None].sqrt()
-    pairs = [x * y for x, y in combinations_with_replacement(slopes, 2)]
-    moments = torch.cat([pair @ two for pair in pairs], 2)[..., _PAIRS.to(own.device)]
-    normal = moves @ moments @ moves.T
-    for part in (level, contrast):
-        normal = normal - part[..., None] * part[..., None, :]
-    normal = (normal * gain.square()[..., None, None]).sum(1)
-    # ``rest`` has no mean; what is left of ``a`` in it goes with the slopes' own.
-    pull = along(rest) - contrast * ((rest * a).sum(2) / energy.sqrt())[..., None]
+    sums, energy, count = _sums(slopes, seen, counted)
+    both = sums[..., 1]
+    gain = (both / slopes.energy).clamp_min(0)
+    own = slopes.energy - _NOISE * count
+    rest = energy - 2 * gain * both + gain.square() * own
+    variance = rest.clamp_min(0).sum(1) / (3 * count[:, 0]) + _NOISE
+    trust = (FREEDOM / variance)[..., None]
+    pull = sums[..., 2:] - gain[..., None] * slopes.contrast
     pull = (pull * gain[..., None]).sum(1)
-    precision = own.new_tensor(PRIOR) ** -2
+    normal = (gain.square().transpose(1, 2) @ slopes.normal).unflatten(2, (6, 6))
+    precision = warp.new_tensor(PRIOR) ** -2
     change = torch.linalg.solve(
         normal * trust[..., None] + precision.diag(), pull * trust - total * precision
     )
-    most = own.new_tensor(STEP)
+    most = warp.new_tensor(STEP)
     change = change.clamp(-most, most)
-    dx, dy, turn, size, stretch, shear = change.unbind(1)
-    linear = torch.stack([size + stretch, shear - turn, shear + turn, size - stretch], 1)
-    linear = linear.view(m, 2, 2) + torch.eye(2, device=own.device)
-    inner = torch.cat([linear, torch.stack([dx, dy], 1)[..., None]], 2)
-    moved = torch.cat(
-        [warp[..., :2] @ inner[..., :2], warp[..., :2] @ inner[..., 2:] + warp[..., 2:]], 2
-    )
-    return moved, total + change
+    dx, dy, turn, size, stretch, shear = change.unbind(2)
+    # The piece would have to move so; the picture is sampled the other way round instead.
+    a, b, c, d = 1 + size + stretch, shear - turn, shear + turn, 1 + size - stretch
+    linear = torch.stack([d, -b, -c, a], 2) / (a * d - b * c)[..., None]
+    linear = warp[..., :2] @ linear.unflatten(2, (2, 2))
+    offset = warp[..., 2:] - linear @ torch.stack([dx, dy], 2)[..., None]
+    return torch.cat([linear, offset], 3), total + change
 
 
-def _polynomials(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """1, x, y and their products by twos, ``(side * side, 3)`` and ``(side * side, 6)``."""
-    near = torch.arange(side, device=like.device, dtype=like.dtype) + 0.5 - side / 2
-    y, x = torch.meshgrid(near, near, indexing="ij")
-    one = torch.stack([torch.ones_like(x), x, y], 2).flatten(0, 1)
-    return one, torch.stack([a * b for a, b in combinations_with_replacement(one.unbind(1), 2)], 1)
-
-
-def _centred(values: Tensor, mask: Tensor, count: Tensor) -> Tensor:
-    mean = (values * mask).sum(-1) / count
-    return (values - mean[..., None]) * mask
-
-
-def _correlation(source: Tensor, seen: Tensor, warp: Tensor) -> Tensor:
-    """(M,) masked NCC under a warp, channels together."""
-    both = sample(source, warp, seen.shape[-1])
-    flat = (both[:, 3:] > 0.5).to(both.dtype).flatten(2)
-    count = flat.sum(2).clamp_min(1)
-    a = _centred(both[:, :3].flatten(2), flat, count)
-    b = _centred(seen.flatten(2), flat, count)
-    floor = 3 * _NOISE * count[:, 0]
-    own, other = (t.square().sum((1, 2)) + floor for t in (a, b))
-    return (a * b).sum((1, 2)) * (own * other).rsqrt()
+def correlation(slopes: _Slopes, seen: Tensor, counted: Tensor) -> Tensor:
+    """``(B, M)`` masked NCC of ``(B, 3, M, P)`` of the picture, channels together."""
+    sums, energy, count = _sums(slopes, seen, counted)
+    own, other = slopes.energy.sum(1), (energy + _NOISE * count).sum(1)
+    return sums[..., 1].sum(1) * (own * other).rsqrt()
 
 
 def rotation_of(warp: Tensor) -> Tensor:
-    """(M,) degrees in [0, 360) by which ``(M, 2, 3)`` warps turn clockwise, stretch left out."""
-    turn = torch.atan2(warp[:, 1, 0] - warp[:, 0, 1], warp[:, 0, 0] + warp[:, 1, 1])
+    """Degrees in [0, 360) by which pieces are turned clockwise from where ``(..., 2, 3)`` warps
+    lay them, stretch left out."""
+    turn = torch.atan2(warp[..., 0, 1] - warp[..., 1, 0], warp[..., 0, 0] + warp[..., 1, 1])
     # Twice: the remainder of a hair below zero rounds to 360 itself.
     return torch.remainder(torch.remainder(turn * (180 / math.pi), 360.0), 360.0)

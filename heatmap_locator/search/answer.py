@@ -18,10 +18,11 @@ from heatmap_locator.resample import stretch
 from heatmap_locator.search.decode import Candidate, best_apart
 from heatmap_locator.search.identical import GAIN, SURELY, find_identical, verify
 from heatmap_locator.search.levels import Level
-from heatmap_locator.search.measure import KEPT, rank
+from heatmap_locator.search.measure import KEPT, aligned, around, measure_shortlist, rank
+from heatmap_locator.search.named import as_named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid, lay_on_picture
-from heatmap_locator.search.pose import pose_piece
+from heatmap_locator.search.pose import pose_pieces
 from heatmap_locator.search.see import Seen
 
 Ranked = tuple[Level, list[Candidate]]
@@ -29,23 +30,52 @@ Ranked = tuple[Level, list[Candidate]]
 
 
 def rank_seen(
-    seen: Sequence[Seen],
-    piece: PreparedPiece,
+    seen: Sequence[Sequence[Seen]],
+    pieces: Sequence[PreparedPiece],
     ranker: Ranker,
     device: torch.device,
     most: int = KEPT,
-) -> list[Ranked]:
-    """Compare, align and rank the places that each picture size proposes.
+) -> list[list[Ranked]]:
+    """Compare, align and rank the places that each picture size proposes for each piece.
 
     Args:
-        seen: of the piece.
-        piece: the piece.
+        seen: of each piece.
+        pieces: at least one.
         ranker: with the model's weights.
         device: where ``seen`` lives.
-        most: places aligned at each size.
+        most: places of a piece aligned at each size.
+
+    Returns:
+        of each piece, in the order of what was seen of it; none where nothing is named.
     """
-    poses = pose_piece(piece, device)
-    return [(s.level, rank(s.named, poses, s.level.field, s.feature, ranker, most)) for s in seen]
+    poses = pose_pieces(pieces, device)
+    levels = {s.level.index: s.level for own in seen for s in own}
+    found: list[dict[int, list[Candidate]]] = [{} for _ in pieces]
+    for index, level in levels.items():
+        asked = [(n, s) for n, own in enumerate(seen) for s in own if s.level is level and s.named]
+        if not asked:
+            continue
+        rows = [n for n, _ in asked]
+        own = poses if len(rows) == len(pieces) else poses.of(rows)
+        volume = torch.stack([s.feature for _, s in asked])
+        ranked = rank([s.named for _, s in asked], own, level.field, volume, ranker, most)
+        for n, places in zip(rows, ranked, strict=True):
+            found[n][index] = places
+    return [
+        [(s.level, places.get(s.level.index, [])) for s in own]
+        for own, places in zip(seen, found, strict=True)
+    ]
+
+
+def measure_seen(
+    seen: Seen, piece: PreparedPiece, device: torch.device
+) -> tuple[torch.Tensor, list[Candidate]]:
+    """What the ranker would be told of one piece: ``(N, F)``, and the N places aligned."""
+    named, poses = as_named([seen.named], device), pose_pieces([piece], device)
+    feature = around(seen.feature[None], named)
+    found = measure_shortlist(named, poses, seen.level.field, feature)
+    ((places, _),) = aligned([seen.named], poses, found, found.features[..., 0])
+    return found.features[found.real], places
 
 
 def lay_best(ranked: Sequence[Ranked], piece: PreparedPiece, most: int) -> list[Laid]:

@@ -19,6 +19,7 @@ from heatmap_locator.model.ranker import FEATURES, Ranker, evidence
 from heatmap_locator.search.answer import Ranked, rank_seen
 from heatmap_locator.search.levels import Level, cell_sides, encode_level
 from heatmap_locator.search.measure import around
+from heatmap_locator.search.named import as_named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen, see
 from heatmap_locator.search.sizes import Sizes, about
@@ -121,7 +122,7 @@ class BySize:
             nearest = min(self._sides, key=lambda side: abs(math.log(side / likely)))
             first, places = self._see(piece, [self.level(nearest)]), self._every
         if first:
-            ranked = rank_seen(first, piece, self._model.ranker, self._device)
+            (ranked,) = rank_seen([first], [piece], self._model.ranker, self._device)
             yield Look(ranked, [s.heat for s in first], places)
             if seen and not self.sizes.worth_a_look():
                 return
@@ -145,13 +146,12 @@ class BySize:
             known = [s.level for s in seen]
             seen += self._see(piece, [lv for lv in map(self.level, sides) if lv not in known])
             chosen = most_promising(seen, ranker, max(PROMISING, most))
-            ranked += rank_seen(
-                [s for s in chosen if s.level.index not in done], piece, ranker, device
-            )
+            new = [s for s in chosen if s.level.index not in done]
+            ranked += rank_seen([new], [piece], ranker, device)[0]
             done.update(s.level.index for s in chosen)
             yield Look(list(ranked), [s.heat for s in seen], self._every)
         say("no size fits for certain; comparing every place")
-        ranked += rank_seen(seen, piece, ranker, device, OF_EACH_AT_LAST)
+        ranked += rank_seen([seen], [piece], ranker, device, OF_EACH_AT_LAST)[0]
         yield Look(ranked, [s.heat for s in seen], self._every)
 
     def _stages(self) -> list[list[float]]:
@@ -185,9 +185,9 @@ def most_promising(seen: Sequence[Seen], ranker: Ranker, most: int) -> list[Seen
     weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
     worth = []
     for own in seen:
-        head = torch.tensor([c.logit for c in own.named], device=own.feature.device)
-        near = evidence(around(own.feature, own.named))
-        worth.append((weights["head"] * head + weights["feature"] * near).cpu().numpy())
+        named = as_named([own.named], own.feature.device)
+        near = evidence(around(own.feature[None], named))
+        worth.append((weights["head"] * named.logit + weights["feature"] * near)[0].cpu().numpy())
     together = np.sort(np.concatenate(worth))
     least = together[-min(most, len(together))]
     kept = []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import torch
 
 from heatmap_locator.geometry import Array, clockwise, to_cv2, transform
 from heatmap_locator.grid import Grid
@@ -184,7 +185,7 @@ def _matches(
             continue
         x, y, likely = col + width / 2, row + height / 2, GAIN * same
         if grid is not None:
-            likely += float(cell_evidence(np.array([[x, y]]), grid, cols, rows)[0])
+            likely += float(cell_evidence(torch.tensor([x, y]).double(), grid, cols, rows))
         own_bin = (quarter, int(y // cell[1]), int(x // cell[0]))
         found.append(_Match(x, y, quarter, same, likely, own_bin))
     return found

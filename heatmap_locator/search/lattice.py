@@ -8,9 +8,9 @@ middle, never in which cell.
 
 import math
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
 
 MIDDLE_DEVIATION = 0.06
@@ -28,33 +28,31 @@ REGULAR = 0.8
 """Share of pieces for which this holds; the others may lie anyhow."""
 
 
-def cell_evidence(middles: Array, grid: Grid, width: float, height: float) -> Array:
-    """Log-odds, (N,), that places are a piece's own against anywhere, by where in a cell they lie.
+def cell_evidence(middles: Tensor, grid: Grid, width: float, height: float) -> Tensor:
+    """Log-odds, ``(...)``, that places are a piece's own against anywhere, by where in a cell.
 
     Args:
-        middles: (N, 2) of the body there, in pixels of the picture.
+        middles: ``(..., 2)`` of the body there, in pixels of the picture.
         grid: of the puzzle.
         width, height: of the picture.
     """
-    count = np.array([grid.cols, grid.rows])
-    cells = np.asarray(middles, np.float64) / grid.cell_size(width, height)
-    off = cells - np.floor(cells) - 0.5
-    slip = CROP_DEVIATION * 2 * np.abs(cells - count / 2)
-    deviation = np.sqrt(MIDDLE_DEVIATION**2 + slip**2)
-    log_density = -((off / deviation) ** 2 / 2 + np.log(deviation) + math.log(2 * math.pi) / 2)
-    evidence: Array = np.log(REGULAR * np.exp(log_density.sum(axis=1)) + 1 - REGULAR)
-    return evidence
+    count = middles.new_tensor([grid.cols, grid.rows])
+    cells = middles / middles.new_tensor(grid.cell_size(width, height))
+    off = cells - cells.floor() - 0.5
+    slip = CROP_DEVIATION * 2 * (cells - count / 2).abs()
+    deviation = (MIDDLE_DEVIATION**2 + slip.square()).sqrt()
+    log_density = -((off / deviation).square() / 2 + deviation.log() + math.log(2 * math.pi) / 2)
+    return (REGULAR * log_density.sum(-1).exp() + 1 - REGULAR).log()
 
 
-def turn_evidence(rotations: Array, direction: float) -> Array:
-    """The same, (N,), by how square a body would lie.
+def turn_evidence(rotations: Tensor, direction: Tensor | float) -> Tensor:
+    """The same, ``(...)``, by how square a body would lie.
 
     Args:
-        rotations: (N,) degrees that the photo is turned clockwise from each place.
+        rotations: ``(...)`` degrees that the photo is turned clockwise from each place.
         direction: of the body in the photo, degrees.
     """
-    off = (np.asarray(rotations, np.float64) - direction + 45.0) % 90.0 - 45.0
+    off = torch.remainder(rotations - direction + 45.0, 90.0) - 45.0
     peak = 90.0 / (math.sqrt(2 * math.pi) * TURN_DEVIATION)
-    density = peak * np.exp(-((off / TURN_DEVIATION) ** 2) / 2)
-    evidence: Array = np.log(REGULAR * density + 1 - REGULAR)
-    return evidence
+    density = peak * torch.exp(-(off / TURN_DEVIATION).square() / 2)
+    return (REGULAR * density + 1 - REGULAR).log()

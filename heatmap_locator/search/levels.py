@@ -1,13 +1,16 @@
 """The picture at every size that a piece is looked for in, as it is and encoded."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE, Array
 from heatmap_locator.grid import Grid
+from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.resample import resize
@@ -20,6 +23,10 @@ SEARCH_PIECES = (6, 2500)
 
 MINIMUM_CELL = 10
 """Picture pixels a cell's side has at least in that search: less shows no print."""
+
+
+SOFT_SIGMA = 1.5
+"""Working pixels; what lies further off than about this is not found by aligning."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,14 @@ class Field:
     def size(self) -> tuple[int, int]:
         """(height, width) in working pixels."""
         return int(self.picture.shape[1]), int(self.picture.shape[2])
+
+    @cached_property
+    def soft(self) -> Tensor:
+        """``(3, H, W)`` blurred by ``SOFT_SIGMA``, where pieces begin to be aligned."""
+        kernel = gaussian_kernel(SOFT_SIGMA).to(self.picture.device)
+        wide = F.pad(self.picture[None], (kernel.numel() // 2,) * 4, mode="replicate")
+        inner = slice(kernel.numel() // 2, -(kernel.numel() // 2))
+        return blur(wide, kernel)[0, :, inner, inner].contiguous()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,25 +1,26 @@
-"""The last word on which place is first: the piece aligned there, measured, and ranked.
+"""The last word on which place is first: pieces aligned there, measured, and ranked.
 
 The best of the places compared are aligned to a fraction of a pixel and measured there in several
-ways, which the ranker weighs.
+ways, which the ranker weighs.  All pieces and places go through every step together.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.geometry import STRIDE, compose, invert, transform
+from heatmap_locator.geometry import STRIDE, compose
 from heatmap_locator.model.bank import OVERSAMPLE
-from heatmap_locator.model.network import PIXEL_STRIDE
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
-from heatmap_locator.search.agreement import agreement
-from heatmap_locator.search.align import Aligned, align, rotation_of, sample, windows
+from heatmap_locator.search.agreement import Pixels, agreement
+from heatmap_locator.search.align import Aligned, align, points_of, rotation_of, sample
 from heatmap_locator.search.compare import REACH, Compared, compare
 from heatmap_locator.search.decode import Candidate
 from heatmap_locator.search.levels import Field
+from heatmap_locator.search.named import Named, as_named
+from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.pose import ROTATIONS, Poses
 from heatmap_locator.search.propose import CUT_WEIGHT, bodies, cut_evidence
 
@@ -29,172 +30,208 @@ KEPT = 60
 SIZE_DEVIATION = 0.05
 """Of the log of a piece's size about what its outline implies."""
 
-RIM = 4
-"""Working pixels around the piece in the windows it is aligned in."""
+_ROUNDS = 16
+"""Places each too near to the one before it that are told apart as one after the other would."""
 
 
-def lay(best: Compared, poses: Poses, picture: Tensor) -> tuple[Aligned, Tensor]:
-    """Align the piece with the picture at M places.
+@dataclass(frozen=True)
+class Measured:
+    """K places of each of B pieces, aligned.
+
+    Attributes:
+        order: ``(B, M)`` long, the candidates by what was known before, best first.
+        index: ``(B, K)`` long, which of the candidates they were.
+        real: ``(B, K)`` bool, False where a piece has fewer.
+        warp: ``(B, K, 2, 3)`` as ``align.Aligned`` has it.
+        features: ``(B, K, F)`` as ``ranker.FEATURES`` names it.
+    """
+
+    order: Tensor
+    index: Tensor
+    real: Tensor
+    warp: Tensor
+    features: Tensor
+
+
+def lay(best: Compared, poses: Poses, field: Field) -> Aligned:
+    """Align pieces with the picture.
 
     Args:
         best: where to start.
-        poses: of the piece.
-        picture: ``(3, H, W)`` working picture, 0..1.
-
-    Returns:
-        warps to pixels of the piece at one pixel a working pixel, and the ``(M, 3, S, S)``
-        windows that they start from.
+        poses: of the pieces.
+        field: the picture.
     """
-    side = 2 * PIXEL_STRIDE * (poses.templates.shape[-1] // 2) + 2 * RIM
-    seen = windows(picture, best.middle, side)
     radians = best.degrees.deg2rad()
-    cos, sin = radians.cos() / best.scale, radians.sin() / best.scale
-    middle = (poses.piece.reference.to(picture.device) / OVERSAMPLE).expand(len(cos), 2)
-    linear = torch.stack([cos, -sin, sin, cos], 1).view(-1, 2, 2)
-    source = F.avg_pool2d(poses.source, OVERSAMPLE, ceil_mode=True)
-    return align(source, seen, torch.cat([linear, middle[..., None]], 2)), seen
+    cos, sin = radians.cos() * best.scale, radians.sin() * best.scale
+    linear = torch.stack([cos, sin, -sin, cos], 2).unflatten(2, (2, 2))
+    warp = torch.cat([linear, best.middle[..., None].to(linear)], 3)
+    return align(poses, field.picture, field.soft, warp)
 
 
 def measure(
-    candidates: list[Candidate], best: Compared, poses: Poses, field: Field, feature: Tensor
-) -> tuple[list[Candidate], Tensor]:
-    """Candidates where they align, and what is known of each.
+    best: Compared, poses: Poses, field: Field, known: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Where pieces align, and what is known of each place.
 
     Args:
-        candidates: of one picture size, in its working pixels; at least one.
-        best: the pose of each to start from.
-        poses: of the piece.
+        best: the pose of each of M places to start from.
+        poses: of B pieces.
         field: the picture.
-        feature: ``(R, h, w)`` correlations of features, of the whole bank.
+        known: ``head`` and ``feature`` of ``ranker.FEATURES``, ``(B, M)`` each.
 
     Returns:
-        as many candidates, and ``(M, F)`` as ``ranker.FEATURES`` names it.
+        ``(B, M, 2, 3)`` as ``align.Aligned`` has it, and ``(B, M, F)`` as ``ranker.FEATURES``.
     """
-    piece, device = poses.piece, field.picture.device
-    laid, seen = lay(best, poses, field.picture)
-    fine = laid.warp * OVERSAMPLE
-    shown = sample(poses.source, fine, seen.shape[-1], OVERSAMPLE)
-    prints = agreement(shown[:, :3] + poses.mean, seen, shown[:, 3:])
-    rotations = rotation_of(laid.warp).double().cpu().numpy()
-    to_working = compose(invert(fine.double().cpu().numpy()), piece.to_resized)
-    to_working[..., 2] += best.middle.cpu().numpy()
-    reference = transform(invert(piece.to_resized), piece.reference.double().numpy())
-    at = transform(to_working, np.concatenate([reference, [piece.body.middle]]))
-    moved = [
-        replace(candidate, x=x, y=y, rotation=rotation, pose=tuple(pose))
-        for candidate, (x, y), rotation, pose in zip(
-            candidates,
-            at[:, 0].tolist(),
-            rotations.tolist(),
-            to_working.reshape(-1, 6).tolist(),
-            strict=True,
-        )
-    ]
-    cut = cut_evidence(at[:, 1], rotations, piece, field.grid, field.size)
-    cell, turn = torch.from_numpy(cut).float().to(device).unbind(1)
-    size = laid.warp.new_zeros(len(candidates))
+    laid = lay(best, poses, field)
+    seen = sample(field.picture, laid.warp, points_of(poses), "bicubic")
+    shown = poses.prints.flatten(2).gather(2, poses.pixels[:, None].expand(-1, 3, -1))
+    size = poses.prints.shape[-2], poses.prints.shape[-1]
+    prints = agreement(shown, seen, Pixels(poses.pixels, poses.counted, size))
+    middles = laid.warp[..., :2] @ poses.body[:, None, :, None] + laid.warp[..., 2:]
+    cell, turn = cut_evidence(
+        middles[..., 0], rotation_of(laid.warp), poses.direction, field.grid, field.size
+    )
+    sized = torch.zeros_like(cell)
     if field.grid is not None:
         log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
-        size = -(log_size / SIZE_DEVIATION).square() / 2
-    known = {
-        "head": torch.tensor([c.logit for c in candidates], device=device),
-        "feature": evidence(around(feature, candidates)),
-        "pixel": evidence(laid.correlation),
-        "cell": cell,
-        "turn": turn,
-        "size": size,
-    }
-    return moved, features_of(known | prints)
+        sized = -(log_size / SIZE_DEVIATION).square() / 2
+    own = {"pixel": evidence(laid.correlation), "cell": cell, "turn": turn, "size": sized}
+    return laid.warp, features_of(known | own | prints)
 
 
-def around(volume: Tensor, candidates: list[Candidate]) -> Tensor:
-    """(M,) largest correlation of ``(R, h, w)`` within a cell and a rotation of each candidate."""
-    rotations, height, width = volume.shape
+def around(volume: Tensor, named: Named) -> Tensor:
+    """``(B, M)`` largest correlation within a cell and a rotation of each candidate.
+
+    Args:
+        volume: ``(B, R, h, w)`` correlations of features, of the whole bank.
+        named: the candidates.
+    """
+    pieces, rotations, height, width = volume.shape
     device, near = volume.device, torch.arange(-1, 2, device=volume.device)
-    rows, columns, turns = (
-        torch.tensor(values, device=device)[:, None] + near
-        for values in (
-            [int(c.y // STRIDE) for c in candidates],
-            [int(c.x // STRIDE) for c in candidates],
-            [round(c.rotation * rotations / 360) for c in candidates],
-        )
-    )
+    columns, rows = (named.place // STRIDE).long().unbind(2)
+    turns = (named.rotation * (rotations / 360)).round().long()
+    rows, columns, turns = (t[..., None] + near for t in (rows, columns, turns))
     found = volume[
-        (turns % rotations)[:, :, None, None],
-        rows.clamp(0, height - 1)[:, None, :, None],
-        columns.clamp(0, width - 1)[:, None, None, :],
+        torch.arange(pieces, device=device).view(-1, 1, 1, 1, 1),
+        (turns % rotations)[..., None, None],
+        rows.clamp(0, height - 1)[..., None, :, None],
+        columns.clamp(0, width - 1)[..., None, None, :],
     ]
-    return found.float().amax((1, 2, 3))
+    return found.float().amax((2, 3, 4))
 
 
 def measure_shortlist(
-    candidates: list[Candidate], poses: Poses, field: Field, feature: Tensor, most: int = KEPT
-) -> tuple[list[Candidate], Tensor, list[Candidate]]:
+    named: Named, poses: Poses, field: Field, feature: Tensor, most: int = KEPT
+) -> Measured:
     """The ``most`` candidates for which head, halved pixels and the cut say most, aligned.
 
     Args:
-        candidates: of one picture size, in its working pixels, at least one; the same place may
-            come twice.
-        poses: of the piece.
+        named: of one picture size; the same place may come twice.
+        poses: of the pieces.
         field: the picture.
-        feature: ``(R, h, w)`` correlations of features, of the whole bank.
+        feature: ``(B, M)`` largest correlation of features around each candidate.
         most: candidates aligned.
+    """
+    best = compare(named, poses, field.halved)
+    middles = bodies(best.middle.float(), best.degrees, best.scale, poses.body[:, None])
+    cut = cut_evidence(middles, best.degrees, poses.direction, field.grid, field.size)
+    score = named.logit + PIXEL_WEIGHT * evidence(best.correlation) + CUT_WEIGHT * sum(cut)
+    score = score.masked_fill(~named.real, -torch.inf)
+    order = score.argsort(dim=1, descending=True, stable=True)
+    index, real = _distinct(best.take(order), order, most)
+    known = {"head": named.logit.gather(1, index), "feature": evidence(feature).gather(1, index)}
+    warp, features = measure(best.take(index), poses, field, known)
+    return Measured(order, index, real & named.real.gather(1, index), warp, features)
+
+
+def _distinct(ordered: Compared, order: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The first ``most`` of an order, of poses that will align to the same one the first alone.
 
     Returns:
-        them, best first; what is known of them, as in :func:`measure`; and the others.
+        ``(B, K)`` of the order, and whether there are so many.
     """
-    best = compare(candidates, poses, field.halved)
-    head = torch.tensor([c.logit for c in candidates], device=field.halved.device)
-    score = head + PIXEL_WEIGHT * evidence(best.correlation)
-    places, degrees, scales = (
-        t.double().cpu().numpy() for t in (best.middle, best.degrees, best.scale)
-    )
-    middles = bodies(places, degrees, scales, poses.piece)
-    cut = CUT_WEIGHT * cut_evidence(middles, degrees, poses.piece, field.grid, field.size).sum(
-        axis=1
-    )
-    score = score + torch.from_numpy(cut).to(score)
-    order = score.argsort(descending=True, stable=True)
-    kept = _distinct(best, order, most)
-    taken = set(kept)
-    rest = [i for i in order.tolist() if i not in taken]
-    chosen = [candidates[i] for i in kept]
-    laid = measure(chosen, best.take(torch.tensor(kept)), poses, field, feature)
-    return *laid, [candidates[i] for i in rest]
-
-
-def _distinct(best: Compared, order: Tensor, most: int) -> list[int]:
-    """The first ``most`` of an order, of poses that will align to the same one the first alone."""
-    places, degrees = best.middle.cpu().numpy(), best.degrees.cpu().numpy()
-    kept: list[int] = []
-    for i in order.tolist():
-        near = np.abs(places[kept] - places[i]).reshape(-1, 2).max(axis=1) <= REACH
-        turn = np.abs((degrees[kept] - degrees[i] + 180) % 360 - 180)
-        if not (near & (turn <= 720 / ROTATIONS)).any():
-            kept.append(i)
-        if len(kept) == most:
-            break
-    return kept
+    apart = (ordered.middle[:, :, None] - ordered.middle[:, None]).abs().amax(3)
+    turn = ordered.degrees[:, :, None] - ordered.degrees[:, None]
+    turn = (torch.remainder(turn + 180, 360) - 180).abs()
+    near = (apart <= REACH) & (turn <= 720 / ROTATIONS)
+    before = near.tril(-1).float()
+    kept = torch.ones_like(ordered.correlation)
+    # One is kept if none before it is that is near; settled from the first on, round by round.
+    for _ in range(_ROUNDS):
+        kept = ((before @ kept[..., None])[..., 0] == 0).float()
+    first = kept.argsort(dim=1, descending=True, stable=True)[:, :most]
+    return order.gather(1, first), kept.gather(1, first) > 0
 
 
 def rank(
-    candidates: list[Candidate],
+    candidates: Sequence[Sequence[Candidate]],
     poses: Poses,
     field: Field,
-    feature: Tensor,
+    volume: Tensor,
     ranker: Ranker,
     most: int = KEPT,
-) -> list[Candidate]:
+) -> list[list[Candidate]]:
     """Candidates with the ranker's logits, best first; those not measured come last, alike.
 
     Args:
-        candidates: of one picture size, in its working pixels; the same place may come twice.
-        poses, field, feature, most: as in ``measure_shortlist``.
+        candidates: of each piece, at least one; of one picture size, in its working pixels; the
+            same place may come twice.
+        poses: of the pieces.
+        field: the picture.
+        volume: ``(B, R, h, w)`` correlations of features, of the whole bank.
         ranker: with the model's weights.
+        most: of each, aligned and measured.
     """
-    if not candidates:
-        return []
-    kept, measured, rest = measure_shortlist(candidates, poses, field, feature, most)
-    logits = ranker(measured).tolist()
-    judged = [replace(c, logit=logit) for c, logit in zip(kept, logits, strict=True)]
-    return sorted(judged, key=lambda c: -c.logit) + [replace(c, logit=min(logits)) for c in rest]
+    named = as_named(candidates, field.picture.device)
+    found = measure_shortlist(named, poses, field, around(volume, named), most)
+    logits = ranker(found.features).detach()
+    return [
+        sorted(places, key=lambda c: -c.logit)
+        + [replace(c, logit=min(p.logit for p in places)) for c in rest]
+        for places, rest in aligned(candidates, poses, found, logits)
+    ]
+
+
+def aligned(
+    candidates: Sequence[Sequence[Candidate]], poses: Poses, found: Measured, logits: Tensor
+) -> list[tuple[list[Candidate], list[Candidate]]]:
+    """Candidates where they align, with new logits, ``(B, K)``; and those not measured."""
+    parts = [logits[..., None], rotation_of(found.warp)[..., None], found.warp.flatten(2)]
+    parts = [found.real[..., None], found.index[..., None], *parts]
+    # The one copy from the device.
+    values = torch.cat([*(p.flatten(1).double() for p in parts), found.order.double()], 1)
+    host = values.cpu().numpy()
+    return [
+        _aligned(own, piece, *np.split(row, np.cumsum([p[0].numel() for p in parts])))
+        for own, piece, row in zip(candidates, poses.pieces, host, strict=True)
+    ]
+
+
+def _aligned(
+    candidates: Sequence[Candidate],
+    piece: PreparedPiece,
+    real: np.ndarray,
+    index: np.ndarray,
+    logits: np.ndarray,
+    rotations: np.ndarray,
+    warps: np.ndarray,
+    order: np.ndarray,
+) -> tuple[list[Candidate], list[Candidate]]:
+    to_print = piece.to_resized / OVERSAMPLE
+    to_print[:, 2] -= piece.reference[0].double().numpy() / OVERSAMPLE
+    warps = warps.reshape(-1, 2, 3)
+    poses = compose(warps, to_print).reshape(-1, 6)
+    places = {}
+    for k in np.flatnonzero(real):
+        x, y = warps[k, :, 2].tolist()
+        own = candidates[int(index[k])]
+        places[int(index[k])] = replace(
+            own,
+            x=x,
+            y=y,
+            rotation=float(rotations[k]),
+            logit=float(logits[k]),
+            pose=tuple(poses[k].tolist()),
+        )
+    rest = [int(i) for i in order if i < len(candidates) and int(i) not in places]
+    return list(places.values()), [candidates[i] for i in rest]

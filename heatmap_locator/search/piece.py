@@ -68,9 +68,21 @@ class PreparedPiece:
         return rotate_piece(photo, weight, reference, degrees[None], scale, oversample)
 
     @property
+    def body_off(self) -> Tensor:
+        """(2,) float64 (x, y) from the reference point to the body's middle, working pixels of a
+        piece that is as large as its outline implies."""
+        body = torch.from_numpy(self.to_resized @ [*self.body.middle, 1.0])
+        return (body - self.reference[0].double()) / OVERSAMPLE
+
+    @property
     def is_rectangle(self) -> bool:
         """Whether the photo is all piece, a rectangular crop."""
         return bool((self.mask > 0.5).all())
+
+    def fits_into(self, height: int, width: int) -> bool:
+        """Whether it is no crop that is larger than a picture, upright or on its side."""
+        sides, own = sorted((height, width)), sorted(self.rgb.shape[:2])
+        return not self.is_rectangle or (own[0] <= sides[0] and own[1] <= sides[1])
 
 
 def prepare_pieces(

@@ -1,13 +1,15 @@
-"""A piece set upright in every pose that places are compared in."""
+"""Pieces set upright in every pose that places are compared in, and as they are to be aligned."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode
-from heatmap_locator.model.network import PIXEL_STRIDE, empty_border
+from heatmap_locator.model.network import PIXEL_STRIDE
 from heatmap_locator.search.piece import PreparedPiece
 
 ROTATIONS = 72
@@ -15,41 +17,143 @@ SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
 """Poses rendered; 3 turns and all sizes are compared at a place (``train/LOG.md``, "15 poses each"
 and "candidates")."""
 
+_RIM = OVERSAMPLE
+"""Pixels of a prepared photo, a working pixel wide, that are no print: a piece's bevel."""
+
 
 @dataclass(frozen=True)
 class Poses:
-    """A piece ready to be laid on a picture.
+    """B pieces ready to be laid on a picture.
 
     Attributes:
-        templates: ``(ROTATIONS, scales, 3, k, k)`` in every pose that candidates are compared in,
-            without their empty border, ``PIXEL_STRIDE`` working pixels a pixel; k is even.
-        masks: ``(ROTATIONS, scales, 1, k, k)``, 0..1, without the bevelled rim.
-        piece: what they are poses of.
-        source: ``(1, 4, h, w)`` the piece less its mean colour, 0 outside, and its outline
-            without the rim, ``OVERSAMPLE`` pixels a working pixel.
-        mean: ``(1, 3, 1, 1)``, that colour.
+        templates: ``(B, ROTATIONS, scales, 3, k, k)`` in every pose that candidates are compared
+            in, less the mean colour, ``PIXEL_STRIDE`` working pixels a pixel; k is even.
+        masks: ``(B, ROTATIONS, scales, 1, k, k)``, 0..1, without the bevelled rim.
+        pieces: what they are poses of.
+        prints: ``(B, 3, h, w)`` the pieces as photographed, less their mean colour, 0 outside, at
+            one pixel a working pixel, with a margin of one; smaller ones are filled up on the
+            right and below.
+        insides: ``(B, 1, h, w)``, 0..1, their outlines without the rim.
+        pixels: ``(B, P)`` long, where in ``(h * w)`` the pixels inside lie, in order.
+        counted: ``(B, P)``, 1 for these, 0 where a piece has fewer than P.
+        reference: ``(B, 2)`` (x, y) of their reference points, in pixels of ``prints``.
+        body: ``(B, 2)`` (x, y) from there to the middles of their bodies.
+        direction: ``(B, 1)`` degrees, of their bodies.
     """
 
     templates: Tensor
     masks: Tensor
-    piece: PreparedPiece
-    source: Tensor
-    mean: Tensor
+    pieces: Sequence[PreparedPiece]
+    prints: Tensor
+    insides: Tensor
+    pixels: Tensor
+    counted: Tensor
+    reference: Tensor
+    body: Tensor
+    direction: Tensor
+
+    def of(self, rows: Sequence[int]) -> "Poses":
+        """Those of some pieces."""
+        at = torch.tensor(rows, device=self.reference.device)
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "pieces"}
+        own = {name: tensor[at] for name, tensor in tensors.items()}
+        return replace(self, pieces=[self.pieces[n] for n in rows], **own)
 
 
-def pose_piece(piece: PreparedPiece, device: torch.device) -> Poses:
-    """Every pose that candidates may be compared in."""
-    degrees = bank_angles(ROTATIONS).to(device)
-    rendered = [piece.rotated(degrees, scale, oversample=1) for scale in SCALES]
-    templates, masks = (torch.stack(t, 2)[0] for t in zip(*rendered, strict=True))
-    border = empty_border(masks) // PIXEL_STRIDE * PIXEL_STRIDE
-    inner = slice(border, CANVAS - border)
-    halved, covers = (
-        F.avg_pool2d(t[..., inner, inner].flatten(0, 2), PIXEL_STRIDE).unflatten(0, t.shape[:3])
-        for t in (templates, erode(masks).clamp(0, 1))
+def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
+    """Every pose that candidates may be compared in.
+
+    Args:
+        pieces: at least one.
+        device: where the poses are rendered and live.
+    """
+    own = [_less_mean(piece) for piece in pieces]
+    prints = [
+        F.pad(F.avg_pool2d(torch.cat(both, 1), OVERSAMPLE, ceil_mode=True), (1, 1, 1, 1))
+        for both in own
+    ]
+    inside = [torch.nonzero(one[0, 3].flatten() > 0.5)[:, 0] for one in prints]
+    widths = [one.shape[-1] for one in prints]
+    most = max(len(at) for at in inside), max(widths)
+    pixels = torch.zeros(len(pieces), max(most[0], 1), dtype=torch.long)
+    counted = torch.zeros(pixels.shape)
+    for n, (at, width) in enumerate(zip(inside, widths, strict=True)):
+        pixels[n, : len(at)] = at // width * most[1] + at % width
+        counted[n, : len(at)] = 1
+    reference = torch.cat([piece.reference for piece in pieces]) / OVERSAMPLE
+    body = torch.stack([piece.body_off.float() for piece in pieces])
+    direction = torch.tensor([[piece.body.direction] for piece in pieces])
+    halved, reach = _halved(pieces, own)
+    stacked = _stacked(prints).to(device)
+    rendered = _render(_stacked(halved).to(device), reference.to(device), reach)
+    return Poses(
+        rendered[:, :, :, :3],
+        rendered[:, :, :, 3:],
+        pieces,
+        stacked[:, :3],
+        stacked[:, 3:],
+        *(t.to(device) for t in (pixels, counted, reference + 1, body, direction)),
     )
-    photo, weight = piece.photo.to(device), piece.weight.to(device)
+
+
+def _less_mean(piece: PreparedPiece) -> tuple[Tensor, Tensor]:
+    """A prepared photo less its mean colour, 0 outside, and its outline without the rim."""
+    photo, weight = piece.photo, piece.weight
     mean = (photo * weight).sum((2, 3), keepdim=True) / weight.sum().clamp_min(1e-6)
-    inside = erode(weight, OVERSAMPLE).clamp(0, 1)
-    source = torch.cat([(photo - mean) * weight, inside], 1)
-    return Poses(halved, covers, piece, source, mean)
+    return (photo - mean) * weight, erode(weight, _RIM).clamp(0, 1)
+
+
+def _halved(
+    pieces: Sequence[PreparedPiece], own: Sequence[tuple[Tensor, Tensor]]
+) -> tuple[list[Tensor], float]:
+    """Photos and outlines, ``(1, 4, h, w)``, and how far they reach from their reference points.
+
+    Every pixel is the mean of ``PIXEL_STRIDE`` working pixels each way, as in the picture halved,
+    and there is one a working pixel.  Cut-out crops have a rim like all pieces.
+    """
+    halved, reach = [], 0.0
+    for piece, (photo, _) in zip(pieces, own, strict=True):
+        weight = erode(F.pad(piece.weight, (_RIM,) * 4), _RIM).clamp(0, 1)
+        both = torch.cat([F.pad(photo, (_RIM,) * 4), weight], 1)
+        small = F.avg_pool2d(both, OVERSAMPLE, ceil_mode=True)
+        rows, columns = torch.nonzero(small[0, 3]).unbind(1)
+        x, y = (piece.reference[0] / OVERSAMPLE + _RIM / OVERSAMPLE - 0.5).tolist()
+        if len(rows):
+            reach = max(reach, float(torch.hypot(rows - y, columns - x).max()))
+        padded = F.pad(small, (PIXEL_STRIDE - 1,) * 4)
+        halved.append(F.avg_pool2d(padded, PIXEL_STRIDE, 1))
+    return halved, reach
+
+
+def _stacked(images: Sequence[Tensor]) -> Tensor:
+    """``(1, C, h, w)`` each as ``(B, C, H, W)``, filled up with 0 on the right and below."""
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    filled = [
+        F.pad(image, (0, width - image.shape[-1], 0, height - image.shape[-2])) for image in images
+    ]
+    return torch.cat(filled)
+
+
+def _render(halved: Tensor, reference: Tensor, reach: float) -> Tensor:
+    """``(B, ROTATIONS, scales, 4, k, k)`` of what :func:`_halved` makes of pieces."""
+    device, (height, width) = halved.device, halved.shape[-2:]
+    half = min(CANVAS // PIXEL_STRIDE, 2 * math.ceil((reach * max(SCALES) + 1) / 2)) // 2
+    radians = bank_angles(ROTATIONS).to(device).deg2rad()[:, None]
+    sizes = torch.tensor(SCALES, device=device)
+    cos, sin = radians.cos() / sizes, radians.sin() / sizes
+    near = (torch.arange(2 * half, device=device) + 0.5 - half) * PIXEL_STRIDE
+    # Photos are turned counter-clockwise by each angle.
+    x = cos[..., None, None] * near - sin[..., None, None] * near[:, None]
+    y = sin[..., None, None] * near + cos[..., None, None] * near[:, None]
+    # Where a place in working pixels lies among pixels that are means of so many of them.
+    at = reference + _RIM / OVERSAMPLE + (PIXEL_STRIDE - 1) / 2
+    grid = torch.stack(
+        [
+            (x + at[:, 0].view(-1, 1, 1, 1, 1)) * (2 / width) - 1,
+            (y + at[:, 1].view(-1, 1, 1, 1, 1)) * (2 / height) - 1,
+        ],
+        -1,
+    )
+    tall = grid.flatten(1, 3)  # one image a piece: photos are not copied once a pose
+    seen = F.grid_sample(halved, tall, mode="bilinear", align_corners=False)
+    return seen.unflatten(2, (ROTATIONS, len(SCALES), 2 * half)).permute(0, 2, 3, 1, 4, 5)

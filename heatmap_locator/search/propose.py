@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.geometry import Array, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.bank import OVERSAMPLE, bank_angles
+from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
 from heatmap_locator.search.decode import Candidate, decode, decode_pixels
@@ -30,40 +29,42 @@ TURN_BIAS = 0.05
 """Correlation of pixels that a unit of evidence for an angle is worth: flat print fits at any."""
 
 
-def bodies(places: Array, rotations: Array, scales: Array, piece: PreparedPiece) -> Array:
-    """(M, 2) where the middle of a piece's body lies, working pixels.
+def bodies(places: Tensor, rotations: Tensor, scales: Tensor | float, off: Tensor) -> Tensor:
+    """``(..., 2)`` where the middles of pieces' bodies lie, working pixels.
 
     Args:
-        places: (M, 2) of the piece's reference point, working pixels.
-        rotations: (M,) degrees.
-        scales: (M,) factors on the size that its outline implies.
-        piece: the piece.
+        places: ``(..., 2)`` of the pieces' reference points, working pixels.
+        rotations: ``(...)`` degrees.
+        scales: ``(...)`` factors on the size that outlines imply.
+        off: ``(..., 2)`` of ``PreparedPiece.body_off``.
     """
-    body = transform(piece.to_resized, np.array([piece.body.middle]))
-    x, y = (body - piece.reference.double().numpy())[0] / OVERSAMPLE
-    cos, sin = np.cos(np.deg2rad(rotations)), np.sin(np.deg2rad(rotations))
+    x, y = off.unbind(-1)
+    cos, sin = rotations.deg2rad().cos(), rotations.deg2rad().sin()
     # Turned back counter-clockwise, as the photo is to be upright.
-    off = np.stack([cos * x + sin * y, cos * y - sin * x], axis=1)
-    there: Array = places + np.asarray(scales)[:, None] * off
-    return there
+    turned = torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
+    return places + turned * torch.as_tensor(scales).to(turned)[..., None]
 
 
 def cut_evidence(
-    middles: Array, rotations: Array, piece: PreparedPiece, grid: Grid | None, size: tuple[int, int]
-) -> Array:
-    """``cell`` and ``turn`` of ``ranker.FEATURES`` for M poses, (M, 2).
+    middles: Tensor,
+    rotations: Tensor,
+    direction: Tensor | float,
+    grid: Grid | None,
+    size: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """``cell`` and ``turn`` of ``ranker.FEATURES`` for poses, ``(...)`` each.
 
     Args:
-        middles: (M, 2) of the piece's body, working pixels.
-        rotations: (M,) degrees.
-        piece: the piece.
+        middles: ``(..., 2)`` of the pieces' bodies, working pixels.
+        rotations: ``(...)`` degrees.
+        direction: of the bodies in their photos, degrees.
         grid: of the puzzle; its cells are relied on where it is exact.
         size: (height, width) of the working picture.
     """
-    cell: Array = np.zeros(len(middles))
-    if grid is not None and grid.exact:
-        cell = cell_evidence(middles, grid, size[1], size[0])
-    return np.stack([cell, turn_evidence(rotations, piece.body.direction)], axis=1)
+    turn = turn_evidence(rotations, direction)
+    if grid is None or not grid.exact:
+        return torch.zeros_like(turn), turn
+    return cell_evidence(middles, grid, size[1], size[0]), turn
 
 
 def name_places(
@@ -92,16 +93,16 @@ def name_places(
     """
 
     def favour(candidates: list[Candidate]) -> np.ndarray:
-        degrees = np.array([c.rotation for c in candidates])
-        places = np.array([(c.x, c.y) for c in candidates]).reshape(-1, 2)
-        middles = bodies(places, degrees, np.ones(len(candidates)), piece)
-        weighted: np.ndarray = CUT_WEIGHT * cut_evidence(middles, degrees, piece, grid, size).sum(1)
+        own = [(c.x, c.y, c.rotation) for c in candidates]
+        at = torch.tensor(own, dtype=torch.float64).reshape(-1, 3)
+        middles = bodies(at[:, :2], at[:, 2], 1.0, piece.body_off)
+        cell, turn = cut_evidence(middles, at[:, 2], piece.body.direction, grid, size)
+        weighted: np.ndarray = (CUT_WEIGHT * (cell + turn)).numpy()
         return weighted
 
     rotations = pixel.shape[1]
     named = decode(maps, rotations, gain, NAMED, level, favour)
-    turn = turn_evidence(bank_angles(rotations).numpy(), piece.body.direction)
-    bias = torch.from_numpy(TURN_BIAS * turn).to(pixel)
+    bias = TURN_BIAS * turn_evidence(bank_angles(rotations), piece.body.direction).to(pixel)
     by_pixels, found = decode_pixels(maps, pixel, CONSIDERED * NAMED_BY_PIXELS, bias, level)
     own = PIXEL_WEIGHT * evidence(found).cpu().numpy() + favour(by_pixels)
     order = np.argsort(-own, kind="stable")[:NAMED_BY_PIXELS]

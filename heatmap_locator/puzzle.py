@@ -148,8 +148,7 @@ class Puzzle:
                 ranked = rank_seen(seen, own, self.model.ranker, self.device)
             for n, (index, prepared) in enumerate(part):
                 try:
-                    name = name_of(pieces[index])
-                    found = self._answer(prepared, seen[n], ranked[n], top, name)
+                    found = self._answer(prepared, seen[n], ranked[n], top, name_of(pieces[index]))
                     answers[index].append(found)
                 except InputError as error:
                     answers[index].append(error)

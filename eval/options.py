@@ -14,6 +14,10 @@ PROG = "heatmap-eval"
 METHODS = ("ours", "ncc", "sift", "sift-ncc", "loftr")
 
 
+KINDS = ("plain", "repeating", "smooth")
+"""What is made of pictures (``heatmap_train.draw.kinds``)."""
+
+
 def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     """A type of argument: values of ``kind`` between commas, each once."""
 

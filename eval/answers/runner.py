@@ -22,6 +22,7 @@ def run(
     predictions: Predictions,
     weights: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda text: None,
+    top: int = TOP,
 ) -> None:
     """Fill ``predictions`` with what is missing.
 
@@ -31,6 +32,7 @@ def run(
         predictions: records are added to it, picture by picture.
         weights: digests of weights by name of method, for those that have any.
         say: told what begins.
+        top: answers asked for and kept of each piece.
     """
     done = {name: predictions.done(name) for name in methods}
     for task in tasks:
@@ -40,7 +42,7 @@ def run(
                 say(f"{name}: {task.dataset}, {task.count} pieces, {task.name}")
                 digest = (weights or {}).get(name)
                 with PeakMemory() as memory:
-                    records = _ask(task, name, method, done[name], digest)
+                    records = _ask(task, name, method, done[name], digest, top)
                 # What a method took over from its parts lay in memory before it began.
                 needed = [memory.megabytes, *(peaks.get(p) for p in getattr(method, "parts", ()))]
                 peaks[name] = max((mb for mb in needed if mb is not None), default=None)
@@ -48,7 +50,7 @@ def run(
 
 
 def _ask(
-    task: PictureTask, name: str, method: Method, done: set[str], weights: str | None
+    task: PictureTask, name: str, method: Method, done: set[str], weights: str | None, top: int
 ) -> list[Record]:
     """One method's records of the pieces of a picture that are not done."""
     height, width = task.image.shape[:2]
@@ -61,7 +63,7 @@ def _ask(
             continue
         start = time.perf_counter()
         try:
-            places = prepared.locate(piece.image, TOP)
+            places = prepared.locate(piece.image, top)
         except InputError:
             places = []  # a piece that a method refuses is one it did not place
         seconds = time.perf_counter() - start + borrowed(prepared)
@@ -77,7 +79,7 @@ def _ask(
                 rotation=piece.rotation,
                 cell=task.grid.cell_size(width, height),
                 size=(width, height),
-                answers=tuple(answer(p.to_dict(exact=True)) for p in places[:TOP]),
+                answers=tuple(answer(p.to_dict(exact=True)) for p in places[:top]),
                 seconds=seconds,
                 prepare_seconds=prepare_seconds,
                 weights=weights,

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
 
 from ..options import (
+    KINDS,
     add_device_argument,
     add_json_argument,
     add_seed_argument,
@@ -29,6 +31,9 @@ FEWEST = 50
 
 PER_PICTURE = 2
 """Many pictures tell more than many pieces of few."""
+
+ANSWERS = 40
+"""Of each piece: as many as the library weighs against each other."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=200,
         help="pieces asked of each count, half of them from photos (default 200)",
     )
+    add(
+        "--kinds",
+        metavar="KIND,...",
+        type=listed(str),
+        default=list(KINDS),
+        help=f"kinds of pictures, of {','.join(KINDS)} (default all), as many pieces of each",
+    )
     add_seed_argument(parser)
     add_device_argument(parser)
     add("--out", metavar="DIR", type=Path, help="keeps predictions, which a later run goes on with")
@@ -73,6 +85,8 @@ def check(args: argparse.Namespace) -> None:
     if args.corpus_pictures is not None:
         check_folders([args.corpus_pictures])
     check_weights(args)
+    if odd := sorted(set(args.kinds) - set(KINDS)):
+        raise InputError(f"--kinds {','.join(odd)}: give some of {','.join(KINDS)}")
     if not args.write.resolve().parent.is_dir():
         raise InputError(f"{args.write}: its folder does not exist; create it")
     if args.write.suffix != ".safetensors":
@@ -83,10 +97,9 @@ def _tasks(args: argparse.Namespace, photos: bool) -> "Iterator[PictureTask]":
     from ..protocols.synthesis import captured_tasks
     from ..protocols.tasks import limited
 
-    for count in args.pieces:
-        groups = captured_tasks(
-            args.corpus_pictures, "validation", args.seed, count, PER_PICTURE, photos=photos
-        )
+    folder, split = args.corpus_pictures, "validation"
+    for count, kind in product(args.pieces, args.kinds):
+        groups = captured_tasks(folder, split, args.seed, count, PER_PICTURE, photos, kind=kind)
         yield from limited(groups, args.per_count // 2)
 
 
@@ -103,10 +116,11 @@ def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Recor
         for photos in (False, True):
             folder = None if args.out is None else args.out / ("photos" if photos else "cutouts")
             header = {"version": VERSION, "protocol": "calibration", "photos": photos}
-            header |= {"seed": args.seed, "per_picture": PER_PICTURE}
+            header |= {"seed": args.seed, "per_picture": PER_PICTURE, "answers": ANSWERS}
             predictions = Predictions(folder, header)
             predictions.check_weights("ours", name)
-            ask(_tasks(args, photos), {"ours": method}, predictions, {"ours": name}, progress.say)
+            tasks, digests = _tasks(args, photos), {"ours": name}
+            ask(tasks, {"ours": method}, predictions, digests, progress.say, ANSWERS)
             records += predictions.records
     finally:
         progress.clear()

@@ -14,6 +14,7 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.resample import resize
 from heatmap_train.draw.capture import capture_pictures
 from heatmap_train.draw.cutter import cut_grid, rasterize
+from heatmap_train.draw.kinds import as_kind
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_piece, to_tensor, to_uint8
 from heatmap_train.draw.procedural import draw_picture
@@ -191,6 +192,7 @@ def captured_tasks(
     per_picture: int,
     photos: bool = False,
     only: Container[str] | None = None,
+    kind: str = "plain",
 ) -> Iterator[PictureTask]:
     """Interlocking pieces at any angle; picture and pieces each captured on their own.
 
@@ -202,12 +204,14 @@ def captured_tasks(
         per_picture: pieces taken from each picture.
         photos: on a background wide enough to be found, instead of with the outline as alpha.
         only: names of the pictures wanted; ``None`` is all.
+        kind: of ``heatmap_eval.options.KINDS``, what is made of each picture.
     """
     source = PictureSource(folder, split)
+    dataset = dataset_name(folder) + ("" if kind == "plain" else f", {kind}")
     for index, name in _wanted(source, folder, only):
         rng = np.random.default_rng([seed, index, count])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        image = source[index]
+        image = as_kind(source[index], kind, rng)
         height, width = image.shape[:2]
         fitting = Grid.make(size=(width, height), name=name, pieces=count)
         assert fitting is not None
@@ -231,4 +235,4 @@ def captured_tasks(
                 shown = np.dstack([shown, found])
             texture = texture_class(texture_spread(clean, mask, float(pixels)))
             pieces.append(PieceTask(f"{row},{col}", shown, cut.box(row, col), rotation, texture))
-        yield PictureTask(dataset_name(folder), name, picture, grid, count, pieces)
+        yield PictureTask(dataset, name, picture, grid, count, pieces)

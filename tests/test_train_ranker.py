@@ -144,6 +144,10 @@ def test_the_command_fits_keeps_its_examples_and_goes_on(
     assert after[1]["step"] == 3
     assert after[1]["ranker"]["ranker"]["puzzles"] == 9
 
+    # As many searches side by side find the same.
+    assert main(command(tmp_path / "other", weights, SMALL, "--workers", "2")) == 0
+    assert capsys.readouterr().out.replace("other", "out") == shown
+
     assert main(command(out, weights)) == 2
     assert "holds a run already" in capsys.readouterr().err
     assert main(command(out, weights, SMALL, "--resume")) == 0

@@ -28,7 +28,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overfit", action="store_true", help="train on one batch for ever")
     parser.add_argument("--find-lr", action="store_true", help="try rates, print one, and stop")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="loader processes")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="loader processes; a ranker's searches"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU, a node"
@@ -87,6 +89,7 @@ def _run(args: argparse.Namespace) -> int:
             init=args.init,
             resume=args.resume,
             device=args.device,
+            workers=args.workers,
         )
     if args.resume and not (out / "last.ckpt").is_file():
         raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")

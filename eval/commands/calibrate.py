@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,6 @@ from ..options import (
 
 if TYPE_CHECKING:
     from ..answers.metrics import Record
-    from ..methods.registry import Ours
-    from ..protocols.tasks import PictureTask
 
 FEWEST = 50
 """Pieces; less tells nothing of probabilities."""
@@ -76,6 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_seed_argument(parser)
     add_device_argument(parser)
+    add(
+        "--workers",
+        metavar="N",
+        type=whole(1, 256),
+        default=1,
+        help="processes that search side by side (default 1)",
+    )
     add("--out", metavar="DIR", type=Path, help="keeps predictions, which a later run goes on with")
     add_json_argument(parser, "a table")
 
@@ -93,35 +98,55 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(f"{args.write}: name a .safetensors file")
 
 
-def _tasks(args: argparse.Namespace, photos: bool) -> "Iterator[PictureTask]":
-    from ..protocols.synthesis import captured_tasks
-    from ..protocols.tasks import limited
-
-    folder, split = args.corpus_pictures, "validation"
-    for count, kind in product(args.pieces, args.kinds):
-        groups = captured_tasks(folder, split, args.seed, count, PER_PICTURE, photos, kind=kind)
-        yield from limited(groups, args.per_count // 2)
+Part = tuple[bool, int, str]
+"""From photos or cut out, pieces of the puzzle, kind of picture: what one process does at once."""
 
 
-def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Record]":
-    """Answers of cut-outs and of photos, by the weights of that digest."""
-    from heatmap_locator.command.report import Progress
+def _asker(args: argparse.Namespace) -> "Callable[[Part], list[Record]]":
+    """Asks parts; their records have the plain sigmoid of the logit for a score."""
+    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.model.files import shipped_weights
 
     from ..answers.records import Predictions
     from ..answers.runner import run as ask
-    from ..protocols.tasks import VERSION
+    from ..methods.registry import Ours, digest
+    from ..protocols.synthesis import captured_tasks
+    from ..protocols.tasks import VERSION, limited
 
+    method, digests = (
+        Ours(args.weights, args.device),
+        digest(Path(args.weights or shipped_weights())),
+    )
+    method.locator.calibration = Calibration()
+
+    def records(part: Part) -> "list[Record]":
+        photos, count, kind = part
+        asked = f"{'photos' if photos else 'cutouts'}-{count}-{kind}"
+        header = {"version": VERSION, "protocol": "calibration", "part": asked}
+        header |= {"seed": args.seed, "per_picture": PER_PICTURE, "answers": ANSWERS}
+        predictions = Predictions(None if args.out is None else args.out / asked, header)
+        predictions.check_weights("ours", digests)
+        folder, split = args.corpus_pictures, "validation"
+        groups = captured_tasks(folder, split, args.seed, count, PER_PICTURE, photos, kind=kind)
+        tasks = limited(groups, args.per_count // 2)
+        ask(tasks, {"ours": method}, predictions, {"ours": digests}, top=ANSWERS)
+        return predictions.records
+
+    return records
+
+
+def _records(args: argparse.Namespace) -> "list[Record]":
+    """Answers of cut-outs and of photos, in all sizes of puzzles and kinds of pictures."""
+    from heatmap_locator.command.report import Progress
+    from heatmap_train.shared.workers import in_processes
+
+    parts: list[Part] = list(product((False, True), args.pieces, args.kinds))
     progress, records = Progress(), []
     try:
-        for photos in (False, True):
-            folder = None if args.out is None else args.out / ("photos" if photos else "cutouts")
-            header = {"version": VERSION, "protocol": "calibration", "photos": photos}
-            header |= {"seed": args.seed, "per_picture": PER_PICTURE, "answers": ANSWERS}
-            predictions = Predictions(folder, header)
-            predictions.check_weights("ours", name)
-            tasks, digests = _tasks(args, photos), {"ours": name}
-            ask(tasks, {"ours": method}, predictions, digests, progress.say, ANSWERS)
-            records += predictions.records
+        progress.say(f"{len(parts)} parts")
+        for done, found in enumerate(in_processes(_asker, (args,), parts, args.workers), 1):
+            records += found
+            progress.say(f"{done} of {len(parts)} parts, {len(records)} pieces")
     finally:
         progress.clear()
     return records
@@ -129,17 +154,15 @@ def _records(args: argparse.Namespace, method: "Ours", name: str) -> "list[Recor
 
 def run(args: argparse.Namespace) -> int:
     """Ask, fit, write the weights and print how the fit does."""
-    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.locator import Locator
     from heatmap_locator.model.files import save_model, shipped_weights
     from heatmap_train.shared.weights import stored_beside
 
     from ..answers.calibration import answers, assess, choose, rounded
-    from ..methods.registry import Ours, digest
 
     source = Path(args.weights or shipped_weights())
-    method = Ours(args.weights, args.device)
-    before, method.locator.calibration = method.locator.calibration, Calibration()
-    records = _records(args, method, digest(source))
+    locator = Locator.from_pretrained(source, "cpu")
+    before, records = locator.calibration, _records(args)
     data = answers(records) if any(r.answers for r in records) else None
     if data is None or len(data.hits) < FEWEST or not 0 < data.hits.mean() < 1:
         count = 0 if data is None else len(data.hits)
@@ -148,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = choose(rows)
     calibration = rounded(chosen.calibration)
     extra = {**stored_beside(source), "calibration": calibration.to_extra()}
-    save_model(method.locator.model, args.write, extra)
+    save_model(locator.model, args.write, extra)
     if args.json:
         shown = [
             {

@@ -22,6 +22,7 @@ from heatmap_locator.model.ranker import FEATURES
 from ..draw.pictures import PictureSource
 from ..draw.puzzles import PhotographedPuzzle, make_puzzle
 from ..shared.batches import STREAMS
+from ..shared.workers import in_processes
 from .recipe import RankerRecipe
 
 SAVE_EVERY = 30
@@ -61,9 +62,9 @@ def examples_of(locator: Locator, puzzle: PhotographedPuzzle) -> list[Example]:
 class Examples:
     """Examples by puzzle number, kept in a file as they come."""
 
-    def __init__(self, path: Path, recipe: RankerRecipe, model: str, stream: str) -> None:
-        self.path = path
-        self.made_by = json.dumps([recipe.to_dict(), model, FEATURES, stream], sort_keys=True)
+    def __init__(self, path: Path, recipe: RankerRecipe, model: str, split: str) -> None:
+        self.path, self.split = path, split
+        self.made_by = json.dumps([recipe.to_dict(), model, FEATURES, split], sort_keys=True)
         self.done, self.rows = 0, list[Example]()
         if path.exists():
             self._read()
@@ -95,21 +96,47 @@ class Examples:
 
 
 def collect(
-    locator: Locator,
-    source: PictureSource,
+    init: str,
+    device: str,
+    pictures: str | None,
     recipe: RankerRecipe,
     count: int,
     kept: Examples,
     say: Callable[[str], None],
+    workers: int = 1,
 ) -> list[Example]:
-    """Examples of ``count`` puzzles, going on from those kept."""
+    """Examples of ``count`` puzzles, going on from those kept.
+
+    Args:
+        init: weights of the model.
+        device: where it runs.
+        pictures: the folder, ``None`` for drawn ones.
+        recipe: how puzzles are drawn.
+        count: puzzles.
+        kept: those there are, of one split; more are added.
+        say: told how far it is.
+        workers: processes.
+    """
     saved = time.monotonic()
-    while kept.done < count:
-        rng = np.random.default_rng([recipe.ranker.seed, STREAMS[source.split], kept.done])
-        kept.rows += examples_of(locator, make_puzzle(source, recipe.puzzles, rng))
+    settings = init, device, pictures, kept.split, recipe
+    for found in in_processes(_searcher, settings, range(kept.done, count), workers):
+        kept.rows += found
         kept.done += 1
-        say(f"{source.split}: {kept.done} of {count} puzzles, {len(kept.rows)} pieces")
+        say(f"{kept.split}: {kept.done} of {count} puzzles, {len(kept.rows)} pieces")
         if kept.rows and (kept.done == count or time.monotonic() - saved > SAVE_EVERY):
             kept.save()
             saved = time.monotonic()
     return kept.rows
+
+
+def _searcher(
+    init: str, device: str, pictures: str | None, split: str, recipe: RankerRecipe
+) -> Callable[[int], list[Example]]:
+    """Draws a puzzle by its number and searches for its pieces."""
+    locator, source = Locator.from_pretrained(init, device), PictureSource(pictures, split)
+
+    def examples(number: int) -> list[Example]:
+        rng = np.random.default_rng([recipe.ranker.seed, STREAMS[split], number])
+        return examples_of(locator, make_puzzle(source, recipe.puzzles, rng))
+
+    return examples

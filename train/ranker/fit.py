@@ -18,7 +18,6 @@ from heatmap_locator.locator import Locator
 from heatmap_locator.model.files import save_model
 from heatmap_locator.model.ranker import FEATURES
 
-from ..draw.pictures import PictureSource
 from ..shared.weights import stored_beside
 from .examples import Example, Examples, collect
 from .recipe import RankerRecipe
@@ -83,6 +82,7 @@ def train_ranker(
     init: str | None,
     resume: bool,
     device: str,
+    workers: int = 1,
 ) -> int:
     """Fit the ranker of the weights ``init``, and write them with it into ``out``.
 
@@ -109,8 +109,7 @@ def train_ranker(
         if path.exists() and not resume:
             raise InputError(f"{path}: holds a run already; add --resume or name another folder")
         kept = Examples(path, recipe, digest, split)
-        source = PictureSource(pictures, split)
-        rows[split] = collect(locator, source, recipe, count, kept, progress.say)
+        rows[split] = collect(init, device, pictures, recipe, count, kept, progress.say, workers)
     progress.clear()
     weights = fit(rows["train"], recipe.ranker.penalty)
     before = model.ranker.weights.detach().cpu().clone()

@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.model.files import (
     FORMAT,
+    SHIPPED,
     UNNAMED_RANKER,
     load_model,
+    read_weights,
     save_model,
     write_atomically,
 )
@@ -200,7 +202,12 @@ def test_a_file_without_the_names_has_the_nine_of_its_time(saved: Path) -> None:
     assert loaded.weights.tolist() == [values[name] for name in FEATURES]
     one = features_of({name: torch.tensor([float(name == "turn")]) for name in FEATURES})
     assert loaded(one).tolist() == [values["turn"]]
-    load_model()  # the shipped one loads under this rule, or by its names
+
+
+def test_the_shipped_file_names_its_ranker_s_measures() -> None:
+    _, metadata, tensors = read_weights(None, SHIPPED)
+    assert sorted(json.loads(metadata["ranker"])) == sorted(FEATURES)
+    assert len(tensors["ranker.weights"]) == len(FEATURES)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """An encoded picture, asked where pieces go."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +9,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.calibration import Calibration, shares
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
@@ -25,6 +24,7 @@ from heatmap_locator.search.answer import (
     recognise,
 )
 from heatmap_locator.search.by_size import BySize, Look
+from heatmap_locator.search.decode import best_apart
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
@@ -225,17 +225,15 @@ class Puzzle:
         self, laid: list[Laid], piece: PreparedPiece, top: int, places: float
     ) -> list[Placement]:
         """The first ``top`` of places, best first, with their scores."""
-        scores = self.calibration.scores([one.logit for one in laid], places)
-        placements: list[Placement] = []
-        for one, score in zip(laid, scores, strict=True):
-            placement = placement_of(one, piece, (self.width, self.height), self.grid, score)
-            # Two sizes of one place may only now turn out to be one.
-            reach = self._levels[one.level].reach
-            if all(math.dist(placement.center, p.center) >= reach for p in placements):
-                placements.append(placement)
-            if len(placements) == top:
-                break
-        return placements
+        size = (self.width, self.height)
+        found = [placement_of(one, piece, size, self.grid, 0.0) for one in laid]
+        centres = np.array([p.center for p in found]).reshape(-1, 2)
+        reach = np.array([self._levels[one.level].reach for one in laid])
+        logits = np.array([one.logit for one in laid])
+        # Two sizes of one place may only now turn out to be one.
+        kept = best_apart(centres, reach, logits)
+        scores = np.minimum(self.calibration.scores(logits.tolist(), places), shares(logits, kept))
+        return [replace(found[i], score=float(scores[i])) for i in kept[:top]]
 
     @property
     def _together(self) -> int:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins
+from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins, shares
 
 
 def _sigmoid(x: float) -> float:
@@ -28,6 +28,15 @@ def test_nothing_given_is_the_plain_sigmoid() -> None:
     far = [_sigmoid(MOST_LOGIT), _sigmoid(-MOST_LOGIT)]
     assert Calibration().scores([1e9, -1e9], 10) == pytest.approx(far)
     assert Calibration(margin=5.0).scores([1e9, -1e9], 10) == pytest.approx([1, 0])
+
+
+def test_places_that_fit_alike_share_what_there_is() -> None:
+    np.testing.assert_allclose(shares(np.array([30.0, 30.0]), [0, 1]), [0.5, 0.5])
+    # The second is the first once more, at another size: it takes nothing from it.
+    np.testing.assert_allclose(shares(np.array([30.0, 30.0, 28.0]), [0, 2])[0], _sigmoid(2.0))
+    np.testing.assert_allclose(shares(np.array([-900.0]), [0]), [1.0])
+    far = shares(np.array([900.0, -900.0]), [0, 1])
+    np.testing.assert_allclose(far, [1.0, 0.0], atol=1e-12)
 
 
 def test_margins() -> None:

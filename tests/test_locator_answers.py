@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import draw_texture
 from locator_support import CELL, FIXTURES, HEIGHT, WIDTH, cell, turned
 
 from heatmap_locator import InputError, Locator, Puzzle
@@ -83,8 +84,18 @@ def test_the_score_is_calibrated(locator: Locator, picture: np.ndarray) -> None:
         places = other.encode(picture, grid=(3, 4)).locate(photo, 3)
         scores.append(np.array([place.score for place in places]))
     # One in twelve places: the logarithm of the odds falls by that of the number.
-    odds = [s / (1 - s) for s in scores]
+    odds = [s[0] / (1 - s[0]) for s in scores]
     np.testing.assert_allclose(odds[0] / odds[1], 12, rtol=1e-6)
+
+
+def test_where_a_piece_fits_as_well_in_two_places_neither_is_sure(locator: Locator) -> None:
+    """A wall of windows: twice the same picture, side by side."""
+    sure = Locator(locator.model, locator.device, Calibration(intercept=30.0))
+    half = draw_texture(120, 80, 5)
+    places = sure.encode(np.hstack([half, half]), grid=(3, 4)).locate(half[40:80, :40].copy(), 5)
+    assert {p.cell for p in places[:2]} == {(1, 0), (1, 2)}
+    assert 0.4 < places[0].score <= 0.5 + 1e-6
+    assert sum(p.score for p in places) <= 1 + 1e-6
 
 
 def test_on_a_cpu_several_pieces_are_answered_to_the_digit_as_one_by_one(

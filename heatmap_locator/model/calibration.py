@@ -68,6 +68,21 @@ class Calibration:
         return [float(p) for p in 1 / (1 + np.exp(-np.clip(total, -50, 50)))]
 
 
+def shares(logits: np.ndarray, distinct: Sequence[int]) -> np.ndarray:
+    """(N,) what is left for each candidate by the others: the conditional logit's probability.
+
+    However well a piece fits a place, where it fits several as well it is in each of them only so
+    likely; print that repeats is hardly seen by what ``Calibration`` is fitted to.
+
+    Args:
+        logits: (N,) the ranker's, best first.
+        distinct: indices of those that are different places, the first among them.
+    """
+    off = np.asarray(logits, np.float64) - np.max(logits, initial=-np.inf)
+    found: np.ndarray = np.exp(off) / np.exp(off[list(distinct)]).sum()
+    return found
+
+
 def margins(logits: np.ndarray) -> np.ndarray:
     """(N,) lead of each candidate over the best other one, within +-MOST_MARGIN.
 

@@ -121,7 +121,7 @@ class InFull(by_size.BySize):
     def look(self, piece, seen, most, say):  # type: ignore[no-untyped-def]
         every = self._see(piece, [self.level(side) for side in self._sides])
         (ranked,) = by_size.rank_seen([every], [piece], self._model.ranker, self._device)
-        yield by_size.Look(ranked, [s.heat for s in every], self._every)
+        yield by_size.Look(ranked, by_size.heats_of(every), self._every)
 
     def settled(self) -> list[by_size.Level]:
         return []

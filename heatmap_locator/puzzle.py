@@ -30,12 +30,12 @@ from heatmap_locator.search.levels import Level, cell_sides, encode_levels
 from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
 from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
 from heatmap_locator.search.presence import require_piece
-from heatmap_locator.search.see import Seen, see
+from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import SURE, about, cell_side
 
 MAX_TOP = 100
 
-VOLUME_BYTES = 2**28
+VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""
 
 
@@ -183,13 +183,13 @@ class Puzzle:
         """
         if self._by_size is not None:
             return self._answer_by_size(self._by_size, piece, seen, top, name)
-        if not any(one.named for one in seen):
+        if not any(places for _, places in ranked):
             raise WeightsError(
                 f"{name}: the network answers with no number (NaN); its weights are damaged, or "
                 "overflow on this device: use other weights, or the CPU"
             )
         places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
-        return self._conclude(Look(ranked, [s.heat for s in seen], places), piece, top, name)
+        return self._conclude(Look(ranked, heats_of(seen), places), piece, top, name)
 
     def _answer_by_size(
         self, by_size: BySize, piece: PreparedPiece, seen: list[Seen], top: int, name: str

@@ -194,6 +194,20 @@ def test_around_places_every_template_is_its_own(
         )
 
 
+@pytest.mark.parametrize("by_fft", [False, True])
+def test_one_picture_for_all_pieces_is_as_one_for_each(
+    by_fft: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correlation, "by_fft", lambda device: by_fft)
+    generator = torch.Generator().manual_seed(6)
+    field = torch.randn(1, 2, 20, 23, generator=generator)
+    templates = torch.randn(3, 6, 2, 5, 5, generator=generator)
+    masks = torch.rand(3, 6, 1, 5, 5, generator=generator)
+    shared = masked_ncc(field.expand(3, -1, -1, -1), templates, masks, NOISE, 3)
+    each = masked_ncc(field.repeat(3, 1, 1, 1), templates, masks, NOISE, 3)
+    torch.testing.assert_close(shared, each, atol=1e-5, rtol=0)
+
+
 def test_energies_of_every_third_turn_change_little() -> None:
     generator = torch.Generator().manual_seed(5)
     field = torch.nn.functional.avg_pool2d(

@@ -9,17 +9,17 @@ from conftest import draw_texture
 
 from heatmap_locator.geometry import CELL, angle_difference
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.network import PIXEL_STRIDE
+from heatmap_locator.model.network import PIXEL_STRIDE, EncodedImages
 from heatmap_locator.model.ranker import FEATURES, Ranker
+from heatmap_locator.search import measure as measure_module
 from heatmap_locator.search.align import rotation_of
 from heatmap_locator.search.compare import Compared, compare
-from heatmap_locator.search.decode import Candidate
-from heatmap_locator.search.levels import Field
-from heatmap_locator.search.measure import KEPT, around, lay, measure, measure_shortlist, rank
-from heatmap_locator.search.named import as_named
+from heatmap_locator.search.levels import Field, Level
+from heatmap_locator.search.measure import KEPT, lay, measure, measure_shortlist
+from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
 from heatmap_locator.search.pose import Poses, pose_pieces
-from heatmap_locator.search.propose import bodies
+from heatmap_locator.search.propose import around, bodies
 
 PLACE = (110.0, 90.0)
 
@@ -59,19 +59,36 @@ def volume(field: Field, pieces: int = 1) -> torch.Tensor:
     return torch.zeros(pieces, 36, field.picture.shape[1] // 4, field.picture.shape[2] // 4)
 
 
+def as_named(own: list[Candidate], most: int = 0) -> Named:
+    """A batch of one; filled up with what is not real."""
+    filled = [*own, *[own[0]] * (most - len(own))]
+    values = torch.tensor([[(c.x, c.y, c.rotation, c.logit) for c in filled]]).float()
+    real = torch.tensor([[n < len(own) for n in range(len(filled))]])
+    return Named(values[..., :2], values[..., 2], 0 * values[..., :2], values[..., 3], real)
+
+
+def rank(
+    asked: list[list[Candidate]], poses: Poses, field: Field, volume: torch.Tensor, most: int = KEPT
+) -> list[list[Candidate]]:
+    together = max(len(own) for own in asked)
+    named = Named.joined([as_named(own, together) for own in asked], 0)
+    level = Level(0, field, EncodedImages(volume, volume), np.eye(2, 3))
+    return measure_module.rank(named, poses, level, around(volume, named), Ranker(), most)
+
+
 def posed(*pieces: PreparedPiece) -> Poses:
     return pose_pieces(pieces, torch.device("cpu"))
 
 
 def compared(candidates: list[Candidate], poses: Poses, field: Field) -> Compared:
-    return compare(as_named([candidates], torch.device("cpu")), poses, field.halved)
+    return compare(as_named(candidates), poses, field.halved)
 
 
 def measured(
     candidates: list[Candidate], poses: Poses, field: Field, feature: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Warps and features of one piece's candidates, aligned from where they are compared."""
-    named = as_named([candidates], torch.device("cpu"))
+    named = as_named(candidates)
     known = {"head": named.logit, "feature": torch.full_like(named.logit, feature)}
     warp, features = measure(compared(candidates, poses, field), poses, field, known)
     return warp[0], features[0]
@@ -110,7 +127,7 @@ def test_alignment_finds_place_angle_and_size(
     assert laid.warp[0, 0, :, 2].tolist() == pytest.approx((x, y), abs=0.3)
     assert abs(angle_difference(float(rotation_of(laid.warp)), 50.0)) < 0.6
     assert float(laid.warp[0, 0, :, :2].det().sqrt()) == pytest.approx(factor, rel=0.015)
-    (ranked,) = rank([start], poses, field, volume(field), Ranker())
+    (ranked,) = rank([start], poses, field, volume(field))
     assert (ranked[0].x, ranked[0].y) == pytest.approx((x, y), abs=0.3)
     linear = np.reshape(ranked[0].pose, (2, 3))[:, :2]
     assert np.sqrt(np.linalg.det(linear)) == pytest.approx(factor / 2, rel=0.015)
@@ -120,7 +137,7 @@ def test_pixels_change_the_order(piece: PreparedPiece, picture: np.ndarray) -> N
     field = field_of(picture)
     true = at(*PLACE, 50.0)
     others = [at(9.0 * i % 220, 20 + i, 5.0 * i, 2.0) for i in range(KEPT + 6)]
-    (ranked,) = rank([[*others, true]], posed(piece), field, volume(field), Ranker())
+    (ranked,) = rank([[*others, true]], posed(piece), field, volume(field))
     assert len(ranked) == KEPT + 7
     assert (ranked[0].x, ranked[0].y) == pytest.approx(PLACE, abs=0.3)
     aligned = [c for c in ranked if c.pose is not None]
@@ -137,7 +154,7 @@ def test_equal_pixels_keep_the_order_of_the_head(piece: PreparedPiece, picture: 
     field = field_of(np.tile(tile, (2, 2, 1)))
     poses = posed(piece)
     first, second = at(56, 56, 50.0, 1.0), at(168, 168, 50.0, 0.0)
-    (level,) = rank([[second, first]], poses, field, volume(field), Ranker())
+    (level,) = rank([[second, first]], poses, field, volume(field))
     assert (level[0].x, level[0].y) == pytest.approx((56, 56), abs=0.5)
     assert level[0].logit - level[1].logit == pytest.approx(1.0, abs=0.05)
 
@@ -145,7 +162,7 @@ def test_equal_pixels_keep_the_order_of_the_head(piece: PreparedPiece, picture: 
 def test_the_same_pose_is_measured_once(piece: PreparedPiece, picture: np.ndarray) -> None:
     field = field_of(picture)
     twice = [at(*PLACE, 50.0), at(PLACE[0] + 1, PLACE[1], 51.0)]
-    (ranked,) = rank([twice], posed(piece), field, volume(field), Ranker())
+    (ranked,) = rank([twice], posed(piece), field, volume(field))
     assert [c.pose is not None for c in ranked] == [True, False]
 
 
@@ -156,7 +173,7 @@ def test_every_measure_tells_the_true_place(piece: PreparedPiece, picture: np.nd
     correlations = volume(field)
     correlations[0, 5, int(PLACE[1] // 4), int(PLACE[0] // 4)] = 0.8
     places = [at(*PLACE, 50.0, 3.0), at(60, 120, 50.0, 1.0), at(*PLACE, 140.0, 1.0)]
-    named = as_named([places], torch.device("cpu"))
+    named = as_named(places)
     short = measure_shortlist(named, poses, field, around(correlations, named))
     found = torch.empty(3, len(FEATURES))
     found[short.index[0]] = short.features[0]
@@ -195,9 +212,9 @@ def test_pieces_of_other_sizes_beside_it_change_no_answer(
     ]
     generator = torch.Generator().manual_seed(0)
     correlations = torch.rand(volume(field, 2).shape, generator=generator)
-    both = rank(asked, posed(piece, crop), field, correlations, Ranker(), 12)
+    both = rank(asked, posed(piece, crop), field, correlations, 12)
     for n, own in enumerate((piece, crop)):
-        (alone,) = rank(asked[n : n + 1], posed(own), field, correlations[n : n + 1], Ranker(), 12)
+        (alone,) = rank(asked[n : n + 1], posed(own), field, correlations[n : n + 1], 12)
         assert len(alone) == len(asked[n])
         for one, other in zip(both[n], alone, strict=True):
             assert (one.x, one.y) == pytest.approx((other.x, other.y), abs=0.01)

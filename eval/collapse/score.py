@@ -37,7 +37,7 @@ def located_boxes(model: HeatmapLocator, batch: Scenes) -> Tensor:
             bank = rotate_piece(photo[None], mask[None], reference[None], angles)
             pieces = model.encode_pieces(*bank).trimmed()
             maps = model.head(*model.correlate_bank(picture, pieces))
-            place = decode(maps, rotations, gain, 1)[0]
+            ((place,),) = decode(maps, rotations, gain, 1).candidates()
             # The outline set upright about its reference point, and stretched by the size map.
             points = hull(mask[0].cpu().numpy()).astype(np.float32) - reference.cpu().numpy()
             points = points @ clockwise(-place.rotation).T / OVERSAMPLE * np.exp(place.log_size)

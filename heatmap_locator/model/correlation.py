@@ -74,10 +74,13 @@ def masked_ncc(
     low = field.dtype
     if torch.is_autocast_enabled(field.device.type) and not by_fft(field.device):
         low = torch.get_autocast_dtype(field.device.type)
-    numerator = correlate(field.to(low), kernels.to(low)).float()
+    # One picture for all pieces is convolved once, with the kernels of all.
+    shared = len(field) > 1 and field.stride(0) == 0
+    distinct = field[:1] if shared else field
+    numerator = correlate(distinct.to(low), kernels.to(low)).float()
     size = (numerator.shape[-2], numerator.shape[-1])
     with torch.autocast(field.device.type, enabled=False):
-        found = numerator * _scale(field.float(), flat, count, noise, energy_every, size)
+        found = numerator * _scale(distinct.float(), flat, count, noise, energy_every, size)
         return maximum_filter(found, 3, 2) if coarsen else found
 
 
@@ -155,9 +158,12 @@ def _centred(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def correlate(field: Tensor, kernels: Tensor) -> Tensor:
     """Plain cross-correlation, ``(B, C, H, W)`` with ``(B, R, C, k, k)`` to ``(B, R, H', W')``.
 
-    One convolution a picture: grouped ones of this shape are several times slower.
+    One convolution a picture: grouped ones of this shape are several times slower.  Of one picture
+    all kernels are correlated with it.
     """
     one_picture = OverlapSave.apply if by_fft(field.device) else _convolve
+    if len(field) == 1:
+        return one_picture(field[0], kernels.flatten(0, 1)).unflatten(0, kernels.shape[:2])
     return torch.stack([one_picture(one, own) for one, own in zip(field, kernels, strict=True)])
 
 
@@ -231,7 +237,7 @@ def _scale(
     No gradient passes through it: it would cost as much as all the rest of the correlation.
 
     Args:
-        field: ``(B, C, H, W)``.
+        field: ``(B, C, H, W)``, or of one picture for all.
         masks: ``(B, R, k, k)``.
         count: ``(B, R, 1, 1)`` their sums.
         noise, every: as in ``masked_ncc``.
@@ -239,6 +245,7 @@ def _scale(
     """
     if by_fft(field.device):
         scales = []
+        field = field.expand(len(masks), *field.shape[1:])
         for one, own, weight in zip(field, masks, count, strict=True):
             picture = PictureTiles(one)
             tiling = picture.plan(masks.shape[-1])
@@ -262,6 +269,9 @@ def _window_energy(field: Tensor, masks: Tensor, count: Tensor, size: tuple[int,
     # Even positions must reach past the last one, for the interpolation to have a far side.
     right, bottom = (pad + 1 - n % 2 for n in (size[1], size[0]))
     padded = F.pad(field, (pad, right, pad, bottom))
+    if len(field) == 1 < len(masks):
+        every = masks.flatten(0, 1)[None], count.flatten(0, 1)[None]
+        return _window_energy(field, *every, size).unflatten(1, masks.shape[:2])[0]
     energies = []
     for channels, kernels, weight in zip(padded, masks, count, strict=True):
         mean = F.conv2d(channels[:, None], kernels, stride=2)

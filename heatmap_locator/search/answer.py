@@ -15,11 +15,11 @@ from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.resample import stretch
-from heatmap_locator.search.decode import Candidate, best_apart
+from heatmap_locator.search.decode import best_apart
 from heatmap_locator.search.identical import GAIN, SURELY, find_identical, verify
 from heatmap_locator.search.levels import Level
-from heatmap_locator.search.measure import KEPT, aligned, around, measure_shortlist, rank
-from heatmap_locator.search.named import as_named
+from heatmap_locator.search.measure import KEPT, aligned, measure_shortlist, rank
+from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid, lay_on_picture
 from heatmap_locator.search.pose import pose_pieces
@@ -52,13 +52,14 @@ def rank_seen(
     levels = {s.level.index: s.level for own in seen for s in own}
     found: list[dict[int, list[Candidate]]] = [{} for _ in pieces]
     for index, level in levels.items():
-        asked = [(n, s) for n, own in enumerate(seen) for s in own if s.level is level and s.named]
-        if not asked:
-            continue
+        asked = [(n, s) for n, own in enumerate(seen) for s in own if s.level is level]
         rows = [n for n, _ in asked]
+        if not asked[0][1].named.real.shape[1]:
+            continue
         own = poses if len(rows) == len(pieces) else poses.of(rows)
-        volume = torch.stack([s.feature for _, s in asked])
-        ranked = rank([s.named for _, s in asked], own, level.field, volume, ranker, most)
+        named = Named.joined([s.named for _, s in asked], 0)
+        feature = torch.cat([s.feature for _, s in asked])
+        ranked = rank(named, own, level, feature, ranker, most)
         for n, places in zip(rows, ranked, strict=True):
             found[n][index] = places
     return [
@@ -71,10 +72,10 @@ def measure_seen(
     seen: Seen, piece: PreparedPiece, device: torch.device
 ) -> tuple[torch.Tensor, list[Candidate]]:
     """What the ranker would be told of one piece: ``(N, F)``, and the N places aligned."""
-    named, poses = as_named([seen.named], device), pose_pieces([piece], device)
-    feature = around(seen.feature[None], named)
-    found = measure_shortlist(named, poses, seen.level.field, feature)
-    ((places, _),) = aligned([seen.named], poses, found, found.features[..., 0])
+    poses, level = pose_pieces([piece], device), seen.level
+    found = measure_shortlist(seen.named, poses, level.field, seen.feature)
+    logits = found.features[..., 0]
+    ((places, _),) = aligned(seen.named, poses, found, logits, level.index)
     return found.features[found.real], places
 
 

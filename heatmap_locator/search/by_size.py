@@ -18,10 +18,8 @@ from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.ranker import FEATURES, Ranker, evidence
 from heatmap_locator.search.answer import Ranked, rank_seen
 from heatmap_locator.search.levels import Level, cell_sides, encode_level
-from heatmap_locator.search.measure import around
-from heatmap_locator.search.named import as_named
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.see import Seen, see
+from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import Sizes, about
 
 CHEAP = 1000
@@ -123,7 +121,7 @@ class BySize:
             first, places = self._see(piece, [self.level(nearest)]), self._every
         if first:
             (ranked,) = rank_seen([first], [piece], self._model.ranker, self._device)
-            yield Look(ranked, [s.heat for s in first], places)
+            yield Look(ranked, heats_of(first), places)
             if seen and not self.sizes.worth_a_look():
                 return
         yield from self._widen(piece, first, most, say)
@@ -149,10 +147,10 @@ class BySize:
             new = [s for s in chosen if s.level.index not in done]
             ranked += rank_seen([new], [piece], ranker, device)[0]
             done.update(s.level.index for s in chosen)
-            yield Look(list(ranked), [s.heat for s in seen], self._every)
+            yield Look(list(ranked), heats_of(seen), self._every)
         say("no size fits for certain; comparing every place")
         ranked += rank_seen([seen], [piece], ranker, device, OF_EACH_AT_LAST)[0]
-        yield Look(ranked, [s.heat for s in seen], self._every)
+        yield Look(ranked, heats_of(seen), self._every)
 
     def _stages(self) -> list[list[float]]:
         """Sides to look through together: what costs little at once, then one by one."""
@@ -185,14 +183,14 @@ def most_promising(seen: Sequence[Seen], ranker: Ranker, most: int) -> list[Seen
     weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
     worth = []
     for own in seen:
-        named = as_named([own.named], own.feature.device)
-        near = evidence(around(own.feature[None], named))
-        worth.append((weights["head"] * named.logit + weights["feature"] * near)[0].cpu().numpy())
+        value = weights["head"] * own.named.logit + weights["feature"] * evidence(own.feature)
+        worth.append(value.masked_fill(~own.named.real, -torch.inf)[0].cpu().numpy())
     together = np.sort(np.concatenate(worth))
     least = together[-min(most, len(together))]
     kept = []
     for own, values in zip(seen, worth, strict=True):
         own_least = np.sort(values)[-min(OF_EACH, len(values))]
-        wanted = values >= min(least, own_least)
-        kept.append(replace(own, named=[own.named[i] for i in np.flatnonzero(wanted)]))
+        wanted = (values >= min(least, own_least)) & (values > -np.inf)
+        index = torch.from_numpy(np.flatnonzero(wanted))[None].to(own.feature.device)
+        kept.append(replace(own, named=own.named.take(index), feature=own.feature.gather(1, index)))
     return kept

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.geometry import CELL, STRIDE, Array
+from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.head import HeadMaps
+from heatmap_locator.search.named import Named
 
 PEAK_WINDOW = 3
 """A peak is the largest of so many cells on a side."""
@@ -21,43 +22,26 @@ PIXEL_PEAK_WINDOW = 7
 MINIMUM_DISTANCE = CELL / 2
 """Working pixels between two candidates; nearer ones are the same place seen twice."""
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place that is proposed, from first to last in working pixels of its own picture size.
-
-    ``place.lay_on_picture`` is the one way from there to pixels of the picture.
-
-    Attributes:
-        x, y: the piece's reference point.
-        rotation: degrees in [0, 360).
-        log_size: log of the factors on the nominal box's (width, height).
-        logit: of the heatmap, before calibration.
-        level: index of that picture size.
-        pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
-            piece has been aligned; without it the other fields say where it lies.
-    """
-
-    x: float
-    y: float
-    rotation: float
-    log_size: tuple[float, float]
-    logit: float
-    level: int
-    pose: tuple[float, ...] | None = None
+_ROUNDS = 32
+"""Places in a row, each too near to the one before it, that are told apart for certain where the
+host is not asked whether all are."""
 
 
-def find_peaks(heat: np.ndarray, window: int = PEAK_WINDOW) -> list[tuple[int, int]]:
-    """(row, col) of the largest of every ``window`` cells of ``(h, w)``, highest first.
+def find_peaks(heat: Tensor, window: int, most: int) -> tuple[Tensor, Tensor]:
+    """The largest of every ``window`` cells of ``(B, h, w)``, highest first, equals in order.
 
     Cells that hold no number, or minus infinity, are no peaks and hide none.
+
+    Returns:
+        ``(B, N)`` values, minus infinity where there are fewer than N, and ``(B, N)`` long, where
+        in ``(h * w)`` they are; N is ``most`` or all cells.
     """
-    numbers = np.where(np.isnan(heat), -np.inf, heat)
-    square = np.ones((window, window), np.uint8)
-    highest = cv2.dilate(numbers, square, borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
-    rows, cols = np.nonzero((numbers == highest) & (numbers > -np.inf))
-    order = np.argsort(-numbers[rows, cols], kind="stable")
-    return [(int(rows[i]), int(cols[i])) for i in order]
+    numbers = heat.nan_to_num(-math.inf, math.inf, -math.inf)
+    highest = maximum_filter(F.pad(numbers, (window // 2,) * 4, value=-math.inf), window)
+    peaks = numbers.masked_fill(numbers != highest, -math.inf).flatten(1)
+    index = peaks.topk(min(most, peaks.shape[1])).indices.sort(1).values
+    values, order = peaks.gather(1, index).sort(dim=1, descending=True, stable=True)
+    return values, index.gather(1, order)
 
 
 def decode(
@@ -65,100 +49,119 @@ def decode(
     rotations: int,
     gain: float,
     top: int,
-    level: int = 0,
-    favour: Callable[[list[Candidate]], np.ndarray] | None = None,
-) -> list[Candidate]:
-    """The ``top`` best places of one piece.
+    favour: Callable[[Named], Tensor] | None = None,
+) -> Named:
+    """The ``top`` best places of each piece, best first.
 
     Args:
-        maps: the head's output for a batch of one.
+        maps: the head's output.
         rotations: hypotheses in the bank.
         gain: the head's ``rotation_gain``.
-        top: candidates wanted; fewer come back where the heatmap has fewer peaks.
-        level: copied into the candidates.
-        favour: what else speaks for N candidates, (N,) in logits, where they compete.
+        top: candidates wanted; fewer are real where the heatmap has fewer peaks.
+        favour: what else speaks for ``(B, N)`` candidates, in logits, where they compete.
     """
-    heat = maps.heat[0, 0].float().cpu().numpy()
-    offset, size, turn = (
-        t[0].float().cpu().numpy() for t in (maps.offset, maps.size, maps.rotation)
-    )
-    best = maps.best[0].cpu().numpy()
+    heat = maps.heat[:, 0].float()
     # Of peaks that near each other all but one are dropped, so look at more than are wanted.
-    rows, cols = np.array(find_peaks(heat)[: 8 * top + 32], int).reshape(-1, 2).T
-    at = slice(None), rows, cols
-    places = np.stack([cols, rows]).astype(np.float32) + np.clip(offset[at], 0, 1)
-    sin, cos = turn[at]
-    degrees = best[rows, cols] * 360.0 / rotations + np.degrees(np.arctan2(sin, cos)) / gain
-    candidates = [
-        Candidate(x, y, rotation, (width, height), logit, level)
-        for (x, y), rotation, (width, height), logit in zip(
-            (places * STRIDE).T.tolist(),
-            # Twice: the remainder of a hair below zero rounds to 360 itself.
-            (degrees % 360.0 % 360.0).tolist(),
-            size[at].T.tolist(),
-            heat[rows, cols].tolist(),
-            strict=True,
-        )
-    ]
-    scores = None
-    if favour is not None and candidates:
-        scores = np.array([c.logit for c in candidates]) + favour(candidates)
-    return suppress(candidates, MINIMUM_DISTANCE, scores, top)
+    logits, index = find_peaks(heat, PEAK_WINDOW, 8 * top + 32)
+
+    def at(values: Tensor) -> Tensor:
+        flat = values.float().flatten(2)
+        return flat.gather(2, index[:, None].expand(-1, flat.shape[1], -1)).transpose(1, 2)
+
+    sin, cos = at(maps.rotation).unbind(2)
+    degrees = at(maps.best[:, None])[..., 0] * (360.0 / rotations)
+    degrees = degrees + torch.atan2(sin, cos) * (180.0 / math.pi / gain)
+    named = Named(
+        (_cells(index, heat.shape[2]) + at(maps.offset).clamp(0, 1)) * STRIDE,
+        # Twice: the remainder of a hair below zero rounds to 360 itself.
+        degrees.remainder(360.0).remainder(360.0),
+        at(maps.size),
+        logits,
+        logits > -math.inf,
+    )
+    scores = logits if favour is None else logits + favour(named)
+    return suppress(named, MINIMUM_DISTANCE, scores, top)
 
 
-def decode_pixels(
-    maps: HeadMaps, pixel: Tensor, top: int, bias: Tensor, level: int = 0
-) -> tuple[list[Candidate], Tensor]:
+def decode_pixels(maps: HeadMaps, pixel: Tensor, top: int, bias: Tensor) -> tuple[Named, Tensor]:
     """The ``top`` places where the pixels alone correlate best, with the head's logits there.
 
     Args:
-        maps: the head's output for a batch of one.
-        pixel: ``(1, R, h, w)`` correlations it was read from.
+        maps: the head's output.
+        pixel: ``(B, R, h, w)`` correlations it was read from.
         top: places wanted.
-        bias: ``(R,)`` added to the correlations under each rotation.
-        level: copied into the candidates.
+        bias: ``(B, R)`` added to the correlations under each rotation.
 
     Returns:
-        the candidates, and ``(N,)`` their correlations; none where the maps hold no number.
+        the candidates, and ``(B, N)`` their correlations; none is real where the maps hold no
+        number.
     """
-    biased = pixel[0].float() + bias.view(-1, 1, 1)
-    values, rotations = biased.nan_to_num(-math.inf, math.inf, -math.inf).max(0)
-    heat, turns = maps.heat[0, 0].float().cpu().numpy(), rotations.cpu().numpy()
-    seen = np.where(np.isnan(heat), -np.inf, values.cpu().numpy())
-    peaks = find_peaks(seen, PIXEL_PEAK_WINDOW)[:top]
-    candidates = [
-        Candidate(
-            x=(col + 0.5) * STRIDE,
-            y=(row + 0.5) * STRIDE,
-            rotation=float(turns[row, col]) * 360.0 / pixel.shape[1],
-            log_size=(0.0, 0.0),
-            logit=float(heat[row, col]),
-            level=level,
-        )
-        for row, col in peaks
-    ]
-    at = torch.tensor(peaks, dtype=torch.long, device=pixel.device).reshape(-1, 2)
-    own = rotations[at[:, 0], at[:, 1]]
-    return candidates, pixel[0].float()[own, at[:, 0], at[:, 1]]
+    biased = pixel.float() + bias[..., None, None]
+    values, rotations = biased.nan_to_num(-math.inf, math.inf, -math.inf).max(1)
+    heat = maps.heat[:, 0].float()
+    seen, index = find_peaks(values.masked_fill(heat.isnan(), -math.inf), PIXEL_PEAK_WINDOW, top)
+    own = rotations.flatten(1).gather(1, index)
+    places = (_cells(index, heat.shape[2]) + 0.5) * STRIDE
+    named = Named(
+        places,
+        own * (360.0 / pixel.shape[1]),
+        torch.zeros_like(places),
+        heat.flatten(1).gather(1, index),
+        seen > -math.inf,
+    )
+    cells = heat.shape[1] * heat.shape[2]
+    return named, pixel.flatten(1).gather(1, own * cells + index).float()
 
 
-def suppress(
-    candidates: list[Candidate],
-    distance: float,
-    scores: np.ndarray | None = None,
-    most: int | None = None,
-) -> list[Candidate]:
+def _cells(index: Tensor, width: int) -> Tensor:
+    """(x, y) of cells of maps so wide, ``(..., 2)``."""
+    return torch.stack([index % width, index // width], -1).float()
+
+
+def suppress(named: Named, distance: float, scores: Tensor, most: int) -> Named:
     """Keep the best of those nearer to each other than ``distance``; best first.
 
     Args:
-        candidates: of one picture size, in any order.
+        named: in any order.
         distance: working pixels.
-        scores: (N,) what the best have most of, in place of their logits.
-        most: kept at most.
+        scores: ``(B, M)`` what the best have most of.
+        most: of each piece, kept at most.
     """
-    own = np.array([c.logit for c in candidates]) if scores is None else scores
-    places = np.array([(c.x, c.y) for c in candidates]).reshape(-1, 2)
-    return [candidates[i] for i in best_apart(places, distance, own, most)]
+    scores = scores.masked_fill(~named.real, -math.inf)
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    at = named.take(order)
+    near = (at.place[:, :, None] - at.place[:, None]).norm(dim=3) < distance
+    first, kept = first_apart(near & at.real[:, None], most)
+    own = at.take(first)
+    return Named(own.place, own.rotation, own.log_size, own.logit, own.real & kept)
+
+
+def first_apart(near: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Of places in order the first ``most`` that no kept one before them is near.
+
+    Args:
+        near: ``(B, M, M)`` bool, which are too near to each other.
+        most: of each piece, at most.
+
+    Returns:
+        ``(B, K)`` indices, in order, and whether there are so many.
+    """
+    before = near.tril(-1).float()
+    kept = before.new_ones(before.shape[:2])
+    # After so many rounds what depends on so many before it is settled.
+    ask = waits_for_nothing(near.device)
+    for _ in range(before.shape[1] if ask else _ROUNDS):
+        again = ((before @ kept[..., None])[..., 0] == 0).float()
+        if ask and torch.equal(again, kept):
+            break
+        kept = again
+    first = kept.argsort(dim=1, descending=True, stable=True)[:, :most]
+    return first, kept.gather(1, first) > 0
+
+
+def waits_for_nothing(device: torch.device) -> bool:
+    """Whether asking a tensor for its value costs no more than computing it."""
+    return device.type == "cpu"
 
 
 def best_apart(
@@ -185,7 +188,6 @@ def best_apart(
     return [int(order[i]) for i in kept]
 
 
-def heatmap(maps: HeadMaps) -> np.ndarray:
-    """The heat of a batch of one as ``(h, w)`` float32 in 0..1."""
-    values: np.ndarray = torch.sigmoid(maps.heat[0, 0].float()).cpu().numpy()
-    return values
+def heatmaps(maps: HeadMaps) -> Tensor:
+    """The heat as ``(B, h, w)`` float32 in 0..1."""
+    return torch.sigmoid(maps.heat[:, 0].float())

@@ -4,22 +4,21 @@ The best of the places compared are aligned to a fraction of a pixel and measure
 ways, which the ranker weighs.  All pieces and places go through every step together.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.geometry import STRIDE, compose
+from heatmap_locator.geometry import compose
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
 from heatmap_locator.search.agreement import Pixels, agreement
 from heatmap_locator.search.align import Aligned, align, points_of, rotation_of, sample
 from heatmap_locator.search.compare import REACH, Compared, compare
-from heatmap_locator.search.decode import Candidate
-from heatmap_locator.search.levels import Field
-from heatmap_locator.search.named import Named, as_named
+from heatmap_locator.search.decode import first_apart
+from heatmap_locator.search.levels import Field, Level
+from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.pose import ROTATIONS, Poses
 from heatmap_locator.search.propose import CUT_WEIGHT, bodies, cut_evidence
@@ -29,9 +28,6 @@ KEPT = 60
 
 SIZE_DEVIATION = 0.05
 """Of the log of a piece's size about what its outline implies."""
-
-_ROUNDS = 16
-"""Places each too near to the one before it that are told apart as one after the other would."""
 
 
 @dataclass(frozen=True)
@@ -99,27 +95,6 @@ def measure(
     return laid.warp, features_of(known | own | prints)
 
 
-def around(volume: Tensor, named: Named) -> Tensor:
-    """``(B, M)`` largest correlation within a cell and a rotation of each candidate.
-
-    Args:
-        volume: ``(B, R, h, w)`` correlations of features, of the whole bank.
-        named: the candidates.
-    """
-    pieces, rotations, height, width = volume.shape
-    device, near = volume.device, torch.arange(-1, 2, device=volume.device)
-    columns, rows = (named.place // STRIDE).long().unbind(2)
-    turns = (named.rotation * (rotations / 360)).round().long()
-    rows, columns, turns = (t[..., None] + near for t in (rows, columns, turns))
-    found = volume[
-        torch.arange(pieces, device=device).view(-1, 1, 1, 1, 1),
-        (turns % rotations)[..., None, None],
-        rows.clamp(0, height - 1)[..., None, :, None],
-        columns.clamp(0, width - 1)[..., None, None, :],
-    ]
-    return found.float().amax((2, 3, 4))
-
-
 def measure_shortlist(
     named: Named, poses: Poses, field: Field, feature: Tensor, most: int = KEPT
 ) -> Measured:
@@ -153,85 +128,75 @@ def _distinct(ordered: Compared, order: Tensor, most: int) -> tuple[Tensor, Tens
     apart = (ordered.middle[:, :, None] - ordered.middle[:, None]).abs().amax(3)
     turn = ordered.degrees[:, :, None] - ordered.degrees[:, None]
     turn = (torch.remainder(turn + 180, 360) - 180).abs()
-    near = (apart <= REACH) & (turn <= 720 / ROTATIONS)
-    before = near.tril(-1).float()
-    kept = torch.ones_like(ordered.correlation)
-    # One is kept if none before it is that is near; settled from the first on, round by round.
-    for _ in range(_ROUNDS):
-        kept = ((before @ kept[..., None])[..., 0] == 0).float()
-    first = kept.argsort(dim=1, descending=True, stable=True)[:, :most]
-    return order.gather(1, first), kept.gather(1, first) > 0
+    first, kept = first_apart((apart <= REACH) & (turn <= 720 / ROTATIONS), most)
+    return order.gather(1, first), kept
 
 
 def rank(
-    candidates: Sequence[Sequence[Candidate]],
+    named: Named,
     poses: Poses,
-    field: Field,
-    volume: Tensor,
+    level: Level,
+    feature: Tensor,
     ranker: Ranker,
     most: int = KEPT,
 ) -> list[list[Candidate]]:
     """Candidates with the ranker's logits, best first; those not measured come last, alike.
 
     Args:
-        candidates: of each piece, at least one; of one picture size, in its working pixels; the
-            same place may come twice.
+        named: of one picture size; the same place may come twice.
         poses: of the pieces.
-        field: the picture.
-        volume: ``(B, R, h, w)`` correlations of features, of the whole bank.
+        level: that size.
+        feature, most: as in :func:`measure_shortlist`.
         ranker: with the model's weights.
-        most: of each, aligned and measured.
     """
-    named = as_named(candidates, field.picture.device)
-    found = measure_shortlist(named, poses, field, around(volume, named), most)
+    found = measure_shortlist(named, poses, level.field, feature, most)
     logits = ranker(found.features).detach()
     return [
         sorted(places, key=lambda c: -c.logit)
         + [replace(c, logit=min(p.logit for p in places)) for c in rest]
-        for places, rest in aligned(candidates, poses, found, logits)
+        for places, rest in aligned(named, poses, found, logits, level.index)
     ]
 
 
 def aligned(
-    candidates: Sequence[Sequence[Candidate]], poses: Poses, found: Measured, logits: Tensor
+    named: Named, poses: Poses, found: Measured, logits: Tensor, level: int
 ) -> list[tuple[list[Candidate], list[Candidate]]]:
-    """Candidates where they align, with new logits, ``(B, K)``; and those not measured."""
+    """Candidates where they align, with new logits, ``(B, K)``; and those not measured.
+
+    What is found of all pieces leaves the device here, at once.
+    """
     parts = [logits[..., None], rotation_of(found.warp)[..., None], found.warp.flatten(2)]
-    parts = [found.real[..., None], found.index[..., None], *parts]
-    # The one copy from the device.
-    values = torch.cat([*(p.flatten(1).double() for p in parts), found.order.double()], 1)
-    host = values.cpu().numpy()
+    parts = [found.index[..., None], found.real[..., None], *(p.double() for p in parts)]
+    placed, rest = torch.cat(parts, 2), named.take(found.order).rows().double()
+    order = torch.cat([found.order[..., None], rest], 2).flatten(1)
+    host = torch.cat([placed.flatten(1), order], 1).cpu().numpy()
+    split = placed[0].numel()
     return [
-        _aligned(own, piece, *np.split(row, np.cumsum([p[0].numel() for p in parts])))
-        for own, piece, row in zip(candidates, poses.pieces, host, strict=True)
+        _aligned(piece, row[:split].reshape(-1, 10), row[split:].reshape(-1, 8), level)
+        for piece, row in zip(poses.pieces, host, strict=True)
     ]
 
 
 def _aligned(
-    candidates: Sequence[Candidate],
-    piece: PreparedPiece,
-    real: np.ndarray,
-    index: np.ndarray,
-    logits: np.ndarray,
-    rotations: np.ndarray,
-    warps: np.ndarray,
-    order: np.ndarray,
+    piece: PreparedPiece, placed: np.ndarray, named: np.ndarray, level: int
 ) -> tuple[list[Candidate], list[Candidate]]:
+    """One piece's, of what :func:`aligned` brings together of places and of candidates."""
     to_print = piece.to_resized / OVERSAMPLE
     to_print[:, 2] -= piece.reference[0].double().numpy() / OVERSAMPLE
-    warps = warps.reshape(-1, 2, 3)
-    poses = compose(warps, to_print).reshape(-1, 6)
-    places = {}
-    for k in np.flatnonzero(real):
-        x, y = warps[k, :, 2].tolist()
-        own = candidates[int(index[k])]
-        places[int(index[k])] = replace(
-            own,
-            x=x,
-            y=y,
-            rotation=float(rotations[k]),
-            logit=float(logits[k]),
-            pose=tuple(poses[k].tolist()),
+    placed = placed[placed[:, 1] > 0]
+    warps = placed[:, 4:].reshape(-1, 2, 3)
+    poses = compose(warps, to_print).reshape(-1, 6).tolist()
+    own = {int(index): values for index, *values in named.tolist() if values[-1]}
+    places = [
+        Candidate(x, y, rotation, tuple(own[int(index)][3:5]), logit, level, tuple(pose))
+        for (x, y), (index, _, logit, rotation), pose in zip(
+            warps[:, :, 2].tolist(), placed[:, :4].tolist(), poses, strict=True
         )
-    rest = [int(i) for i in order if i < len(candidates) and int(i) not in places]
-    return list(places.values()), [candidates[i] for i in rest]
+    ]
+    taken = set(placed[:, 0].astype(int).tolist())
+    rest = [
+        Candidate(x, y, rotation, (width, height), logit, level)
+        for index, (x, y, rotation, width, height, logit, _) in own.items()
+        if index not in taken
+    ]
+    return places, rest

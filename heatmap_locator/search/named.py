@@ -1,42 +1,83 @@
-"""The places that are named for pieces, as tensors: every step after it takes all at once."""
+"""The places that are named for pieces, as tensors: every step takes all of all pieces at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from heatmap_locator.search.decode import Candidate
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place that is proposed, from first to last in working pixels of its own picture size.
+
+    ``place.lay_on_picture`` is the one way from there to pixels of the picture.
+
+    Attributes:
+        x, y: the piece's reference point.
+        rotation: degrees in [0, 360).
+        log_size: log of the factors on the nominal box's (width, height).
+        logit: of the heatmap, before calibration.
+        level: index of that picture size.
+        pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
+            piece has been aligned; without it the other fields say where it lies.
+    """
+
+    x: float
+    y: float
+    rotation: float
+    log_size: tuple[float, float]
+    logit: float
+    level: int
+    pose: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Named:
-    """M candidates of each of B pieces at one picture size, working pixels; some have fewer.
+    """M candidates of each of B pieces at one picture size, working pixels, where they live.
 
     Attributes:
         place: ``(B, M, 2)`` (x, y) of the reference point.
-        rotation: ``(B, M)`` degrees.
+        rotation: ``(B, M)`` degrees in [0, 360).
+        log_size: ``(B, M, 2)`` log of the factors on the nominal box's (width, height).
         logit: ``(B, M)`` of the heatmap.
-        real: ``(B, M)`` bool; what is not real is filled up with the first one.
+        real: ``(B, M)`` bool, False where a piece has fewer; the rest then says nothing.
     """
 
     place: Tensor
     rotation: Tensor
+    log_size: Tensor
     logit: Tensor
     real: Tensor
 
+    def take(self, index: Tensor) -> "Named":
+        """Those of ``(B, K)`` indices."""
+        own = (getattr(self, f.name) for f in fields(self))
+        pairs = index[..., None].expand(-1, -1, 2)
+        return Named(*(t.gather(1, index if t.dim() == 2 else pairs) for t in own))
 
-def as_named(candidates: Sequence[Sequence[Candidate]], device: torch.device) -> Named:
-    """Candidates of one picture size, of each piece at least one."""
-    most = max(len(own) for own in candidates)
-    values = torch.tensor(
-        [
-            [(c.x, c.y, c.rotation, c.logit, n < len(own)) for n, c in enumerate(filled)]
-            for own in candidates
-            for filled in [[*own, *[own[0]] * (most - len(own))]]
-        ],
-        dtype=torch.float64,
-    )
-    real = values[..., 4] > 0
-    values = values[..., :4].float().to(device)
-    return Named(values[..., :2], values[..., 2], values[..., 3], real.to(device))
+    def of(self, row: int) -> "Named":
+        """Those of one piece, still a batch."""
+        return Named(*(getattr(self, f.name)[row : row + 1] for f in fields(self)))
+
+    @staticmethod
+    def joined(parts: Sequence["Named"], axis: int) -> "Named":
+        """More pieces (axis 0), or more candidates of each (axis 1)."""
+        return Named(*(torch.cat([getattr(p, f.name) for p in parts], axis) for f in fields(Named)))
+
+    def rows(self) -> Tensor:
+        """``(B, M, 7)`` of x, y, rotation, log sizes, logit, and whether it is real."""
+        single = (self.rotation, self.logit, self.real)
+        rotation, logit, real = (t[..., None].to(self.place.dtype) for t in single)
+        return torch.cat([self.place, rotation, self.log_size, logit, real], 2)
+
+    def candidates(self, level: int = 0) -> list[list[Candidate]]:
+        """Of each piece, in order, at the picture size of that index; copied from the device."""
+        return [
+            [
+                Candidate(x, y, rotation, (width, height), logit, level)
+                for x, y, rotation, width, height, logit, real in own
+                if real
+            ]
+            for own in self.rows().tolist()
+        ]

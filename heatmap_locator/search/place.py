@@ -11,8 +11,8 @@ import numpy as np
 from heatmap_locator.geometry import Array, bounds, compose, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.decode import Candidate
 from heatmap_locator.search.levels import Level
+from heatmap_locator.search.named import Candidate
 from heatmap_locator.search.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
 
 

@@ -1,15 +1,18 @@
 """Which places of a picture are worth a closer look: what the head, pixels and the cut name."""
 
-import numpy as np
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from heatmap_locator.geometry import STRIDE
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
-from heatmap_locator.search.decode import Candidate, decode, decode_pixels
+from heatmap_locator.search.decode import decode, decode_pixels
 from heatmap_locator.search.lattice import cell_evidence, turn_evidence
+from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60
@@ -70,40 +73,60 @@ def cut_evidence(
 def name_places(
     maps: HeadMaps,
     pixel: Tensor,
-    piece: PreparedPiece,
+    pieces: Sequence[PreparedPiece],
     grid: Grid | None,
     size: tuple[int, int],
     gain: float,
-    level: int,
-) -> list[Candidate]:
+) -> Named:
     """The head's first places and those that the pixels alone put first, in view of the cut.
 
     Features may fail on a print unlike any they were trained on; pixels fail elsewhere.
 
     Args:
-        maps: the head's output for a batch of one.
-        pixel: ``(1, R, h, w)`` correlations it was read from.
-        piece: the piece.
+        maps: the head's output.
+        pixel: ``(B, R, h, w)`` correlations it was read from.
+        pieces: B of them.
         grid, size: as in :func:`cut_evidence`.
         gain: the head's ``rotation_gain``.
-        level: copied into the candidates.
 
     Returns:
         with the head's logits; a place may come twice.
     """
+    device = pixel.device
+    off = torch.stack([piece.body_off.float() for piece in pieces])[:, None].to(device)
+    direction = torch.tensor([[piece.body.direction] for piece in pieces]).to(device)
 
-    def favour(candidates: list[Candidate]) -> np.ndarray:
-        own = [(c.x, c.y, c.rotation) for c in candidates]
-        at = torch.tensor(own, dtype=torch.float64).reshape(-1, 3)
-        middles = bodies(at[:, :2], at[:, 2], 1.0, piece.body_off)
-        cell, turn = cut_evidence(middles, at[:, 2], piece.body.direction, grid, size)
-        weighted: np.ndarray = (CUT_WEIGHT * (cell + turn)).numpy()
-        return weighted
+    def favour(named: Named) -> Tensor:
+        middles = bodies(named.place, named.rotation, 1.0, off)
+        cell, turn = cut_evidence(middles, named.rotation, direction, grid, size)
+        return CUT_WEIGHT * (cell + turn)
 
     rotations = pixel.shape[1]
-    named = decode(maps, rotations, gain, NAMED, level, favour)
-    bias = TURN_BIAS * turn_evidence(bank_angles(rotations), piece.body.direction).to(pixel)
-    by_pixels, found = decode_pixels(maps, pixel, CONSIDERED * NAMED_BY_PIXELS, bias, level)
-    own = PIXEL_WEIGHT * evidence(found).cpu().numpy() + favour(by_pixels)
-    order = np.argsort(-own, kind="stable")[:NAMED_BY_PIXELS]
-    return named + [by_pixels[i] for i in order]
+    named = decode(maps, rotations, gain, NAMED, favour)
+    bias = TURN_BIAS * turn_evidence(bank_angles(rotations).to(device), direction)
+    by_pixels, found = decode_pixels(maps, pixel, CONSIDERED * NAMED_BY_PIXELS, bias)
+    own = PIXEL_WEIGHT * evidence(found) + favour(by_pixels)
+    own = own.masked_fill(~by_pixels.real, -torch.inf)
+    order = own.argsort(dim=1, descending=True, stable=True)[:, :NAMED_BY_PIXELS]
+    return Named.joined([named, by_pixels.take(order)], 1)
+
+
+def around(volume: Tensor, named: Named) -> Tensor:
+    """``(B, M)`` largest correlation within a cell and a rotation of each candidate.
+
+    Args:
+        volume: ``(B, R, h, w)`` correlations of features, of the whole bank.
+        named: the candidates.
+    """
+    pieces, rotations, height, width = volume.shape
+    device, near = volume.device, torch.arange(-1, 2, device=volume.device)
+    columns, rows = (named.place // STRIDE).long().unbind(2)
+    turns = (named.rotation * (rotations / 360)).round().long()
+    rows, columns, turns = (t[..., None] + near for t in (rows, columns, turns))
+    found = volume[
+        torch.arange(pieces, device=device).view(-1, 1, 1, 1, 1),
+        (turns % rotations)[..., None, None],
+        rows.clamp(0, height - 1)[..., None, :, None],
+        columns.clamp(0, width - 1)[..., None, None, :],
+    ]
+    return found.float().amax((2, 3, 4))

@@ -10,10 +10,11 @@ from torch import Tensor
 from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
-from heatmap_locator.search.decode import Candidate, heatmap
+from heatmap_locator.search.decode import heatmaps
 from heatmap_locator.search.levels import Level
+from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.propose import name_places
+from heatmap_locator.search.propose import around, name_places
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +23,15 @@ class Seen:
 
     Attributes:
         level: that size.
-        named: the places that head and pixels propose, a place may come twice.
-        feature: ``(R, h, w)`` correlations of features.
+        named: the places that head and pixels propose, a batch of one; a place may come twice.
+        feature: ``(1, M)`` the largest correlation of features around each.
         heat: ``(h, w)`` float32, 0..1.
     """
 
     level: Level
-    named: list[Candidate]
+    named: Named
     feature: Tensor
-    heat: np.ndarray
+    heat: Tensor
 
 
 def see(
@@ -62,19 +63,17 @@ def see(
             part = bank if len(rows) == len(pieces) else _part(bank, rows)
             feature, pixel = model.correlate_bank(level.encoded.repeated(len(rows)), part)
             maps = model.head(feature, pixel)
+            own, field = [pieces[n] for n in rows], level.field
+            named = name_places(maps, pixel, own, field.grid, field.size, model.head.rotation_gain)
+            near, heat = around(feature, named), heatmaps(maps)
             for at, n in enumerate(rows):
-                one = maps.of(at)
-                named = name_places(
-                    one,
-                    pixel[at : at + 1],
-                    pieces[n],
-                    level.field.grid,
-                    level.field.size,
-                    model.head.rotation_gain,
-                    level.index,
-                )
-                seen[n].append(Seen(level, named, feature[at], heatmap(one)))
+                seen[n].append(Seen(level, named.of(at), near[at : at + 1], heat[at]))
     return seen
+
+
+def heats_of(seen: Sequence[Seen]) -> list[np.ndarray]:
+    """The heatmaps of what was seen, copied from the device."""
+    return [one.heat.cpu().numpy() for one in seen]
 
 
 def _part(bank: EncodedImages, rows: list[int]) -> EncodedImages:

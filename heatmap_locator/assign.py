@@ -24,6 +24,7 @@ SURE_SCORE = 0.8
 SURE_MARGIN = 3.0
 """How many times better than the next best arrangement without it, to be called sure."""
 
+# Of a score, so that its logarithm stays finite.
 _FLOOR = 1e-4
 # How far, in cells, a box's middle may lie outside a cell before the placement counts for less
 # there: knobs on one side move it by up to 0.14, and the grid is often nominal.

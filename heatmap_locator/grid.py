@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from heatmap_locator.errors import InputError
 
 MAX_PIECES = 50_000
+"""Of a puzzle."""
+
 MIN_CELL = 4.0
+"""Picture pixels on the shorter side of a cell."""
 
 # An exact product is believed while its cells are at most this far from square.
 _EXACT_ASPECT = 1.12

@@ -10,9 +10,11 @@ from heatmap_locator.placement import Placement
 from heatmap_locator.resample import resize, stretch
 from heatmap_locator.warp import warp_piece
 
-_SIDE = 1120  # longest side of the picture in the overlay, in pixels
-_ASSEMBLY_SIDE = 1600  # and where all pieces are drawn into it
-_TILE = 208  # side of a tile of the panel
+# Pixels: the picture's longest side, the same where all pieces are drawn into it, a tile's side in
+# the panel, and what is left between them; then colours, in RGB.
+_SIDE = 1120
+_ASSEMBLY_SIDE = 1600
+_TILE = 208
 _GAP = 16
 _PAPER = (24, 26, 31)
 _TEXT = (236, 238, 242)

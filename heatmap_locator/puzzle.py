@@ -34,6 +34,7 @@ from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import SURE, about, cell_side
 
 MAX_TOP = 100
+"""Placements that can be asked for."""
 
 VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""

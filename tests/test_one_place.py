@@ -82,3 +82,48 @@ def test_what_is_too_long_or_done_twice_is_seen() -> None:
     assert "cv2.resize" in used("from cv2 import resize")
     assert "cv2.resize" in used("import cv2 as c\nc.resize")
     assert "cv2.resize" not in used("import cv2\nresize = cv2.blur")
+
+
+def bare_constants(source: str) -> list[str]:
+    """Module-level numbers that neither a comment nor a docstring explains, by name.
+
+    One may stand for a run of them, without an empty line between.
+    """
+    lines, found = source.splitlines(), []
+    body = ast.parse(source).body
+    for statement in body:
+        if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+            continue
+        first = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+        names = [n.id for n in ast.walk(first) if isinstance(n, ast.Name)]
+        parts = list(ast.walk(statement.value))
+        numbers = [
+            n for n in parts if isinstance(n, ast.Constant) and type(n.value) in (int, float)
+        ]
+        table = any(isinstance(n, ast.Dict | ast.Call) for n in parts)
+        if not all(name.isupper() for name in names) or not numbers or table:
+            continue
+        above = statement.lineno - 2
+        while above >= 0 and lines[above] and not lines[above].startswith(("#", '"""')):
+            above -= 1
+        told = lines[above].startswith("#") if above >= 0 else False
+        below = statement.end_lineno or statement.lineno
+        while below < len(lines) and lines[below] and not lines[below].startswith('"""'):
+            below += 1
+        told |= below < len(lines) and lines[below].startswith('"""')
+        if not told:
+            found.append(names[0])
+    return found
+
+
+def test_every_constant_says_what_it_is() -> None:
+    paths = sorted((ROOT / "heatmap_locator").rglob("*.py"))
+    found = [f"{p.relative_to(ROOT)}: {n}" for p in paths for n in bare_constants(p.read_text())]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_a_constant_that_says_nothing_is_seen() -> None:
+    assert bare_constants("import re\n\nA = 3\n\n_B = (1.5, 2)\n") == ["A", "_B"]
+    told = ['A = 3\n"""Of it."""', "# Of it.\nA = 3\nB = 4", "A = x", "a = 3"]
+    assert [bare_constants(text) for text in told] == [[]] * 4
+    assert bare_constants('B = 4\n\nA = 3\n"""Of it."""') == ["B"]

@@ -16,6 +16,7 @@ from heatmap_locator.model.norm import ChannelNorm
 
 Norm = Callable[[int], nn.Module]
 
+# He et al., "Deep Residual Learning for Image Recognition" (2015), table 1.
 RESNET_STEM = 64
 RESNET_CHANNELS = (64, 128, 256, 512)
 RESNET_BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}

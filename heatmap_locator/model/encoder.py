@@ -13,6 +13,9 @@ from heatmap_locator.model.filters import blur, gaussian_kernel
 CONTRAST_SIGMA = CELL / 5
 CONTRAST_FLOOR = 0.03
 CONTRAST_REDUCTION = 4
+"""Local contrast: the deviation, in pixels, of the blur that it is taken about, what is added to
+it, of values in 0..1, and how much smaller the image is on which it is computed.  The shipped
+weights were trained with these."""
 
 DEPTH = 2
 """Halvings of the resolution."""

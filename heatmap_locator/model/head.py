@@ -32,6 +32,8 @@ CHANNELS = sum(OBSERVED.values())
 UNET_DEPTH = 3
 CONTEXT = 16
 FUSED = 48
+"""Halvings of the head's U-Net, channels that it gives to the reader at full resolution, and the
+reader's own; the shipped weights were trained with these."""
 
 SLOPE_GAIN = 10.0
 """Differences between neighbouring rotations are this much smaller than correlations."""

@@ -20,10 +20,12 @@ PIXEL_STRIDE = 2
 
 ENERGY_EVERY = 3
 """Rotations of the bank from one for which a window's energy is computed to the next, where it
-divides their number."""
+divides their number (``train/LOG.md``, "search, cost")."""
 
 FEATURE_NOISE = 0.02
 PIXEL_NOISE = 3 * (3 / 255) ** 2
+"""Variance a position, all channels together, that correlations take for noise: of features, and of
+pixels three levels of 255 in each channel.  The shipped weights were trained with these."""
 
 
 @dataclass(frozen=True)

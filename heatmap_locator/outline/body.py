@@ -17,6 +17,7 @@ import numpy as np
 from heatmap_locator.geometry import Array
 from heatmap_locator.resample import resize
 
+# Set by hand on drawn cuts (``train/LOG.md``, "body of a piece", has the errors they lead to).
 # The body is measured on a mask of this square root of its area; lengths below are in its pixels.
 _SIDE = 96.0
 _BORDER = 2

@@ -22,6 +22,7 @@ _FILL = 0.72
 _SMALL = 0.2
 # Fewest pixels, of the network's, that count as something found.
 _LEAST = 24
+# Views that a GPU is given at once.
 _TOGETHER = 32
 
 

@@ -10,18 +10,22 @@ from heatmap_locator.resample import resize
 
 # The mask is brought to this square root of its area, in pixels; lengths below are of that size.
 _SIDE = 96.0
+# Pixels of nothing around it, so that no disc below meets the edge.
 _RIM = 24
 # Knobs go, and blanks show, when discs of this radius are rolled along the inside; what is left
 # over counts as a knob or a blank from these parts of the area: the body's own corners, rounded
 # away, are little smaller than knobs.
 _BODY_DISC = 18.0
 _KNOB_AREA, _BLANK_AREA = 0.012, 0.007
+# Knobs and blanks that a piece has at least.
 _KNOBS = 2
 # A contour much longer than it is after smoothing is a ragged motif.
 _SMOOTH_DISC = 4.0
 _ROUGHNESS = 1.15
-# Plates, coins and faces are ellipses.
+# Plates, coins and faces are ellipses: overlap with one from which a shape is taken for it.
 _ELLIPSE = 0.83
+# Longest side over the shortest at most; of the hull's area, of the smallest rectangle's around the
+# piece and around its body, the parts that are filled at least.
 _ASPECT = 2.2
 _SOLIDITY = 0.55
 _FILL = 0.4

@@ -4,6 +4,7 @@ from typing import IO
 
 import numpy as np
 
+# Tags of TIFF 6.0, and the sample format that stands for floats.
 _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _SAMPLE_FORMAT = 256, 257, 258, 274, 339
 _FLOAT = 3
 

@@ -13,12 +13,14 @@ Array = np.ndarray
 
 # Most lines, and most within some degrees of each other, so that wood grain leaves room.
 _LINES, _ALIKE, _ALIKE_DEGREES = 110, 24, 6
+# Votes for a line, and edge pixels on it, at least; directions in a half turn.
 _LEAST_VOTES, _LEAST_PIXELS = 6.0, 18
 _ANGLES = 180
 # The spread of an edge pixel's direction, in degrees, and how far its votes go.
 _SPREAD, _REACH = 2.5, 4
 # An edge pixel lies on a line within so many pixels, and so many degrees of its direction.
 _ACROSS, _TURN = 1.6, np.deg2rad(16.0)
+# Pixels along a line, without an edge, that are closed over.
 _GAP = 5
 
 

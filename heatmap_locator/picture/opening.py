@@ -15,11 +15,15 @@ from heatmap_locator.picture.deep import float_tiff_size
 from heatmap_locator.picture.formats import HEAD, NAMES, Format, described, identify
 
 MAX_PIXELS = 100_000_000
+"""Of an image; more is refused before it is decoded."""
+
 MIN_SIDE = 8
+"""Pixels on each side of an image at least."""
 
 MAX_BYTES = 1 << 30
 """Of what comes through a pipe."""
 
+# Tags of EXIF and TIFF 6.0.
 _ORIENTATION_TAG = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 # Two letters at least, so that C:\box.jpg is a path.

@@ -7,6 +7,7 @@ from heatmap_locator.resample import resize
 
 Array = np.ndarray
 
+# Longest side, in pixels, of the copy in which sides are looked for.
 _WORK_SIDE = 800
 # How far from where a side is thought to be its edge is looked for, in pixels of the work copy.
 _REACH = 4.0

@@ -16,7 +16,7 @@ from heatmap_locator.model.ranker import evidence
 
 # Working pixels: blurs that take the weave away, and the print's slow changes.
 _FINE, _COARSE = CELL / 32, CELL / 6.4
-# Variances, of values in 0..1 and of local contrast, that are noise.
+# Variances, of values in 0..1 and of local contrast, that are noise; deviation that is no contrast.
 _NOISE, _CONTRAST_NOISE = 2e-5, 1e-3
 _FLAT = 0.03
 

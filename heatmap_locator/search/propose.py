@@ -26,7 +26,8 @@ CONSIDERED = 3
 """Times as many are read from the volume, of which the cut leaves so many."""
 
 CUT_WEIGHT = 0.65
-"""Logits of the head that a unit of the cut's evidence is worth."""
+"""Logits of the head that a unit of the cut's evidence is worth.  Set by hand, as the next; what
+naming places in view of the cut gains is in ``train/LOG.md``, "the cut"."""
 
 TURN_BIAS = 0.05
 """Correlation of pixels that a unit of evidence for an angle is worth: flat print fits at any."""

@@ -22,7 +22,8 @@ HEARD = 0.5
 """Score from which an answer counts as a piece that fits at its size."""
 
 AGREEING = 3
-"""Pieces at least that settle a size."""
+"""Pieces at least that settle a size (``train/LOG.md``, "sizes where the number of pieces is not
+given")."""
 
 CERTAIN = math.log(1000.0)
 """Log odds at least of a settled size against the next likely one."""

@@ -21,6 +21,8 @@ CUT_SIDE = 1024
 """Longest side of a stored cut-out; larger ones are shrunk."""
 
 THUMBNAIL = 480
+"""Longest side of a thumbnail, in pixels."""
+
 _MARGIN = 4
 _OUTLINE_ERROR = 0.75
 """Pixels that a simplified outline may be off."""

@@ -5,6 +5,7 @@ Imports are read from the sources, nothing is run.  Those inside functions and u
 """
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,6 +179,17 @@ def test_the_installed_packages_are_the_rooms_on_disk() -> None:
         for path in (ROOT / folder).rglob("__init__.py")
     }
     assert set(listed) == there
+
+
+def test_the_page_names_files_that_are_there() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    whole = re.findall(r"`((?:heatmap_locator|train|eval|tests)/[\w/]+\.py)`", page)
+    figure = page.split("```")[1]
+    rooms = re.findall(r"\b((?:picture|outline|model|search)/)(\w+(?:, \w+)*)", figure)
+    parts = [f"heatmap_locator/{room}{f}.py" for room, files in rooms for f in files.split(", ")]
+    assert len(whole) >= 10
+    assert len(parts) > 15
+    assert [name for name in [*whole, *parts] if not (ROOT / name).is_file()] == []
 
 
 # That the rules can be broken: small packages that break them.

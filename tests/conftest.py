@@ -15,6 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
+HANG = 300.0
+"""Seconds after which a test takes something for hung: no working machine, however busy, is late by
+as much.  What it waits for comes much sooner."""
+
 if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 

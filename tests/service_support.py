@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import httpx
 import numpy as np
-from conftest import draw_texture
+from conftest import HANG, draw_texture
 from PIL import Image
 
 from heatmap_locator.geometry import clockwise
@@ -58,13 +59,22 @@ def zip_file() -> bytes:
     """A picture in an archive."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("picture.png", encoded(small_picture()))
+        # With a fixed date: what a test is called by is the same in each of its processes.
+        archive.writestr(zipfile.ZipInfo("picture.png"), encoded(small_picture()))
     return file.getvalue()
 
 
-def wait_ready(client: Any, puzzle: str, seconds: float = 60) -> dict[str, Any]:
+def wait_until(true: Callable[[], bool]) -> bool:
+    """Waits until it is so; whether it ever was."""
+    end = time.monotonic() + HANG
+    while not (so := true()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return so
+
+
+def wait_ready(client: Any, puzzle: str) -> dict[str, Any]:
     """The puzzle once it is encoded."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + HANG
     while time.monotonic() < end:
         found: dict[str, Any] = client.get(f"/v1/puzzles/{puzzle}").json()
         if found["state"] != "encoding":
@@ -165,8 +175,8 @@ class Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.data.parent,
             )
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
-        end = time.monotonic() + 60
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=HANG)
+        end = time.monotonic() + HANG
         while time.monotonic() < end:
             try:
                 if self.client.get("/readyz").status_code == 200:
@@ -189,7 +199,7 @@ class Server:
         """Ends it as an operator does; what it printed."""
         self.client.close()
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=HANG)
         return self.log.read_text()
 
     def __enter__(self) -> "Server":

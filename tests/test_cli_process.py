@@ -7,6 +7,7 @@ from pathlib import Path
 import command_support
 import pytest
 from command_support import FIXTURES
+from conftest import HANG
 
 from heatmap_locator import __version__
 from heatmap_locator.command.cli import main
@@ -76,5 +77,5 @@ def test_reader_that_goes_away(files: Path) -> None:
         child.stdout.read(10)
         child.stdout.close()
         err = child.stderr.read()
-        status = child.wait(60)
+        status = child.wait(HANG)
     assert (status, err) == (141, b"")

@@ -1,13 +1,15 @@
 """What methods share: fast correlation, work done once, matches, memory."""
 
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import draw_texture
+from conftest import HANG, draw_texture
 
+from heatmap_eval.answers import memory as memory_module
 from heatmap_eval.answers.memory import PeakMemory
 from heatmap_eval.answers.records import Predictions
 from heatmap_eval.answers.runner import run
@@ -120,13 +122,25 @@ def test_methods_of_one_run_share() -> None:
         make_methods(["magic"], None, None, "cpu")
 
 
-def test_peak_memory_sees_what_is_freed_again() -> None:
+def test_peak_memory_sees_what_is_freed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not memory_module._STATM.exists():
+        pytest.skip("looks at memory in /proc: on Linux")
+    looked, resident = threading.Semaphore(0), memory_module._resident
+
+    def counted() -> int:
+        pages = resident()
+        looked.release()
+        return pages
+
+    monkeypatch.setattr(memory_module, "_resident", counted)
     with PeakMemory() as memory:
         block = np.ones(8_000_000)  # 64 MB
-        time.sleep(0.1)
+        while looked.acquire(blocking=False):
+            pass
+        for _ in range(2):  # the first may have begun before
+            assert looked.acquire(timeout=HANG)
         del block
-    if memory.megabytes is None:
-        pytest.skip("looks at memory in /proc: on Linux")
+    assert memory.megabytes is not None
     assert 60 <= memory.megabytes < 200
     with PeakMemory() as nothing:
         pass

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import HANG
 from fastapi.testclient import TestClient
 from service_support import (
     COLS,
@@ -33,7 +34,7 @@ class Held:
         self.go, self.loads = threading.Event(), 0
 
     def __call__(self, puzzle: str, version: int) -> tuple[np.ndarray, tuple[int, int]]:
-        self.go.wait(30)
+        self.go.wait(HANG)
         self.loads += 1
         if puzzle == "gone":
             raise GoneError(puzzle)
@@ -50,7 +51,7 @@ def run_jobs(locator: Locator, batch: int) -> tuple[list[Any], Metrics]:
     held.go.set()
     found = []
     for job in jobs:
-        error = job.exception(timeout=60)
+        error = job.exception(timeout=HANG)
         found.append(type(error).__name__ if error is not None else job.result())
     engine.stop()
     return found, metrics
@@ -89,8 +90,8 @@ def test_a_crash_of_a_batch_is_laid_to_the_one_that_caused_it(
     photos = [small_piece(0, 1), wicked, small_piece(1, 3)]
     jobs = [engine.search("5", 0, photo, 1) for photo in photos]
     held.go.set()
-    assert isinstance(jobs[1].exception(60), RuntimeError)
-    assert [jobs[n].result(60).placements[0].cell for n in (0, 2)] == [(0, 1), (1, 3)]
+    assert isinstance(jobs[1].exception(HANG), RuntimeError)
+    assert [jobs[n].result(HANG).placements[0].cell for n in (0, 2)] == [(0, 1), (1, 3)]
     assert engine.ready
     engine.stop()
 
@@ -104,15 +105,15 @@ def test_jobs_of_other_puzzles_are_not_mixed_in(plain_locator: Locator) -> None:
     gone = engine.search("gone", 0, small_piece(0, 0), 1)
     held.go.set()
     for job in jobs:
-        assert job.result(60).placements[0].cell == (1, 1)
-    assert isinstance(gone.exception(60), GoneError)
+        assert job.result(HANG).placements[0].cell == (1, 1)
+    assert isinstance(gone.exception(HANG), GoneError)
     assert held.loads == 5  # each once, though only one is kept at a time
-    engine.encode("5", 0).result(60)
+    engine.encode("5", 0).result(HANG)
     assert held.loads == 6
-    engine.encode("5", 0).result(60)
+    engine.encode("5", 0).result(HANG)
     assert held.loads == 6
     engine.forget("5")
-    engine.encode("5", 0).result(60)
+    engine.encode("5", 0).result(HANG)
     assert held.loads == 7
     engine.stop()
     assert isinstance(engine.encode("5", 0).exception(1), RuntimeError)
@@ -126,8 +127,8 @@ def test_what_nobody_waits_for_is_not_searched(plain_locator: Locator) -> None:
     last = engine.search("5", 0, small_piece(0, 1), 1)
     assert all(job.cancel() for job in dropped)
     held.go.set()
-    first.result(60)
-    assert last.result(60).placements[0].cell == (0, 1)
+    first.result(HANG)
+    assert last.result(HANG).placements[0].cell == (0, 1)
     assert metrics.registry.get_sample_value("heatmap_batch_size_count") == 1
     engine.stop()
 
@@ -164,7 +165,7 @@ def test_puzzles_take_turns(
         job.add_done_callback(lambda _, name=name: done.append(name))  # type: ignore[misc]
     held.go.set()
     for _, job in jobs:
-        job.exception(60)
+        job.exception(HANG)
     engine.stop()
     assert "".join(done) == order
 
@@ -184,7 +185,7 @@ def test_what_was_deleted_is_given_up_at_once(plain_locator: Locator) -> None:
     assert isinstance(other.exception(1), GoneError)
     assert metrics.registry.get_sample_value("heatmap_queue_length") == 1
     held.go.set()
-    assert new.result(60).placements[0].cell == (0, 1)
+    assert new.result(HANG).placements[0].cell == (0, 1)
     engine.stop()
 
 
@@ -194,10 +195,10 @@ def test_a_stop_waits_for_nothing_long(plain_locator: Locator) -> None:
     first, waiting = engine.encode("4", 0), engine.search("5", 0, small_piece(0, 0), 1)
     begun = time.monotonic()
     assert not engine.stop()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < HANG / 2
     assert waiting.cancelled()
     held.go.set()
-    first.result(60)
+    first.result(HANG)
     assert engine.stop()
 
 
@@ -210,7 +211,7 @@ def test_a_client_that_hangs_up_is_not_searched_for(
     def slow(self: Puzzle, pieces: list[np.ndarray], *asked: Any) -> Any:
         searched.append(len(pieces))
         begun.set()
-        go.wait(30)
+        go.wait(HANG)
         return search_many(self, pieces, *asked)
 
     monkeypatch.setattr(Puzzle, "search_many", slow)
@@ -244,7 +245,7 @@ def test_a_client_that_hangs_up_is_not_searched_for(
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        await asyncio.wait_for(client.app(scope, receive, send), 30)  # type: ignore[arg-type]
+        await asyncio.wait_for(client.app(scope, receive, send), HANG)  # type: ignore[arg-type]
 
     assert client.portal is not None
     try:

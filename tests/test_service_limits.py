@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from conftest import HANG
 from fastapi import APIRouter, File, UploadFile
 from fastapi.testclient import TestClient
 from service_support import (
@@ -167,7 +168,7 @@ def test_more_clients_than_room(make_client: Callable[..., TestClient]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG)
     statuses = [answer.status_code for answer in found.values()]
     assert len(statuses) == len(cells)
     assert set(statuses) <= {200, 503}

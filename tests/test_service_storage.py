@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from conftest import HANG
 from fastapi.testclient import TestClient
 from service_support import (
     add_small,
@@ -236,7 +237,7 @@ def test_uploads_at_once_do_not_overshoot_the_limit(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG)
     assert sorted(answer.status_code for answer in answers) == [201, 507]
     assert sum(entry.size for entry in service.storage.usage()) <= limit
 

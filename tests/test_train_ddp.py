@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import draw_texture
+from conftest import HANG, draw_texture
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from torch import Tensor
@@ -151,7 +151,7 @@ def test_two_processes_are_one_with_the_doubled_batch(
         ],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=4 * HANG,
         cwd=tmp_path,
         env={
             **{**os.environ, "SEEN": str(tmp_path / "seen by two")},

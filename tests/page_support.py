@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import HANG
 from service_support import EXAMPLES, Server, add_small, encoded, small_piece
 
 import heatmap_locator
@@ -26,7 +27,9 @@ axe = pytest.importorskip(
     reason="needs axe-playwright-python: pip install --editable '.[dev]'",
 )
 expect = playwright.expect
-expect.set_options(timeout=30_000)  # of what takes a moment where nothing else is busy
+LONG = 1000 * HANG
+"""Milliseconds that anything may take where other work shares the cores."""
+expect.set_options(timeout=LONG)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -43,9 +46,6 @@ TRUTH = json.loads((EXAMPLES / "truth.json").read_text())
 LAPTOP, PHONE = (1440, 900), (390, 844)
 DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """Waits until what was asked of the page is drawn: it draws once a frame."""
-
-LONG = 120_000
-"""Milliseconds that a search may take where other work shares the cores."""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,7 @@ def open_page(browser: Any) -> Iterator[Open]:
             is_mobile=size == PHONE,
             reduced_motion=motion,
         )
+        context.set_default_timeout(LONG)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
@@ -143,7 +144,7 @@ def small_photo(folder: Path, name: str, row: int, col: int, seed: int) -> Path:
 
 
 def wait_ready(page: Any) -> None:
-    page.locator("#board[data-state=ready]").wait_for(timeout=LONG)
+    page.locator("#board[data-state=ready]").wait_for()
 
 
 def drop(page: Any, *files: Path) -> None:
@@ -164,14 +165,20 @@ def row(page: Any, name: str) -> Any:
     return page.locator("#pieces .piece", has=page.get_by_text(name, exact=True))
 
 
+def drawn(page: Any, script: str) -> Any:
+    """What a script returns once all that was asked of the page so far is drawn."""
+    page.evaluate(DRAWN)
+    return page.evaluate(script)
+
+
 def shown_box(page: Any) -> list[float]:
     """The marked box as it stands on the screen, in pixels of the picture."""
-    # It is drawn a frame after the click, later on a busy machine.
     # A function, as the page's policy lets no text be evaluated again and again.
     page.wait_for_function(
         "() => +document.querySelector('rect.box.main')?.getAttribute('width') > 0"
     )
-    return page.evaluate(
+    return drawn(
+        page,
         """() => {
             const image = document.querySelector(".picture");
             const frame = image.getBoundingClientRect();
@@ -181,7 +188,7 @@ def shown_box(page: Any) -> list[float]:
             const [x, y, w, h] = ["x", "y", "width", "height"].map((key) => +box.getAttribute(key));
             const [left, top] = [x + stage.left - frame.left, y + stage.top - frame.top];
             return [left, top, left + w, top + h].map((value) => value * k);
-        }"""
+        }""",
     )
 
 
@@ -202,7 +209,8 @@ def check_places(page: Any) -> None:
         expect(page.locator("#answer-title")).to_have_text(
             f"Row {truth['cell'][0] + 1}, column {truth['cell'][1] + 1}"
         )
-        frame, angle = page.evaluate(
+        frame, angle = drawn(
+            page,
             """() => {
                 const piece = document.querySelector(".cutout.main");
                 const image = document.querySelector(".picture").getBoundingClientRect();
@@ -211,7 +219,7 @@ def check_places(page: Any) -> None:
                 const [a, b] = piece.style.transform.match(/-?[\\d.e-]+/g).map(Number);
                 return [[r.left - image.left, r.top - image.top, r.right - image.left,
                     r.bottom - image.top].map((v) => v * k), Math.atan2(b, a) * 180 / Math.PI];
-            }"""
+            }""",
         )
         assert math.dist(centre(frame), true) < half, name
         turned = (angle + truth["rotation"] + 180) % 360 - 180
@@ -227,13 +235,14 @@ def check_access(page: Any) -> None:
         if v["impact"] in ("serious", "critical")
     ]
     assert bad == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert drawn(page, "document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.fixture(scope="module")
 def puzzle(server: Server, browser: Any) -> str:
     """Address of the example puzzle with its three pieces, all given through the page."""
     page = browser.new_context(viewport={"width": LAPTOP[0], "height": LAPTOP[1]}).new_page()
+    page.set_default_timeout(LONG)
     page.goto(home(server))
     expect(page.get_by_role("heading", level=1)).to_have_text("Where does this piece go?")
     give_puzzle(page, EXAMPLES / "puzzle.jpg", 192, "Village under the hills")
@@ -241,7 +250,7 @@ def puzzle(server: Server, browser: Any) -> str:
     # Dropped while the picture is still being encoded: they wait for it.
     drop(page, *(EXAMPLES / name for name in TRUTH))
     expect(page.locator("#pieces .piece")).to_have_count(3)
-    expect(page.locator("#pieces .piece .piece-score")).to_have_count(3, timeout=LONG)
+    expect(page.locator("#pieces .piece .piece-score")).to_have_count(3)
     expect(page.locator("#pieces-count")).to_have_text("3 of 192 found")
     check_places(page)
     address = str(page.url)

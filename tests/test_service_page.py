@@ -10,11 +10,11 @@ from page_support import (
     DRAWN,
     FIXTURES,
     LAPTOP,
-    LONG,
     PHONE,
     Open,
     check_access,
     check_places,
+    drawn,
     expect,
     give_puzzle,
     home,
@@ -42,7 +42,7 @@ def test_three_pieces_are_still_in_their_places_when_one_comes_back(
     page = open_page(puzzle, size, scheme)
     expect(page.locator("#pieces .piece")).to_have_count(3)
     page.locator(".tile").first.wait_for()
-    assert page.evaluate("scrollY") == 0
+    assert drawn(page, "scrollY") == 0
     check_places(page)
     page.locator(".heat canvas").wait_for()
     page.screenshot(path=shots / f"result-{size[0]}-{scheme}.png", full_page=size == PHONE)
@@ -72,11 +72,11 @@ def test_runners_up_layers_and_zoom(puzzle: str, open_page: Open) -> None:
     page.get_by_role("button", name="All pieces", exact=True).click()
     expect(page.locator(".cutout")).to_have_count(0)
 
-    fitted = page.evaluate(WIDTH)
+    fitted = drawn(page, WIDTH)
     page.locator("#stage").focus()
     page.keyboard.press("z")
     expect(page.locator("#stage")).to_have_attribute("data-zoomed", "true")
-    assert page.evaluate(WIDTH) > 2 * fitted
+    assert drawn(page, WIDTH) > 2 * fitted
     # The box stays on its place whatever the zoom.
     assert shown_box(page) == pytest.approx(first, abs=1)
     page.keyboard.press("0")
@@ -91,7 +91,7 @@ def test_two_fingers_zoom_and_one_moves_the_picture(puzzle: str, open_page: Open
     stage = page.locator("#stage")
     row(page, "piece1.jpg").click()
     box = shown_box(page)
-    fitted = page.evaluate(WIDTH)
+    fitted = drawn(page, WIDTH)
     frame = stage.bounding_box()
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     fingers = page.context.new_cdp_session(page)
@@ -106,21 +106,21 @@ def test_two_fingers_zoom_and_one_moves_the_picture(puzzle: str, open_page: Open
         touch("touchMove", (0, -spread), (0, spread))
     touch("touchEnd")
     expect(stage).to_have_attribute("data-zoomed", "true")
-    page.evaluate(DRAWN)
-    assert page.evaluate(WIDTH) == pytest.approx(3 * fitted, rel=0.05)
+    assert drawn(page, WIDTH) == pytest.approx(3 * fitted, rel=0.05)
     assert shown_box(page) == pytest.approx(box, abs=1)
 
     left = "() => document.querySelector('.picture').getBoundingClientRect().left"
-    before = page.evaluate(left)
+    before = drawn(page, left)
     touch("touchStart", (0, 0))
     for dx in (20, 40, 60):
         touch("touchMove", (dx, 0))
     touch("touchEnd")
-    page.evaluate(DRAWN)
-    assert page.evaluate(left) == pytest.approx(before + 60, abs=8)
+    assert drawn(page, left) == pytest.approx(before + 60, abs=8)
     assert page.evaluate("() => scrollY") == 0
     # All of the picture in sight: one finger scrolls the page.
     page.get_by_role("button", name="Show the whole picture").click()
+    expect(stage).to_have_attribute("data-zoomed", "false")
+    page.evaluate(DRAWN)
     touch("touchStart", (0, 0))
     for dy in (-20, -40, -60, -80):
         touch("touchMove", (0, dy))
@@ -136,7 +136,9 @@ def test_an_answer_is_legible_in_every_window(
 ) -> None:
     page = open_page(puzzle, size)
     row(page, "piece2.jpg").click()
+    expect(row(page, "piece2.jpg")).to_have_attribute("aria-current", "true")
     page.locator(".tile").first.wait_for(state="attached")
+    page.evaluate(DRAWN)
     text = page.locator(".answer-text").bounding_box()
     others = page.locator(".answer-others").bounding_box()
     panel = page.locator("#answer").bounding_box()
@@ -174,7 +176,7 @@ def test_a_copied_picture_is_pasted(small_server: Server, open_page: Open) -> No
     wait_ready(page)
     copy(encoded(small_piece(1, 2, 40, 31)))
     page.keyboard.press("Control+V")
-    expect(page.locator("#answer-title")).to_have_text("Row 2, column 3", timeout=LONG)
+    expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
     expect(page.locator(".piece-name")).to_contain_text(["Pasted"])
 
     page.evaluate("() => navigator.clipboard.writeText('no picture')")
@@ -200,7 +202,7 @@ def test_pieces_stand_in_the_order_they_were_given(
     names = ["first.png", "second.png", "third.png"]
     photos = [small_photo(tmp_path, name, n, n, 32) for n, name in enumerate(names)]
     page.locator("#pieces-file").set_input_files(photos)
-    expect(page.locator(".piece-score")).to_have_count(2, timeout=LONG)
+    expect(page.locator(".piece-score")).to_have_count(2)
     expect(page.locator(".piece-name")).to_have_text(names)
     # A look at the other puzzles loses nothing that is on its way.
     page.get_by_role("link", name="All puzzles").click()
@@ -208,7 +210,7 @@ def test_pieces_stand_in_the_order_they_were_given(
     page.go_back()
     expect(page.locator("#pieces .piece")).to_have_count(3)
     first[0].continue_()
-    expect(page.locator(".piece-score")).to_have_count(3, timeout=LONG)
+    expect(page.locator(".piece-score")).to_have_count(3)
     expect(page.locator(".piece-name", has_text="first.png")).to_have_count(1)
 
 
@@ -241,7 +243,7 @@ def test_a_lid_at_an_angle_is_squared_up_by_hand(
         page.get_by_role("button", name="Adjust corners").click()
     handles = page.locator(".handle")
     expect(page.locator("#view-corners")).to_have_attribute("data-loading", "false")
-    scale = page.evaluate("document.getElementById('corners-image').clientWidth") / 640
+    scale = drawn(page, "document.getElementById('corners-image').clientWidth") / 640
     frame = page.locator("#corners-image").bounding_box()
     for index, (x, y) in enumerate(corners.tolist()):
         at = handles.nth(index).bounding_box()

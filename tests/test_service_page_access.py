@@ -9,10 +9,10 @@ import pytest
 from page_support import (
     DRAWN,
     FIXTURES,
-    LONG,
     PHONE,
     Open,
     check_access,
+    drawn,
     expect,
     home,
     row,
@@ -37,6 +37,7 @@ FRAME = "document.querySelector('.picture').getBoundingClientRect()"
 
 def check_targets(page: Any) -> None:
     """Everything that can be pressed is large enough for a finger."""
+    page.evaluate(DRAWN)
     small = page.evaluate(
         """(least) => [...document.querySelectorAll("button, a[href], input, [role=switch]")]
             .filter((element) => element.checkVisibility({visibilityProperty: true}))
@@ -77,19 +78,17 @@ def test_keys_alone_move_and_zoom_the_picture(puzzle: str, open_page: Open) -> N
     page.keyboard.press("Shift+Tab")
     expect(stage).to_be_focused()
     # Where the focus is can be seen.
-    outline = page.evaluate("() => getComputedStyle(document.getElementById('board')).outlineStyle")
+    outline = drawn(page, "() => getComputedStyle(document.getElementById('board')).outlineStyle")
     assert outline == "solid"
-    fitted = page.evaluate(frame)
+    fitted = drawn(page, frame)
     page.keyboard.press("+")
     page.keyboard.press("+")
     expect(stage).to_have_attribute("data-zoomed", "true")
-    page.evaluate(DRAWN)
-    zoomed = page.evaluate(frame)
+    zoomed = drawn(page, frame)
     assert zoomed[2] == pytest.approx(1.4**2 * fitted[2], rel=0.01)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    page.evaluate(DRAWN)
-    moved = page.evaluate(frame)
+    moved = drawn(page, frame)
     assert moved[:2] == pytest.approx([zoomed[0] - 60, zoomed[1] - 60], abs=1)
     assert shown_box(page) == pytest.approx(box, abs=1)
     page.keyboard.press("-")
@@ -104,7 +103,7 @@ def test_quick_presses_add_up_while_the_picture_glides(puzzle: str, open_page: O
     page = open_page(puzzle, motion="no-preference")
     wait_ready(page)
     page.locator("#stage").focus()
-    fitted = page.evaluate(f"() => {FRAME}.width")
+    fitted = drawn(page, f"() => {FRAME}.width")
     # In one go, so that no glide ends before the next press.
     page.evaluate(
         """() => {
@@ -134,8 +133,10 @@ def test_results_are_read_out(small_server: Server, open_page: Open, tmp_path: P
     empty = tmp_path / "table.png"
     empty.write_bytes(encoded(np.full((200, 200, 3), 140, np.uint8)))
     page.locator("#pieces-file").set_input_files([*photos, empty])
-    expect(page.locator("#pieces .piece[data-level=quiet]")).to_have_count(0, timeout=LONG)
-    page.wait_for_function("() => /table.png/.test(window.said.join())")
+    expect(page.locator("#pieces .piece")).to_have_count(4)
+    expect(page.locator("#pieces .piece[data-level=quiet]")).to_have_count(0)
+    for name in ("0", "1", "2", "table"):
+        page.wait_for_function(f"() => /{name}.png: /.test(window.said.join())")
     said = " ".join(page.evaluate("() => window.said"))
     assert "4 photos added." in said
     for n in range(3):

@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from conftest import HANG
 from page_support import (
     FIXTURES,
-    LONG,
     PHONE,
     Open,
     check_access,
@@ -61,8 +61,8 @@ def test_names_are_text_and_faults_are_plain_words(
     expect(page.locator("#bar-name")).to_have_text(hostile)
     wait_ready(page)
     page.locator("#pieces-file").set_input_files([table, broken])
-    expect(page.locator("#pieces .piece[data-level=none]")).to_have_count(1, timeout=LONG)
-    expect(page.locator("#pieces .piece[data-level=failed]")).to_have_count(1, timeout=LONG)
+    expect(page.locator("#pieces .piece[data-level=none]")).to_have_count(1)
+    expect(page.locator("#pieces .piece[data-level=failed]")).to_have_count(1)
     row(page, table.name).click()
     expect(page.locator("#answer-title")).to_have_text("No piece found in this photo")
     page.screenshot(path=shots / "faults-1440-light.png")
@@ -88,37 +88,37 @@ def test_a_full_server_is_asked_again_when_it_says(
     (tmp_path / "small.png").write_bytes(encoded(small_picture(51)))
     page = open_page(home(small_server), PHONE)
     page.locator("#view-home").wait_for()
-    full = Full(1, 3)
+    full = Full(1, 10)
     page.route("**/v1/puzzles", full)
     give_puzzle(page, tmp_path / "small.png", 12, "Patience")
     expect(page.get_by_text("The server is full")).to_be_visible()
-    expect(page.locator(".countdown")).to_have_text(re.compile(r"Next try in \d s\."))
+    expect(page.locator(".countdown")).to_have_text(re.compile(r"Next try in \d+ s\."))
     wait_ready(page)
     expect(page.get_by_text("The server is full")).to_have_count(0)
-    assert full.asked[1] - full.asked[0] >= 3
+    assert full.asked[1] - full.asked[0] >= 10
 
-    full = Full(2, 3)
+    full = Full(2, 6)
     page.route("**/locate", full)
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 2, 0, 51))
-    expect(page.locator(".piece-state")).to_have_text(re.compile(r"Server full, again in \d s"))
+    expect(page.locator(".piece-state")).to_have_text(re.compile(r"Server full, again in \d+ s"))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.screenshot(path=shots / "full-390-light.png")
     check_access(page)
-    expect(page.locator("#answer-title")).to_have_text("Row 3, column 1", timeout=LONG)
+    expect(page.locator("#answer-title")).to_have_text("Row 3, column 1")
     assert len(full.asked) == 3
-    assert min(np.diff(full.asked)) >= 3
+    assert min(np.diff(full.asked)) >= 6
     expect(page.locator("#pieces .piece")).to_have_count(1)
 
     # One that waits can be taken back, and is not sent when its time comes.
-    full = Full(2, 2)
+    full = Full(2, 10)
     page.route("**/locate", full)
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 0, 51))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator(".piece-name")).to_have_text(["one.png"])
-    full.wait = 4
+    full.wait = 12
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "three.png", 1, 3, 51))
-    expect(page.locator("#answer-title")).to_have_text("Row 2, column 4", timeout=LONG)
+    expect(page.locator("#answer-title")).to_have_text("Row 2, column 4")
     expect(page.locator(".piece-name")).to_have_text(["one.png", "three.png"])
     assert len(full.asked) == 3
 
@@ -135,7 +135,7 @@ def test_photos_given_offline_are_sent_once_there_is_a_connection(
     page.screenshot(path=shots / "offline-1440-light.png")
     check_access(page)
     page.context.set_offline(False)
-    expect(page.locator("#answer-title")).to_have_text("Row 2, column 2", timeout=LONG)
+    expect(page.locator("#answer-title")).to_have_text("Row 2, column 2")
     expect(page.locator("#stage-busy")).to_be_hidden()
     expect(page.locator(".piece-name")).to_have_text(["one.png"])
 
@@ -150,31 +150,30 @@ def test_a_server_that_comes_back_goes_on(
         page.route("**/locate", lambda route: held.append(route))
         page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 2, 2, 53))
         expect(page.locator(".piece-state")).to_have_text("Looking")
+        end = time.monotonic() + HANG
+        while not held and time.monotonic() < end:  # it says so a moment before it asks
+            page.wait_for_timeout(20)
         server.kill()
         # It breaks off in the middle of the photo.
         held[0].abort()
         page.unroute("**/locate")
-        expect(page.locator("#stage-busy-text")).to_have_text(
-            "No connection, trying again…", timeout=LONG
-        )
+        expect(page.locator("#stage-busy-text")).to_have_text("No connection, trying again…")
         page.get_by_role("link", name="All puzzles").click()
         expect(page.get_by_text("The server does not answer")).to_be_visible()
         server.start()
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".card")).to_have_count(1)
         page.locator(".card").click()
-        expect(page.locator("#answer-title")).to_have_text("Row 3, column 3", timeout=LONG)
+        expect(page.locator("#answer-title")).to_have_text("Row 3, column 3")
         expect(page.locator(".piece-name")).to_have_text(["one.png"])
 
         # One who stays has nothing to press.
         server.kill()
-        expect(page.locator("#stage-busy-text")).to_have_text(
-            "No connection, trying again…", timeout=LONG
-        )
+        expect(page.locator("#stage-busy-text")).to_have_text("No connection, trying again…")
         page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 3, 53))
         expect(page.locator("#answer-title")).to_have_text("Not sent yet")
         server.start()
-        expect(page.locator("#answer-title")).to_have_text("Row 1, column 4", timeout=LONG)
+        expect(page.locator("#answer-title")).to_have_text("Row 1, column 4")
         expect(page.locator(".piece-name")).to_have_text(["one.png", "two.png"])
 
 

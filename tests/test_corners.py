@@ -89,7 +89,8 @@ def test_corners_are_found(pose: tuple[float, float, float], kind: str) -> None:
     assert found is not None
     assert found.shape == (4, 2)
     assert found.dtype == np.float32
-    assert error(found, seen.corners) < 0.01
+    # The texture's border is blurred: 0.0099 with one version of OpenCV, 0.0101 with another.
+    assert error(found, seen.corners) < (0.005 if kind == "example" else 0.012)
     # Clockwise from the one nearest to the top left.
     assert found.sum(axis=1).argmin() == 0
     check_corners(found, *SIZE)

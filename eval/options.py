@@ -95,7 +95,7 @@ def check_folders(folders: Iterable[Path]) -> None:
     """
     for folder in folders:
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; check the path")
+            raise InputError("no such folder; check the path", name=folder)
 
 
 def check_datasets(folders: Iterable[Path]) -> None:

@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is not a folder; name another for --out")
+        raise InputError("is not a folder; name another for --out", name=out)
     for name, least in _LEAST.items():
         value = getattr(args, name)
         if value is not None and value < least:
@@ -92,9 +92,9 @@ def _run(args: argparse.Namespace) -> int:
             workers=args.workers,
         )
     if args.resume and not (out / "last.ckpt").is_file():
-        raise InputError(f"{out / 'last.ckpt'}: nothing to resume; leave out --resume")
+        raise InputError("nothing to resume; leave out --resume", name=out / "last.ckpt")
     if not args.resume and (out / "last.ckpt").exists():
-        raise InputError(f"{out}: holds a run already; add --resume or name another folder")
+        raise InputError("holds a run already; add --resume or name another folder", name=out)
     if args.steps is not None:
         recipe = replace(recipe, optim=replace(recipe.optim, steps=args.steps))
     return train(

@@ -173,11 +173,11 @@ def _step_reached(last: Path, recipe: LoopRecipe) -> int:
         step, trained_by = int(checkpoint["global_step"]), recipe_of(checkpoint)
         groups = len(checkpoint["optimizer_states"][0]["param_groups"])
     except Exception as error:  # torch raises almost anything on a damaged file
-        raise InputError(f"{last}: not a checkpoint of this program, or damaged") from error
+        raise InputError("not a checkpoint of this program, or damaged", name=last) from error
     if trained_by != recipe:
-        raise InputError(f"{last}: was trained by another recipe; name another --out folder")
+        raise InputError("was trained by another recipe; name another --out folder", name=last)
     if groups != PARAMETER_GROUPS:
-        raise InputError(f"{last}: is of an earlier version; name another --out folder")
+        raise InputError("is of an earlier version; name another --out folder", name=last)
     return step
 
 

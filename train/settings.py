@@ -57,7 +57,7 @@ def build(kind: type[Kind], values: Mapping[str, Any], source: str) -> Kind:
     except ValidationError as error:
         # A key that is misspelt first: that its table lacks something may follow from it.
         found = sorted(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
-        raise InputError(f"{source}: {_told(kind, values, dict(found[0]))}") from None
+        raise InputError(_told(kind, values, dict(found[0])), name=source) from None
 
 
 def _told(kind: type, values: Any, error: dict[str, Any]) -> str:

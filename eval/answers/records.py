@@ -56,7 +56,9 @@ class Predictions:
             else:
                 self.path.write_text(json.dumps(self.header) + "\n", encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path}: cannot be used ({error}); name another --out") from None
+            raise InputError(
+                f"cannot be used ({error}); name another --out", name=self.path
+            ) from None
 
     def _read(self, path: Path) -> None:
         text = path.read_bytes()
@@ -68,17 +70,19 @@ class Predictions:
         except json.JSONDecodeError:
             header = None
         if not isinstance(header, dict) or header.get("kind") != _KIND:
-            raise InputError(f"{path}: not a predictions file; name another --out")
+            raise InputError("not a predictions file; name another --out", name=path)
         keys = header.keys() | self.header.keys()
         other = sorted(k for k in keys if header.get(k) != self.header.get(k))
         if other:
             asked = ", ".join(f"{k} {header.get(k)} not {self.header.get(k)}" for k in other)
-            raise InputError(f"{path}: of another run ({asked}); name another --out")
+            raise InputError(f"of another run ({asked}); name another --out", name=path)
         for number, line in enumerate(lines[1:], 2):
             try:
                 self.records.append(_record(json.loads(line)))
             except (ValueError, TypeError, KeyError):
-                raise InputError(f"{path}: line {number} is damaged; name another --out") from None
+                raise InputError(
+                    f"line {number} is damaged; name another --out", name=path
+                ) from None
         if len(whole) < len(text):
             os.truncate(path, len(whole))
 
@@ -91,8 +95,9 @@ class Predictions:
         for record in self.records:
             if record.method == method and record.weights != weights:
                 raise InputError(
-                    f"{self.path}: {method} was run with weights {record.weights}, "
-                    f"not {weights}; name another --out"
+                    f"{method} was run with weights {record.weights}, not {weights}; "
+                    "name another --out",
+                    name=self.path,
                 )
 
     def done(self, method: str) -> set[str]:

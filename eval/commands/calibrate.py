@@ -93,9 +93,9 @@ def check(args: argparse.Namespace) -> None:
     if odd := sorted(set(args.kinds) - set(KINDS)):
         raise InputError(f"--kinds {','.join(odd)}: give some of {','.join(KINDS)}")
     if not args.write.resolve().parent.is_dir():
-        raise InputError(f"{args.write}: its folder does not exist; create it")
+        raise InputError("its folder does not exist; create it", name=args.write)
     if args.write.suffix != ".safetensors":
-        raise InputError(f"{args.write}: name a .safetensors file")
+        raise InputError("name a .safetensors file", name=args.write)
 
 
 Part = tuple[bool, int, str]

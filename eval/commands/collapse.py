@@ -90,7 +90,7 @@ def check(args: argparse.Namespace) -> None:
     if args.pictures is not None:
         check_folders([args.pictures])
     if args.out.exists() and not args.out.is_dir():
-        raise InputError(f"{args.out}: is not a folder; name another for --out")
+        raise InputError("is not a folder; name another for --out", name=args.out)
     for name, value in (QUICK if args.quick else DEFAULTS).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -201,12 +201,12 @@ def _finished(folder: Path, header: dict[str, Any], recipe: "SceneRecipe") -> di
         saved = json.loads(path.read_text())
         settings, row = saved["settings"], saved["row"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged; remove it, or name another --out") from error
+        raise InputError("damaged; remove it, or name another --out", name=path) from error
     wanted = _settings(header, recipe)
     for key in wanted:
         if settings.get(key) != wanted[key]:
             what = "" if key == "recipe" else f" {settings.get(key)} not {wanted[key]}"
-            raise InputError(f"{path}: of another run ({key}{what}); name another --out")
+            raise InputError(f"of another run ({key}{what}); name another --out", name=path)
     found: dict[str, Any] = row
     return found
 

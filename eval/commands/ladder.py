@@ -79,13 +79,13 @@ def check(args: argparse.Namespace) -> None:
     given = [folder for folder in (args.corpus, args.real, *args.dataset) if folder is not None]
     check_folders(given)
     if args.corpus is not None and not (args.corpus / "bench").is_dir():
-        raise InputError(f"{args.corpus}: holds no folder bench; put the pictures there")
+        raise InputError("holds no folder bench; put the pictures there", name=args.corpus)
     check_datasets(_datasets(args))
     check_weights(args)
     if args.notes is not None and not args.notes.is_file():
-        raise InputError(f"{args.notes}: no such file; check the path")
+        raise InputError("no such file; check the path", name=args.notes)
     if args.write_results is not None and not args.write_results.resolve().parent.is_dir():
-        raise InputError(f"{args.write_results}: its folder does not exist; create it")
+        raise InputError("its folder does not exist; create it", name=args.write_results)
 
 
 def _datasets(args: argparse.Namespace) -> list[Path]:
@@ -94,7 +94,7 @@ def _datasets(args: argparse.Namespace) -> list[Path]:
     if args.real is not None:
         found = sorted(file.parent for file in args.real.glob("*/manifest.csv"))
         if not found:
-            raise InputError(f"{args.real}: no folder in it holds a manifest.csv; check the path")
+            raise InputError("no folder in it holds a manifest.csv; check the path", name=args.real)
     return [*found, *args.dataset]
 
 

@@ -159,7 +159,7 @@ def real_cases(folder: Path) -> Iterator[Case]:
             seen += 1
             yield photo, mask, np.ones(mask.shape, bool), 0.0
     if not seen:
-        raise InputError(f"{folder}: no cut-out that lies in its photo; name another set")
+        raise InputError("no cut-out that lies in its photo; name another set", name=folder)
 
 
 def summary(judged: list[Judged]) -> dict[str, Any]:

@@ -31,32 +31,34 @@ def read_manifest(folder: Path) -> list[dict[str, str]]:
     """
     path = folder / "manifest.csv"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; --dataset takes a folder with a manifest.csv")
+        raise InputError("no such file; --dataset takes a folder with a manifest.csv", name=path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             rows = list(reader)
             missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read ({error}); save it as UTF-8 CSV") from None
+        raise InputError(f"cannot be read ({error}); save it as UTF-8 CSV", name=path) from None
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}; name {', '.join(_COLUMNS)}")
+        raise InputError(f"no column {', '.join(missing)}; name {', '.join(_COLUMNS)}", name=path)
     if not any(c in (reader.fieldnames or ()) for c in _IMAGES):
-        raise InputError(f"{path}: no column cutout or photo; name the files of the pieces")
+        raise InputError("no column cutout or photo; name the files of the pieces", name=path)
     if not rows:
-        raise InputError(f"{path}: holds no rows; add one per piece")
+        raise InputError("holds no rows; add one per piece", name=path)
     for line, row in enumerate(rows, 2):
         try:
             values = [float(row[c]) for c in _NUMBERS]
             Grid(int(row["rows"]), int(row["cols"]))
         except (TypeError, ValueError):
             raise InputError(
-                f"{path}: line {line}: {', '.join(_NUMBERS)} must be numbers; correct it"
+                f"line {line}: {', '.join(_NUMBERS)} must be numbers; correct it", name=path
             ) from None
         if not row["puzzle"]:
-            raise InputError(f"{path}: line {line}: no puzzle; name the file of the whole picture")
+            raise InputError(
+                f"line {line}: no puzzle; name the file of the whole picture", name=path
+            )
         if not np.isfinite(values).all() or values[0] >= values[2] or values[1] >= values[3]:
-            raise InputError(f"{path}: line {line}: needs x1 < x2 and y1 < y2; correct it")
+            raise InputError(f"line {line}: needs x1 < x2 and y1 < y2; correct it", name=path)
     return rows
 
 

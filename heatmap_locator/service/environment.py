@@ -45,7 +45,7 @@ def read(
         wrong = _wrong(next(f for f in fields(kind) if f.name == name), kind, first["input"])
         if name in given and refuse is not None:
             refuse(f"argument --{name.replace('_', '-')}: {wrong}")
-        raise InputError(f"{PREFIX}{name.upper()}: {wrong}") from None
+        raise InputError(wrong, name=f"{PREFIX}{name.upper()}") from None
     return kind(**dict(found))
 
 

@@ -50,13 +50,13 @@ class PictureSource:
             return
         root = Path(folder)
         if not root.is_dir():
-            raise InputError(f"{folder}: no such folder; give a folder of images")
+            raise InputError("no such folder; give a folder of images", name=folder)
         files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
         if split != "all":
             held = split == "validation"
             files = [p for p in files if in_validation(p.name) == held]
         if not files:
-            raise InputError(f"{folder}: no {split} images; add more .jpg, .png or .webp files")
+            raise InputError(f"no {split} images; add more .jpg, .png or .webp files", name=folder)
         self.files = files
 
     def __len__(self) -> int:

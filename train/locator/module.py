@@ -97,7 +97,7 @@ class TrainingModule(RecipeModule):
             or not all(k.startswith("encoder.backbone.layer1.") for k in added)
         ):
             raise InputError(
-                f"{weights}: its model is not the recipe's; change the recipe's [model]"
+                "its model is not the recipe's; change the recipe's [model]", name=weights
             )
         if not self.recipe.run.train_encoder:
             fresh = {

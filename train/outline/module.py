@@ -36,7 +36,7 @@ class OutlineModule(RecipeModule):
     def start_from(self, weights: str) -> None:
         net = load_outline_net(weights)
         if dataclasses.replace(net.config, size=self.model.config.size) != self.model.config:
-            raise InputError(f"{weights}: its network is not the recipe's; change its [outline]")
+            raise InputError("its network is not the recipe's; change its [outline]", name=weights)
         self.model.load_state_dict(net.state_dict())
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:

@@ -75,9 +75,11 @@ class Examples:
                 made_by, self.done = str(file["made_by"]), int(file["done"])
                 counts, features, right = file["counts"], file["features"], file["right"]
         except Exception as error:  # numpy raises almost anything on a damaged file
-            raise InputError(f"{self.path}: damaged; delete it and start again") from error
+            raise InputError("damaged; delete it and start again", name=self.path) from error
         if made_by != self.made_by:
-            raise InputError(f"{self.path}: of another recipe or model; name another --out folder")
+            raise InputError(
+                "of another recipe or model; name another --out folder", name=self.path
+            )
         ends = np.cumsum(counts)[:-1]
         pairs = zip(np.split(features, ends), np.split(right, ends), strict=True)
         self.rows = [Example(f, r) for f, r in pairs]

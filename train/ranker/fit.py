@@ -107,7 +107,7 @@ def train_ranker(
     ):
         path = out / f"{split}_{EXAMPLES}"
         if path.exists() and not resume:
-            raise InputError(f"{path}: holds a run already; add --resume or name another folder")
+            raise InputError("holds a run already; add --resume or name another folder", name=path)
         kept = Examples(path, recipe, digest, split)
         rows[split] = collect(init, device, pictures, recipe, count, kept, progress.say, workers)
     progress.clear()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.calibration import Calibration, shares
+from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.read import ImageSource
@@ -233,7 +233,7 @@ class Puzzle:
         logits = np.array([one.logit for one in laid])
         # Two sizes of one place may only now turn out to be one.
         kept = best_apart(centres, reach, logits)
-        scores = np.minimum(self.calibration.scores(logits.tolist(), places), shares(logits, kept))
+        scores = self.calibration.probabilities(logits.tolist(), places, kept)
         return [replace(found[i], score=float(scores[i])) for i in kept[:top]]
 
     @property

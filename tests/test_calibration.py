@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration, margins, shares
+from heatmap_locator.model.calibration import (
+    MOST_LOGIT,
+    MOST_MARGIN,
+    Calibration,
+    Uncalibrated,
+    margins,
+    shares,
+)
 
 
 def _sigmoid(x: float) -> float:
@@ -37,6 +44,19 @@ def test_places_that_fit_alike_share_what_there_is() -> None:
     np.testing.assert_allclose(shares(np.array([-900.0]), [0]), [1.0])
     far = shares(np.array([900.0, -900.0]), [0, 1])
     np.testing.assert_allclose(far, [1.0, 0.0], atol=1e-12)
+
+
+def test_probabilities_are_scores_that_are_shared() -> None:
+    one = Calibration(logit=1.0, intercept=2.0)
+    alike, beside = [3.0, 3.0, -4.0], [0, 1, 2]
+    capped = one.probabilities(alike, 10, beside)
+    np.testing.assert_allclose(capped[:2], shares(np.array(alike), beside)[:2])
+    alone = one.probabilities([3.0, -40.0], 10, [0, 1])
+    np.testing.assert_allclose(alone[0], one.scores([3.0, -40.0], 10)[0])
+    assert len(one.probabilities([], 10, [])) == 0
+    # Fitting reads the ranker's logits back from these.
+    plain = Uncalibrated().probabilities(alike, 10, beside)
+    np.testing.assert_allclose(np.log(plain / (1 - plain)), alike)
 
 
 def test_margins() -> None:

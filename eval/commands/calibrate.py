@@ -104,7 +104,7 @@ Part = tuple[bool, int, str]
 
 def _asker(args: argparse.Namespace) -> "Callable[[Part], list[Record]]":
     """Asks parts; their records have the plain sigmoid of the logit for a score."""
-    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.model.calibration import Uncalibrated
     from heatmap_locator.model.files import shipped_weights
 
     from ..answers.records import Predictions
@@ -117,7 +117,7 @@ def _asker(args: argparse.Namespace) -> "Callable[[Part], list[Record]]":
         Ours(args.weights, args.device),
         digest(Path(args.weights or shipped_weights())),
     )
-    method.locator.calibration = Calibration()
+    method.locator.calibration = Uncalibrated()
 
     def records(part: Part) -> "list[Record]":
         photos, count, kind = part

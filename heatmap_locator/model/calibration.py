@@ -67,6 +67,29 @@ class Calibration:
         total += self.places * np.log(max(places, 1.0)) + self.intercept
         return [float(p) for p in 1 / (1 + np.exp(-np.clip(total, -50, 50)))]
 
+    def probabilities(
+        self, logits: Sequence[float], places: float, distinct: Sequence[int]
+    ) -> np.ndarray:
+        """``scores``, (N,), each at most what the other candidates leave it.
+
+        Args:
+            logits, places: as in ``scores``.
+            distinct: as in :func:`shares`.
+        """
+        found: np.ndarray = np.minimum(
+            np.array(self.scores(logits, places)), shares(np.asarray(logits), distinct)
+        )
+        return found
+
+
+class Uncalibrated(Calibration):
+    """The plain sigmoid of each logit, whatever the others are: logits can be read back from it."""
+
+    def probabilities(
+        self, logits: Sequence[float], places: float, distinct: Sequence[int]
+    ) -> np.ndarray:
+        return np.array(self.scores(logits, places))
+
 
 def shares(logits: np.ndarray, distinct: Sequence[int]) -> np.ndarray:
     """(N,) what is left for each candidate by the others: the conditional logit's probability.

@@ -70,7 +70,7 @@ CASES = (
 
 def main() -> None:
     args = _parse()
-    print(_machine(args.device))
+    print(machine(args.device))
     print(
         f"{'':10} {'':8} {'pieces':>6} {'picture':>14} {'kernel':>6}"
         f" {'conv2d ms':>10} {'FFT ms':>8} {'first ms':>8} {'ratio':>6} {'error':>8}"
@@ -164,7 +164,7 @@ def _milliseconds(way: Callable[[], Tensor], args: argparse.Namespace) -> float:
     return 1000 * best
 
 
-def _machine(device: str) -> str:
+def machine(device: str) -> str:
     """Processor or GPU, its instructions, those in use, and threads, in a line."""
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}; torch {torch.__version__}"

@@ -39,8 +39,13 @@ PICTURE = Path(__file__).resolve().parents[1] / "examples" / "puzzle.jpg"
 CELL = 60
 
 
-def cut_pieces(picture: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """``count`` pieces of (H, W, 3) uint8 as (h, w, 4): a square with a knob and a blank."""
+def cut_pieces(
+    picture: np.ndarray, count: int, rng: np.random.Generator, cell: float = CELL
+) -> list[np.ndarray]:
+    """``count`` pieces of (H, W, 3) uint8 as (h, w, 4): a square with a knob and a blank.
+
+    ``cell`` is the side of a cell in pixels of the picture; in the photos it is ``2 * CELL``.
+    """
     side, pieces = 2 * CELL, []
     mask = np.zeros((2 * side, 2 * side), np.uint8)
     low, high = side // 2, side // 2 + side
@@ -48,8 +53,8 @@ def cut_pieces(picture: np.ndarray, count: int, rng: np.random.Generator) -> lis
     cv2.circle(mask, (high + side // 10, side), side // 6, 255, -1)
     cv2.circle(mask, (side, high - side // 10), side // 6, 0, -1)
     for _ in range(count):
-        x, y = (rng.uniform(CELL, n - CELL) for n in (picture.shape[1], picture.shape[0]))
-        into = cv2.getRotationMatrix2D((x, y), float(rng.uniform(0, 360)), 2.0)
+        x, y = (rng.uniform(cell, n - cell) for n in (picture.shape[1], picture.shape[0]))
+        into = cv2.getRotationMatrix2D((x, y), float(rng.uniform(0, 360)), side / cell)
         into[:, 2] += [side - x, side - y]
         crop = cv2.warpAffine(picture, into, mask.shape[::-1], flags=cv2.INTER_CUBIC)
         dim = (crop * 0.8 + rng.normal(10, 3, crop.shape)).clip(0, 255).astype(np.uint8)

@@ -137,6 +137,8 @@ class CenterHead(nn.Module):
             no training; best logit and best index, ``(B, H, W)``.
         """
         r = self.rotations
+        # Each is read a dozen times, at places all over it; out of tiles they come as views.
+        feature, pixel = feature.contiguous(), pixel.contiguous()
         combined = self.combine(feature, pixel)
         best, index = combined.max(1)
 

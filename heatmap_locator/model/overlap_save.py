@@ -8,7 +8,7 @@ Spectra are laid out as in ``fourier``: where there are many channels frequencie
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -80,15 +80,40 @@ class PictureTiles:
         return found
 
     def _channels(self, tiling: Tiling) -> Tensor:
-        found = forward(cut(self.field, tiling))
-        return found[:, None] if len(found) <= FEW else in_matrices(found)
+        few = len(self.field) <= FEW
+
+        def transform(tiles: Tensor) -> Tensor:
+            found = forward(tiles)
+            return found[:, None] if few else in_matrices(found)
+
+        return _some_at_a_time(transform, self.field, tiling, 2 if few else 3)
 
     def _energies(self, tiling: Tiling) -> Tensor:
+        few = len(self.field) <= FEW
+
+        def transform(tiles: Tensor) -> Tensor:
+            found = forward(_phases(tiles.transpose(0, 1)))
+            if few:
+                return found[:, None]
+            return in_matrices(found.flatten(1, 2)).unflatten(3, found.shape[1:3])
+
         both = torch.cat([self.field, self.field.square().sum(0, keepdim=True)])
-        found = forward(_phases(cut(both, tiling).transpose(0, 1)))
-        if len(self.field) <= FEW:
-            return found[:, None]
-        return in_matrices(found.flatten(1, 2)).unflatten(3, found.shape[1:3])
+        return _some_at_a_time(transform, both, tiling, 2 if few else 3)
+
+
+def _some_at_a_time(
+    transform: Callable[[Tensor], Tensor], field: Tensor, tiling: Tiling, axis: int
+) -> Tensor:
+    """What becomes of all tiles of ``(C, H, W)``, few in memory twice; ``axis`` is theirs then."""
+    tiles, whole = cut(field, tiling), None
+    for some in chunks(tiling.tiles, tiling.frequencies * len(field)):
+        part = transform(tiles[:, some])
+        if whole is None:
+            shape = [*part.shape[:axis], tiling.tiles, *part.shape[axis + 1 :]]
+            whole = part.new_empty(shape)
+        whole.narrow(axis, some.start, part.shape[axis]).copy_(part)
+    assert whole is not None
+    return whole
 
 
 def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:

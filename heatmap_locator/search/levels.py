@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import CELL, STRIDE, Array
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.filters import blur, gaussian_kernel
+from heatmap_locator.model.memory import free_bytes
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.resample import resize
@@ -24,6 +26,10 @@ SEARCH_PIECES = (6, 2500)
 MINIMUM_CELL = 10
 """Picture pixels a cell's side has at least in that search: less shows no print."""
 
+
+PIXEL_BYTES = 150
+"""Memory that a working pixel needs at the peak of a search, measured at 1,000 to 10,000 pieces
+(``benchmarks/search.py --growth``)."""
 
 SOFT_SIGMA = 1.5
 """Working pixels; what lies further off than about this is not found by aligning."""
@@ -133,10 +139,14 @@ def encode_level(
         cell: side of a cell in pixels of the picture.
         index: what candidates name the level by.
         grid, model, device: as in ``encode_levels``.
+
+    Raises:
+        InputError: less memory is left than looking for a piece in it needs.
     """
     height, width = (
         max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE) for side in picture.shape[:2]
     )
+    _require_memory(width * height, device)
     resized = resize(picture, (width, height), CELL / cell)
     tensor = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
     working = tensor.to(device).float() / 255
@@ -144,3 +154,13 @@ def encode_level(
         encoded = model.encode_picture(working).kept()
     back = np.array([[picture.shape[1] / width, 0, 0], [0, picture.shape[0] / height, 0]])
     return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)
+
+
+def _require_memory(pixels: int, device: torch.device) -> None:
+    needed, left = PIXEL_BYTES * pixels, free_bytes(device)
+    if left is not None and needed > left:
+        raise InputError(
+            f"about {needed / 1e9:.1f} GB of memory are needed where {left / 1e9:.1f} are left; "
+            "give fewer pieces, or use a machine with more",
+            name=f"{round(pixels / CELL**2)} pieces",
+        )

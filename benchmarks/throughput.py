@@ -3,7 +3,8 @@
     python benchmarks/throughput.py [--device cuda] [--pieces 1000] [--batches 1,8,32]
 
 The picture is ``examples/puzzle.jpg``, enlarged to 60 pixels a cell; pieces are cut from it with a
-knob and a blank, turned and dimmed, so that every stage has its usual work.  Stages are timed one
+knob and a blank, turned and dimmed, so that every stage has its usual work: ``cut out`` makes them
+ready with their outline given, ``outline`` finds it on a plain background.  Stages are timed one
 after the other, the device waited for in between; ``all`` is ``Puzzle.search_many`` as users call
 it.  ``floor`` is the least time of a stage: the larger of its floating point operations over the
 rate of a large matrix product and its bytes over the rate of a large copy, both measured here.
@@ -62,6 +63,13 @@ def cut_pieces(
     return pieces
 
 
+def on_table(piece: np.ndarray) -> np.ndarray:
+    """A piece of (h, w, 4) as a photo, (h, w, 3), of it on a plain background."""
+    noise = np.random.default_rng(0).normal(60, 4, piece.shape[:2])[..., None]
+    photo: np.ndarray = np.where(piece[..., 3:] > 0, piece[..., :3], noise).astype(np.uint8)
+    return photo
+
+
 def wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize()
@@ -107,6 +115,7 @@ def stages(
     model, device, picture = puzzle.model, puzzle.device, puzzle.picture
     levels = encode_levels(picture, puzzle.grid, model, device)
     degrees = bank_angles(model.config.rotations).to(device)
+    loose = [on_table(photo) for photo in photos]
     prepared = [one[0] for one in prepare_pieces(photos, puzzle.outlines) if isinstance(one, list)]
     wanted = [levels for _ in prepared]
 
@@ -147,7 +156,8 @@ def stages(
     pixels = float(picture.size * 4)
     rows: list[tuple[str, Callable[[], object], float | None]] = [
         ("picture", encode_picture, pixels),
-        ("outline", lambda: prepare_pieces(photos, puzzle.outlines), None),
+        ("cut out", lambda: prepare_pieces(photos, puzzle.outlines), None),
+        ("outline", lambda: prepare_pieces(loose, puzzle.outlines), None),
         ("pieces", encode_pieces, 4.0 * 4 * 48**2 * model.config.rotations * len(prepared)),
         ("correlate", correlate, volume_bytes),
         ("head", head, 2 * volume_bytes),

@@ -1,18 +1,29 @@
 """Gaussian blur and running maximum of image tensors."""
 
-from functools import reduce
+from functools import lru_cache, reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_CPU = torch.device("cpu")
 
-def gaussian_kernel(sigma: float) -> Tensor:
+
+@lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers on a device, copied there once: a copy waits for all that the device has to do."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device)
+
+
+@lru_cache(maxsize=64)
+def gaussian_kernel(sigma: float, device: torch.device = _CPU) -> Tensor:
     """``(2 * radius + 1,)``, summing to 1; the radius is 2.5 ``sigma``, at least a pixel."""
     radius = max(1, int(2.5 * sigma + 0.5))
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (offsets / sigma).square())
-    return kernel / kernel.sum()
+    with torch.inference_mode(False):
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        kernel = torch.exp(-0.5 * (offsets / sigma).square())
+        return (kernel / kernel.sum()).to(device)
 
 
 SMALL = 128

@@ -75,7 +75,7 @@ def agreement(templates: Tensor, seen: Tensor, pixels: Pixels) -> dict[str, Tens
 
 def _inside(values: Tensor, pixels: Pixels, sigma: float) -> Tensor:
     """``(B, C, M, P)`` blurred, what lies outside the images without weight."""
-    kernel = gaussian_kernel(sigma).to(values.device)
+    kernel = gaussian_kernel(sigma, values.device)
     weight = pixels.blurred(pixels.counted[:, None], kernel).clamp_min(1e-3)
     found = pixels.blurred(values.flatten(1, 2), kernel) / weight
     return found.unflatten(1, values.shape[1:3])

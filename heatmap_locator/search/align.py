@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatmap_locator.model.filters import blur, gaussian_kernel
+from heatmap_locator.model.filters import blur, constant, gaussian_kernel
 from heatmap_locator.search.levels import SOFT_SIGMA
 from heatmap_locator.search.pose import Poses
 
@@ -80,7 +80,7 @@ def sample(picture: Tensor, warp: Tensor, points: Tensor, mode: str = "bilinear"
         mode: ``grid_sample``'s.
     """
     b, m = warp.shape[:2]
-    factor = 2 / torch.tensor([[picture.shape[2]], [picture.shape[1]]], device=warp.device)
+    factor = constant((2 / picture.shape[2], 2 / picture.shape[1]), warp.device)[:, None]
     at = (warp[..., :2] * factor).flatten(1, 2) @ points.transpose(1, 2)
     at = at.unflatten(1, (m, 2)) + (warp[..., 2:] * factor - 1)
     grid = at.transpose(2, 3).reshape(1, b * m, -1, 2)
@@ -108,7 +108,7 @@ def align(poses: Poses, picture: Tensor, soft: Tensor, warp: Tensor) -> Aligned:
         Never a place where the correlation is lower than at the start.
     """
     points = points_of(poses)
-    kernel = gaussian_kernel(SOFT_SIGMA).to(picture.device)
+    kernel = gaussian_kernel(SOFT_SIGMA, picture.device)
     blurred = blur(torch.cat([poses.prints, poses.insides], 1), kernel)
     fine = _slopes(poses.prints, poses, points)
     coarse = _slopes(blurred[:, :3] / blurred[:, 3:].clamp_min(0.2), poses, points)
@@ -182,11 +182,12 @@ def _step(
     pull = sums[..., 2:] - gain[..., None] * slopes.contrast
     pull = (pull * gain[..., None]).sum(1)
     normal = (gain.square().transpose(1, 2) @ slopes.normal).unflatten(2, (6, 6))
-    precision = warp.new_tensor(PRIOR) ** -2
-    change = torch.linalg.solve(
+    precision = constant(PRIOR, warp.device) ** -2
+    # The one of its kind that does not ask the device whether it went well: the prior sees to it.
+    change, _ = torch.linalg.solve_ex(
         normal * trust[..., None] + precision.diag(), pull * trust - total * precision
     )
-    most = warp.new_tensor(STEP)
+    most = constant(STEP, warp.device)
     change = change.clamp(-most, most)
     dx, dy, turn, size, stretch, shear = change.unbind(2)
     # The piece would have to move so; the picture is sampled the other way round instead.

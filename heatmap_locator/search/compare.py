@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.model.correlation import masked_ncc_around
+from heatmap_locator.model.filters import constant
 from heatmap_locator.model.network import PIXEL_NOISE, PIXEL_STRIDE
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.pose import ROTATIONS, SCALES, Poses
@@ -76,6 +77,6 @@ def compare(named: Named, poses: Poses, halved: Tensor) -> Compared:
     return Compared(
         best,
         turn * step,
-        torch.tensor(SCALES, device=device)[pose % len(SCALES)],
+        constant(SCALES, device)[pose % len(SCALES)],
         (middles + moved) * PIXEL_STRIDE,
     )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.grid import Grid
+from heatmap_locator.model.filters import constant
 
 MIDDLE_DEVIATION = 0.06
 """Of a body's middle about its cell's, in sides of a cell, down as across.  Synthetic cuts have
@@ -38,8 +39,8 @@ def cell_evidence(middles: Tensor, grid: Grid, width: float, height: float) -> T
         grid: of the puzzle.
         width, height: of the picture.
     """
-    count = middles.new_tensor([grid.cols, grid.rows])
-    cells = middles / middles.new_tensor(grid.cell_size(width, height))
+    count = constant((float(grid.cols), float(grid.rows)), middles.device)
+    cells = middles / constant(grid.cell_size(width, height), middles.device)
     off = cells - cells.floor() - 0.5
     slip = CROP_DEVIATION * 2 * (cells - count / 2).abs()
     deviation = (MIDDLE_DEVIATION**2 + slip.square()).sqrt()

@@ -57,7 +57,7 @@ class Field:
     @cached_property
     def soft(self) -> Tensor:
         """``(3, H, W)`` blurred by ``SOFT_SIGMA``, where pieces begin to be aligned."""
-        kernel = gaussian_kernel(SOFT_SIGMA).to(self.picture.device)
+        kernel = gaussian_kernel(SOFT_SIGMA, self.picture.device)
         wide = F.pad(self.picture[None], (kernel.numel() // 2,) * 4, mode="replicate")
         inner = slice(kernel.numel() // 2, -(kernel.numel() // 2))
         return blur(wide, kernel)[0, :, inner, inner].contiguous()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode
+from heatmap_locator.model.filters import constant
 from heatmap_locator.model.network import PIXEL_STRIDE
 from heatmap_locator.search.piece import PreparedPiece
 
@@ -139,7 +140,7 @@ def _render(halved: Tensor, reference: Tensor, reach: float) -> Tensor:
     device, (height, width) = halved.device, halved.shape[-2:]
     half = min(CANVAS // PIXEL_STRIDE, 2 * math.ceil((reach * max(SCALES) + 1) / 2)) // 2
     radians = bank_angles(ROTATIONS).to(device).deg2rad()[:, None]
-    sizes = torch.tensor(SCALES, device=device)
+    sizes = constant(SCALES, device)
     cos, sin = radians.cos() / sizes, radians.sin() / sizes
     near = (torch.arange(2 * half, device=device) + 0.5 - half) * PIXEL_STRIDE
     # Photos are turned counter-clockwise by each angle.

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, field
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.options import as_whole
 
 MAX_PIECES = 50_000
 """Of a puzzle."""
@@ -41,12 +42,14 @@ class Grid:
     exact: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
-        for value in (self.rows, self.cols):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        for name in ("rows", "cols"):
+            value = as_whole(getattr(self, name))
+            if value is None or value < 1:
                 raise InputError(
                     "rows and columns are whole numbers from 1; give ROWSxCOLS, such as 25x38",
                     name=f"grid {self.rows}x{self.cols}",
                 )
+            object.__setattr__(self, name, value)
         if self.pieces > MAX_PIECES:
             raise InputError(
                 f"{self.pieces} pieces is over the limit of {MAX_PIECES}; give a smaller grid",
@@ -153,8 +156,10 @@ class Grid:
         Raises:
             InputError: the count is out of range.
         """
-        if isinstance(pieces, bool) or not isinstance(pieces, int) or pieces < 1:
+        whole = as_whole(pieces)
+        if whole is None or whole < 1:
             raise InputError(f"give a whole number from 1 to {MAX_PIECES}", name=f"pieces {pieces}")
+        pieces = whole
         if pieces > MAX_PIECES:
             raise InputError(
                 f"over the limit of {MAX_PIECES}; check the number", name=f"pieces {pieces}"

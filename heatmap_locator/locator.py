@@ -1,7 +1,10 @@
 """The public face: encode a picture once, then ask where pieces go."""
 
+import os
+from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -10,6 +13,7 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.files import load_model, shipped_weights
 from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.model.precision import single_precision
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.corners import square_up
 from heatmap_locator.picture.read import ImageSource, read_picture
@@ -42,6 +46,7 @@ class Locator:
         self.outlines = OutlineFinder(device=device) if outlines is None else outlines
 
     @classmethod
+    @single_precision()
     def from_pretrained(
         cls,
         weights: str | Path | None = None,
@@ -65,6 +70,7 @@ class Locator:
         if device == "cuda" and not torch.cuda.is_available():
             raise InputError("no CUDA device here; use cpu or auto", name="device cuda")
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+        _leave_forks_alone()
         model, extra = load_model(weights)
         try:
             calibration = Calibration.from_extra(extra.get("calibration", {}))
@@ -74,6 +80,7 @@ class Locator:
         outlines = OutlineFinder(outline_weights, chosen)
         return cls(model, torch.device(chosen), calibration, outlines)
 
+    @single_precision()
     def encode(
         self,
         picture: ImageSource,
@@ -103,3 +110,24 @@ class Locator:
         height, width = pixels.shape[:2]
         known = Grid.make(size=(width, height), name=name, pieces=pieces, grid=grid)
         return Puzzle(self.model, self.device, self.calibration, pixels, known, self.outlines)
+
+
+@cache
+def _leave_forks_alone() -> None:
+    """Have processes that are forked from this one compute in a single thread each.
+
+    The threads of a parent are not there in its child, which would wait for them for ever.
+    """
+
+    before = [1]
+
+    def ahead() -> None:
+        before[0] = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # ends OpenCV's threads, which only their own process can
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=ahead,
+            after_in_parent=lambda: cv2.setNumThreads(before[0]),
+            after_in_child=lambda: torch.set_num_threads(1),
+        )

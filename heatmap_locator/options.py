@@ -1,8 +1,9 @@
-"""What the commands' parsers share; imports nothing heavy."""
+"""What the commands' parsers and the library's options share; imports nothing heavy."""
 
 import argparse
+import operator
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from heatmap_locator.errors import InputError
 
@@ -32,3 +33,25 @@ def whole(low: int, high: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def as_whole(value: Any) -> int | None:
+    """A whole number of any type that is one, NumPy's as well, as ``int``; None for others."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def in_range(value: Any, low: int, high: int, name: str) -> int:
+    """A whole number of any type within a range, as ``int``.
+
+    Raises:
+        InputError: it is another; ``name`` leads its message.
+    """
+    found = as_whole(value)
+    if found is None or not low <= found <= high:
+        raise InputError(f"give a whole number from {low} to {high}", name=f"{name} {value}")
+    return found

@@ -73,6 +73,23 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class OtherPiece:
+    """A piece in a photo beside the one that was located.
+
+    Attributes:
+        box: (x1, y1, x2, y2) in pixels of the photo.
+        where: in which part of the photo, such as "top left".
+    """
+
+    box: tuple[float, float, float, float]
+    where: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, as JSON-ready values."""
+        return {"box": [round(v, 2) for v in self.box], "where": self.where}
+
+
+@dataclass(frozen=True)
 class Search:
     """Everything one piece's search found.
 
@@ -81,8 +98,9 @@ class Search:
         heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
         piece_rgb: (H, W, 3) uint8, the photo.
         piece_mask: (H, W) float32 in 0..1, the outline found in it.
-        size_estimate: about how many pieces the puzzle has, where their number was not given: as
-            many as are of the size that this one fits at.
+        size_estimate: about how many pieces the puzzle has, where their number was not given, or
+            another than that fits far better: as many as are of the size that this one fits at.
+        others: whole pieces that lie in the photo beside this one.
     """
 
     placements: list[Placement]
@@ -90,3 +108,13 @@ class Search:
     piece_rgb: np.ndarray
     piece_mask: np.ndarray
     size_estimate: int | None = None
+    others: tuple[OtherPiece, ...] = ()
+
+    def about_others(self) -> str | None:
+        """A sentence that says how many pieces the photo shows and where; None where one."""
+        if not self.others:
+            return None
+        count = len(self.others) + 1
+        which = "the other" if count == 2 else "the others"
+        where = ", ".join(other.where for other in self.others)
+        return f"{'two' if count == 2 else count} pieces in the photo, {which} at the {where}"

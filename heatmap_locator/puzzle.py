@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,30 +12,29 @@ from heatmap_locator.errors import InputError, NoPieceError, WeightsError
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.model.precision import single_precision
+from heatmap_locator.options import in_range
 from heatmap_locator.outline.by_network import OutlineFinder
+from heatmap_locator.outline.others import find_others
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.placement import Search as Search
-from heatmap_locator.search.answer import (
-    Ranked,
-    highest,
-    lay_best,
-    measure_seen,
-    rank_seen,
-    recognise,
-)
+from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen
 from heatmap_locator.search.by_size import BySize, Look
-from heatmap_locator.search.decode import best_apart
+from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
-from heatmap_locator.search.place import Laid, lay_on_picture, placement_of
-from heatmap_locator.search.presence import require_piece
+from heatmap_locator.search.place import lay_on_picture, placement_of
 from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import SURE, about, cell_side
 
 MAX_TOP = 100
 """Placements that can be asked for."""
+
+MOST_CUT_OFF = 0.89
+"""Score at most where the outline runs into the photo's edge: it is not the piece's alone."""
 
 VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""
@@ -63,21 +63,25 @@ class Puzzle:
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     _levels: list[Level] = field(init=False, repr=False)
     _by_size: BySize | None = field(init=False, repr=False)
+    _other_sizes: OtherSizes | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._by_size = None
+        self._by_size = self._other_sizes = None
         if self.grid is None:
             self._by_size = BySize(self.picture, self.model, self.device)
             self._levels = self._by_size.levels
         else:
             self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
+            self._other_sizes = OtherSizes(self.picture, self.grid, self.model, self.device)
 
     @property
     def size_estimate(self) -> int | None:
         """About how many pieces the puzzle has, to two digits, by those that were located.
 
-        ``None`` where the number was given, or no piece was placed with any certainty.
+        ``None`` where no piece was placed with any certainty, or the number that was given fits.
         """
+        if self._other_sizes is not None:
+            return self._other_sizes.estimate
         return None if self._by_size is None else self._by_size.sizes.estimate
 
     @property
@@ -110,6 +114,7 @@ class Puzzle:
             raise found
         return found
 
+    @single_precision()
     @torch.inference_mode()
     def search_many(
         self, pieces: Sequence[ImageSource], top: int = 1, cutout: bool = False
@@ -128,16 +133,15 @@ class Puzzle:
         Raises:
             InputError: ``top`` is out of range.
         """
-        if type(top) is not int or not 1 <= top <= MAX_TOP:
-            raise InputError(f"give a whole number from 1 to {MAX_TOP}", name=f"top {top}")
-        answers: list[list[Search | InputError]] = [[] for _ in pieces]
+        top = in_range(top, 1, MAX_TOP, "top")
+        answers: list[list[_Answer]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []
         for index, read in enumerate(prepare_pieces(pieces, self.outlines, cutout)):
             try:
                 fitting = self._fitting(read, name_of(pieces[index]))
                 asked += [(index, piece) for piece in fitting]
             except InputError as error:
-                answers[index].append(error)
+                answers[index].append((error, None))
         start = 0
         while start < len(asked):
             part = asked[start : start + self._together]
@@ -150,10 +154,19 @@ class Puzzle:
             for n, (index, prepared) in enumerate(part):
                 try:
                     found = self._answer(prepared, seen[n], ranked[n], top, name_of(pieces[index]))
-                    answers[index].append(found)
+                    answers[index].append((found, prepared))
                 except InputError as error:
-                    answers[index].append(error)
-        return [max(own, key=_sureness) for own in answers]
+                    answers[index].append((error, prepared))
+        return [self._said(*max(own, key=lambda one: _sureness(one[0]))) for own in answers]
+
+    def _said(self, found: Search | InputError, piece: PreparedPiece | None) -> Search | InputError:
+        """The answer chosen for a photo, with what its outline leaves in doubt."""
+        if isinstance(found, InputError) or piece is None or not piece.searched:
+            return found
+        if piece.cut_off:
+            unsure = [replace(p, score=min(p.score, MOST_CUT_OFF)) for p in found.placements]
+            found = replace(found, placements=unsure)
+        return replace(found, others=tuple(find_others(piece.rgb, piece.mask, self.outlines)))
 
     def _fitting(
         self, prepared: list[PreparedPiece] | InputError, name: str
@@ -190,7 +203,12 @@ class Puzzle:
                 "overflow on this device: use other weights, or the CPU"
             )
         places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
-        return self._conclude(Look(ranked, heats_of(seen), places), piece, top, name)
+        look = Look(ranked, heats_of(seen), places)
+        found, logit = self._judge.conclude(look, piece, top, name)
+        if self._other_sizes is None:
+            return found
+        others, say = self._other_sizes, self.progress
+        return others.better(self._judge, piece, logit, top, name, say) or found
 
     def _answer_by_size(
         self, by_size: BySize, piece: PreparedPiece, seen: list[Seen], top: int, name: str
@@ -199,7 +217,7 @@ class Puzzle:
         answers: list[Search | InputError] = []
         for look in by_size.look(piece, seen, max(top, CANDIDATES), self.progress):
             try:
-                answers.append(self._conclude(look, piece, top, name))
+                answers.append(self._judge.conclude(look, piece, top, name)[0])
             except NoPieceError as error:
                 answers.append(error)
             if _sureness(answers[-1]) >= SURE:
@@ -215,26 +233,9 @@ class Puzzle:
         by_size.sizes.tell(side, place.score)
         return replace(answer, size_estimate=about(self.width * self.height / side**2))
 
-    def _conclude(self, look: Look, piece: PreparedPiece, top: int, name: str) -> Search:
-        laid = lay_best(look.ranked, piece, max(top, CANDIDATES))
-        laid = recognise(laid, piece, self.picture, self.grid)
-        placements = self._placements(laid, piece, top, look.places)
-        require_piece(piece, placements, self.picture, name)
-        return Search(placements, highest(look.heatmaps), piece.rgb, piece.mask)
-
-    def _placements(
-        self, laid: list[Laid], piece: PreparedPiece, top: int, places: float
-    ) -> list[Placement]:
-        """The first ``top`` of places, best first, with their scores."""
-        size = (self.width, self.height)
-        found = [placement_of(one, piece, size, self.grid, 0.0) for one in laid]
-        centres = np.array([p.center for p in found]).reshape(-1, 2)
-        reach = np.array([self._levels[one.level].reach for one in laid])
-        logits = np.array([one.logit for one in laid])
-        # Two sizes of one place may only now turn out to be one.
-        kept = best_apart(centres, reach, logits)
-        scores = self.calibration.probabilities(logits.tolist(), places, kept)
-        return [replace(found[i], score=float(scores[i])) for i in kept[:top]]
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.picture, self.grid, self.calibration)
 
     @property
     def _together(self) -> int:
@@ -258,6 +259,7 @@ class Puzzle:
             return [[] for _ in pieces]
         return see(pieces, wanted, self.model, self.device)
 
+    @single_precision()
     @torch.inference_mode()
     def measure(self, piece: ImageSource, cutout: bool = False) -> tuple[Tensor, list[Placement]]:
         """What the ranker is asked about a piece, for fitting it.
@@ -275,6 +277,10 @@ class Puzzle:
         laid = [lay_on_picture(candidate, prepared, seen.level) for candidate in kept]
         size = self.width, self.height
         return measured, [placement_of(one, prepared, size, self.grid, 0.0) for one in laid]
+
+
+_Answer: TypeAlias = tuple[Search | InputError, PreparedPiece | None]
+"""What was found of what a photo may show."""
 
 
 def _sureness(answer: "Search | InputError") -> float:

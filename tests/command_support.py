@@ -46,6 +46,8 @@ class FakePuzzle:
             piece_rgb=rgb,
             piece_mask=np.ones(rgb.shape[:2], np.float32),
             size_estimate=self.size_estimate,
+            others=(),
+            about_others=lambda: None,
         )
 
 

@@ -49,6 +49,9 @@ def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert result.pop("seconds") >= 0.0
     assert result == {
         "piece": "a.png",
+        "photo_box": [0.0, 0.0, 50.0, 40.0],
+        "outline": [[0.25, 0.25], [49.75, 0.25], [49.75, 39.75], [0.25, 39.75]],
+        "others": [],
         "placements": [
             {
                 "box": [10.0, 20.0, 60.0, 70.0],

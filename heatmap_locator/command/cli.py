@@ -16,9 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from heatmap_locator import __version__
 from heatmap_locator.command.inputs import Input, gather
-from heatmap_locator.command.report import PROG, Progress, Table, complain, overlay_paths
+from heatmap_locator.command.interrupt import INTERRUPTED, end_at_once
+from heatmap_locator.command.report import (
+    PROG,
+    Progress,
+    Table,
+    complain,
+    flush,
+    overlay_paths,
+    say,
+    say_what_is_damaged,
+)
 from heatmap_locator.errors import (
-    DamagedImageWarning,
     HeatmapLocatorError,
     InputError,
     WeightsError,
@@ -49,38 +58,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; ``sys.argv[1:]`` by default.
     """
+    if argv is None:
+        end_at_once()
     try:
-        with warnings.catch_warnings():
-            _say_what_is_damaged()
-            status = _run(_parse(argv))
-        if sys.stdout is not None:  # closed by the caller
-            sys.stdout.flush()
+        try:
+            with warnings.catch_warnings():
+                say_what_is_damaged()
+                status = _run(_parse(argv))
+        except SystemExit as stop:  # argparse's --help and --version
+            status = stop.code if isinstance(stop.code, int) else 2
+        flush()
         return status
-    except SystemExit as stop:  # argparse's --help and --version
-        return stop.code if isinstance(stop.code, int) else 2
     except HeatmapLocatorError as error:
         complain(str(error))
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout once more on its way out, and must not fail there again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _say_what_is_damaged() -> None:
-    """Make warnings of damaged images one line on stderr each, whatever ``python -W`` says."""
-    show = warnings.showwarning
-
-    def say(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, DamagedImageWarning):
-            complain(str(message))
-        else:
-            show(message, category, *args, **kwargs)
-
-    warnings.showwarning = say
-    warnings.simplefilter("always", DamagedImageWarning)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -239,7 +236,12 @@ def _conclude(
     if errors == len(results):
         return 2
     about_pieces = puzzle.size_estimate
-    if about_pieces is not None:
+    if about_pieces is not None and puzzle.grid is not None:
+        complain(
+            f"looks like about {about_pieces} pieces, not {puzzle.grid.pieces}; "
+            f"give --pieces {about_pieces}, or their true number"
+        )
+    elif about_pieces is not None:
         complain(
             f"size of a piece not given: looks like about {about_pieces} pieces; "
             f"give --pieces {about_pieces} to be faster"
@@ -251,12 +253,12 @@ def _conclude(
             "height": puzzle.height,
             "pieces": None if puzzle.grid is None else puzzle.grid.pieces,
         }
-        if puzzle.grid is None:
+        if puzzle.grid is None or about_pieces is not None:
             about["size_estimate"] = about_pieces
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
         answer = {"puzzle": about, "results": results}
-        print(json.dumps(answer, indent=2, allow_nan=False))
+        say(json.dumps(answer, indent=2, allow_nan=False))
     return 1 if errors else 0
 
 

@@ -12,6 +12,7 @@ from heatmap_locator.assign import ASSIGN_TOP, assign
 from heatmap_locator.command.inputs import Input
 from heatmap_locator.command.report import Progress, Table, complain, save_overlay
 from heatmap_locator.errors import InputError
+from heatmap_locator.outline.find import CONTOUR_INSET, outline_points
 from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
@@ -137,7 +138,12 @@ class Prediction:
             "placements": [placement.to_dict() for placement in placements],
             "seconds": round(seconds, 3),
         }
-        if self._puzzle.grid is None:
+        if "outline" not in about:
+            result |= _outline_of(search) | {"others": [o.to_dict() for o in search.others]}
+            said = search.about_others()
+            if said is not None:
+                complain(f"{label}: {said}; --many locates all of them")
+        if self._puzzle.grid is None or search.size_estimate is not None:
             result["size_estimate"] = search.size_estimate
         if self._table is not None and not self._together:
             self._table.add(label, placements)
@@ -158,12 +164,23 @@ class Prediction:
 
 
 def _in_photo(piece: FoundPiece) -> dict[str, Any]:
-    """Where a piece lies in its photo, JSON-ready."""
-    points = cv2.approxPolyDP(piece.outline[:, None], _OUTLINE_ERROR, True)[:, 0]
+    """Where one of the pieces in a photo lies, JSON-ready."""
+    return _outline(piece.outline, piece.box) | {"touching": piece.touching}
+
+
+def _outline_of(search: "Search") -> dict[str, Any]:
+    """The same of the piece that a search has found in its photo."""
+    points = outline_points(search.piece_mask).astype(np.float32)
+    (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
+    edge = CONTOUR_INSET
+    return _outline(points, (x1 - edge, y1 - edge, x2 + edge, y2 + edge))
+
+
+def _outline(points: np.ndarray, box: tuple[float, float, float, float]) -> dict[str, Any]:
+    few = cv2.approxPolyDP(points[:, None], _OUTLINE_ERROR, True)[:, 0]
     return {
-        "photo_box": [round(v, 2) for v in piece.box],
-        "outline": [[round(float(x), 2), round(float(y), 2)] for x, y in points],
-        "touching": piece.touching,
+        "photo_box": [round(float(v), 2) for v in box],
+        "outline": [[round(float(x), 2), round(float(y), 2)] for x, y in few],
     }
 
 

@@ -1,11 +1,15 @@
 """What the command prints and writes: the table, the line of progress, errors, overlays."""
 
+import contextlib
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.command.interrupt import unfinished
+from heatmap_locator.errors import DamagedImageWarning, InputError, display_name
 
 if TYPE_CHECKING:
     from heatmap_locator.placement import Placement
@@ -19,6 +23,53 @@ def complain(message: str) -> None:
     line = " ".join(message.split())
     encoding = sys.stderr.encoding or "utf-8"
     print(f"{PROG}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def say_what_is_damaged() -> None:
+    """Make warnings of damaged images one line on stderr each, whatever ``python -W`` says."""
+    show = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, DamagedImageWarning):
+            complain(str(message))
+        else:
+            show(message, category, *args, **kwargs)
+
+    warnings.showwarning = tell
+    warnings.simplefilter("always", DamagedImageWarning)
+
+
+def say(text: str) -> None:
+    """Print on stdout.
+
+    Raises:
+        InputError: it cannot be written: a full disk.
+        BrokenPipeError: its reader has gone.
+    """
+    with _writing():
+        print(text)
+
+
+def flush() -> None:
+    """Write what has been printed; errors as in :func:`say`."""
+    if sys.stdout is not None:  # closed by the caller
+        with _writing():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python writes the rest once more on its way out, and must not fail there again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(
+            f"cannot be written ({error.strerror or error}); choose another place",
+            name="standard output",
+        ) from None
 
 
 def _printable(text: str, stream: TextIO | None) -> str:
@@ -69,8 +120,9 @@ def save_overlay(image: Any, path: Path) -> None:
 
     partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        Image.fromarray(image).save(partial)
-        os.replace(partial, path)
+        with unfinished(partial):
+            Image.fromarray(image).save(partial)
+            os.replace(partial, path)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
@@ -111,7 +163,8 @@ class Table:
         piece, rank, box, centre, rotation, cell, score, sure = cells
         line = f"{piece:<{self._width}}  {rank:>4}  {box:<31}  {centre:<15}  "
         line += f"{rotation:>8}  {cell:>7}  {score:>5}" + (f"  {sure:>4}" if self._assign else "")
-        print(_printable(line, sys.stdout), flush=True)
+        say(_printable(line, sys.stdout))
+        flush()
 
 
 class Progress:

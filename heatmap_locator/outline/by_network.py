@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from heatmap_locator.model.precision import autocast
+from heatmap_locator.model.precision import autocast, single_precision
 from heatmap_locator.outline.network import OutlineNet, load_outline_net
 from heatmap_locator.outline.shape import fill_holes
 from heatmap_locator.resample import resize, stretch
@@ -50,8 +50,10 @@ class OutlineFinder:
     @cached_property
     def net(self) -> OutlineNet:
         """The network, in evaluation mode, on the device."""
-        return load_outline_net(self._weights).to(self.device)
+        with single_precision():
+            return load_outline_net(self._weights).to(self.device)
 
+    @single_precision()
     @torch.inference_mode()
     def look(self, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the network sees of each photo.

@@ -8,7 +8,7 @@ import numpy as np
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
 from heatmap_locator.outline.given import Outline as Outline
-from heatmap_locator.outline.given import Shown, given_outline
+from heatmap_locator.outline.given import Shown, given_outline, runs_off
 from heatmap_locator.outline.shape import is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
@@ -90,7 +90,7 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
         if found is None or not is_piece_shaped(found.mask):
             answers.append([whole])
             continue
-        laid = Outline(photo.laid(found.mask), found.sure)
+        laid = Outline(photo.laid(found.mask), found.sure, True, runs_off(found.mask))
         if photo.turned:
             # What somebody cut out is the piece, unless one is seen for certain within it.
             answers.append([laid] if found.sure and photo.holds(laid.mask) else [whole])

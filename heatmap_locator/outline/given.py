@@ -17,6 +17,8 @@ from heatmap_locator.picture.opening import MIN_SIDE
 OPAQUE = 128
 """Alpha from which a pixel is shown."""
 
+# Pixels on an edge of the photo from which an outline touches it.
+_TOUCHING = 3
 # Parts of the area of a box, upright or turned, from which what fills it is a plain rectangle: a
 # window's rounded corners are missing, and some pixels that an editor has softened.
 _UPRIGHT, _TURNED = 0.98, 0.95
@@ -29,10 +31,21 @@ class Outline:
     Attributes:
         mask: (H, W) float32, 0..1, 1 inside the piece.
         sure: given, or seen clearly; otherwise whether it fits the picture has to tell.
+        searched: it was found in a photo, and not given.
+        cut_off: it runs into the photo's edge: with a hand, or half of a piece.
     """
 
     mask: np.ndarray
     sure: bool
+    searched: bool = False
+    cut_off: bool = False
+
+
+def runs_off(mask: np.ndarray) -> bool:
+    """Whether an outline, (H, W) 0..1, found in a photo runs into the photo's edge."""
+    solid = mask > 0.5
+    edges = (solid[0], solid[-1], solid[:, 0], solid[:, -1])
+    return any(int(edge.sum()) >= _TOUCHING for edge in edges)
 
 
 @dataclass(frozen=True)

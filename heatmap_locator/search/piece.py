@@ -39,6 +39,8 @@ class PreparedPiece:
         to_resized: 2x3 matrix from pixels of ``rgb`` to pixels of ``photo``.
         assumed: the outline was not given, nor seen clearly: all of the photo is taken for the
             piece, or what might be one.
+        searched: the outline was found in the photo, and not given.
+        cut_off: it runs into the photo's edge, so that it is not the piece's alone.
     """
 
     rgb: np.ndarray
@@ -50,6 +52,8 @@ class PreparedPiece:
     contour: Array
     to_resized: Array
     assumed: bool = False
+    searched: bool = False
+    cut_off: bool = False
 
     def rotated(
         self, degrees: Tensor, scale: float = 1.0, oversample: int = OVERSAMPLE
@@ -173,6 +177,8 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
         contour=outline_points(mask),
         to_resized=to_resized,
         assumed=not outline.sure,
+        searched=outline.searched,
+        cut_off=outline.cut_off,
     )
 
 

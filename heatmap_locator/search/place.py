@@ -55,6 +55,18 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     return Laid(matrix, candidate.rotation, candidate.logit, candidate.level)
 
 
+def holds_centre(laid: Laid, piece: PreparedPiece, size: tuple[int, int]) -> bool:
+    """Whether the middle of the box of a piece laid on the picture is in it.
+
+    Args:
+        laid: where it lies.
+        piece: the piece.
+        size: (width, height) of the picture.
+    """
+    x1, y1, x2, y2 = bounds(transform(laid.matrix, piece.contour))
+    return 0 <= (x1 + x2) / 2 <= size[0] and 0 <= (y1 + y2) / 2 <= size[1]
+
+
 def placement_of(
     laid: Laid, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None, score: float
 ) -> Placement:

@@ -117,6 +117,8 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "outline": [[round(float(v), 1) for v in point] for point in points],
         "box_in_photo": [round(float(v), 1) for v in (*low, *high)],
         "touching": False,
+        "others": [other.to_dict() for other in search.others],
+        "size_estimate": search.size_estimate,
         "placements": [p.to_dict(exact=True) for p in search.placements],
         # From the cut-out's pixels to those of the image that was searched.
         "cut": [
@@ -213,6 +215,8 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
     located_too = "heatmap" in files
     return {
         **{key: record[key] for key in shown},
+        "others": record.get("others", []),  # not in older records, as the size
+        "size_estimate": record.get("size_estimate"),
         "placements": [p.to_dict() for p in places],
         "transforms": [[round(v, 6) for v in p.matrix] for p in places],
         "seconds": round(record["seconds"], 3),

@@ -5,62 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from heatmap_locator.service.examples import (
+    PIECE_EXAMPLE,
+    PLACEMENT_EXAMPLE,
+    PUZZLE,
+    PUZZLE_EXAMPLE,
+)
+
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Box = Annotated[list[float], Field(min_length=4, max_length=4)]
 Corners = Annotated[list[Point], Field(min_length=4, max_length=4)]
 State = Literal["encoding", "ready", "failed"]
-
-_PUZZLE = "Vq0pO4n1sK3gk7u2m5Yx9A"
-_PIECE = "b9tZr0QwL2cXk8e1N6uD3g"
-
-PLACEMENT_EXAMPLE = {
-    "box": [348.03, 210.14, 415.98, 295.07],
-    "center": [382.0, 252.6],
-    "rotation": 216.6,
-    "score": 0.868,
-    "cell": [3, 5],
-}
-PUZZLE_EXAMPLE = {
-    "id": _PUZZLE,
-    "name": "Lake in autumn",
-    "created": "2026-01-31T18:02:11.480112Z",
-    "width": 960,
-    "height": 720,
-    "grid": {"rows": 12, "cols": 16},
-    "pieces": 192,
-    "state": "ready",
-    "error": None,
-    "corners": None,
-    "original": {"width": 960, "height": 720},
-    "piece_count": 1,
-    "links": {
-        "self": f"/v1/puzzles/{_PUZZLE}",
-        "picture": f"/v1/puzzles/{_PUZZLE}/picture",
-        "thumbnail": f"/v1/puzzles/{_PUZZLE}/thumbnail",
-        "original": f"/v1/puzzles/{_PUZZLE}/original",
-        "events": f"/v1/puzzles/{_PUZZLE}/events",
-    },
-}
-PIECE_EXAMPLE = {
-    "id": _PIECE,
-    "photo": "piece1.jpg",
-    "state": "located",
-    "error": None,
-    "outline": [[21.5, 30.0], [148.0, 33.5], [150.5, 160.0], [24.0, 158.5]],
-    "box_in_photo": [21.5, 30.0, 150.5, 160.0],
-    "touching": False,
-    "placements": [PLACEMENT_EXAMPLE],
-    "transforms": [[0.41, -0.3, 361.2, 0.3, 0.41, 205.9]],
-    "seconds": 0.47,
-    "created": "2026-01-31T18:02:15.104501Z",
-    "links": {
-        "self": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}",
-        "image": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/image",
-        "photo": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/photo",
-        "overlay": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/overlay",
-        "heatmap": f"/v1/puzzles/{_PUZZLE}/pieces/{_PIECE}/heatmap",
-    },
-}
 
 
 def _example(value: Any) -> ConfigDict:
@@ -129,6 +84,13 @@ class Puzzles(BaseModel):
     puzzles: list[Puzzle]
 
 
+class OtherPiece(BaseModel):
+    """A piece that lies in a photo beside the one located."""
+
+    box: Box = Field(description="(x1, y1, x2, y2) in the photo's pixels")
+    where: str = Field(description="in which part of the photo, such as `top left`")
+
+
 class PieceLinks(BaseModel):
     """Paths on this server; null where there is no such image."""
 
@@ -153,6 +115,13 @@ class Piece(BaseModel):
     outline: list[Point] | None = Field(description="in the photo's pixels")
     box_in_photo: Box | None
     touching: bool = Field(description="cut from a piece that it touched in the photo")
+    others: list[OtherPiece] = Field(
+        description="whole pieces beside this one in a photo of one; send it with `many` for all"
+    )
+    size_estimate: int | None = Field(
+        description="about how many pieces the puzzle has, where that was not given or another "
+        "number fits far better than the one given"
+    )
     placements: list[Placement] = Field(description="best first")
     transforms: list[list[float]] = Field(
         description="for each placement, the 2x3 map from pixels of the image (the cut-out) to "
@@ -237,7 +206,7 @@ class Problem(BaseModel):
             "title": "Not Found",
             "status": 404,
             "detail": "no such puzzle; it may have been deleted",
-            "instance": f"/v1/puzzles/{_PUZZLE}",
+            "instance": f"/v1/puzzles/{PUZZLE}",
         }
     )
 

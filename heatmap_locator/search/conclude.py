@@ -1,0 +1,74 @@
+"""From ranked places to the answer: laid on the picture, told apart, with scores."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from heatmap_locator.grid import Grid
+from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.placement import Placement, Search
+from heatmap_locator.search.answer import highest, lay_best, recognise
+from heatmap_locator.search.by_size import Look
+from heatmap_locator.search.decode import best_apart
+from heatmap_locator.search.identical import CANDIDATES
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.place import Laid, holds_centre, placement_of
+from heatmap_locator.search.presence import require_piece
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """What takes the places found of pieces to answers.
+
+    Attributes:
+        picture: (H, W, 3) uint8.
+        grid: of the puzzle, ``None`` where it is not known.
+        calibration: from the ranker's logits to scores.
+    """
+
+    picture: np.ndarray
+    grid: Grid | None
+    calibration: Calibration
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        return int(self.picture.shape[1]), int(self.picture.shape[0])
+
+    def conclude(
+        self, look: Look, piece: PreparedPiece, top: int, name: str
+    ) -> tuple[Search, float]:
+        """The answer, and the logit of its best place; ``-inf`` where there is none.
+
+        Args:
+            look: what has been found of the piece.
+            piece: the piece.
+            top: placements wanted.
+            name: what errors call the piece.
+
+        Raises:
+            NoPieceError: the photo shows no piece of this picture.
+        """
+        laid = lay_best(look.ranked, piece, max(top, CANDIDATES))
+        laid = recognise(laid, piece, self.picture, self.grid)
+        # A piece that reaches out of the picture by half of itself is nowhere.
+        laid = [one for one in laid if holds_centre(one, piece, self.size)]
+        placements = self._placements(laid, look, piece, top)
+        require_piece(piece, placements, self.picture, name)
+        found = Search(placements, highest(look.heatmaps), piece.rgb, piece.mask)
+        return found, laid[0].logit if laid else -math.inf
+
+    def _placements(
+        self, laid: list[Laid], look: Look, piece: PreparedPiece, top: int
+    ) -> list[Placement]:
+        """The first ``top`` of places, best first, with their scores."""
+        found = [placement_of(one, piece, self.size, self.grid, 0.0) for one in laid]
+        centres = np.array([p.center for p in found]).reshape(-1, 2)
+        reaches = {level.index: level.reach for level, _ in look.ranked}
+        reach = np.array([reaches.get(one.level, min(reaches.values())) for one in laid])
+        logits = np.array([one.logit for one in laid])
+        # Two sizes of one place may only now turn out to be one.
+        kept = best_apart(centres, reach, logits)
+        scores = self.calibration.probabilities(logits.tolist(), look.places, kept)
+        return [replace(found[i], score=float(scores[i])) for i in kept[:top]]

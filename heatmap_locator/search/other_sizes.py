@@ -1,0 +1,112 @@
+"""Whether pieces are of another size than the number of pieces given says.
+
+At the right size the ranker's logits are far from those of chance.  A piece that fits badly at the
+given size is looked for at others, as where no number is given; what fits far better there says
+that the number is wrong.  What is hard at the right size is hard at every size, so that is done
+ever more seldom, and no more once a piece has fitted well.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+
+import numpy as np
+import torch
+
+from heatmap_locator.errors import NoPieceError
+from heatmap_locator.grid import Grid
+from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.placement import Search
+from heatmap_locator.search.by_size import BySize
+from heatmap_locator.search.conclude import Judge
+from heatmap_locator.search.identical import CANDIDATES
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.sizes import SURE, Sizes, about, cell_side
+
+WELL = 25.0
+"""Logit from which a piece fits for certain: wrong places, at any size, have less than 21, right
+ones mostly more than 35."""
+
+FAR_BETTER = 10.0
+"""Logits by which it has to fit better at another size."""
+
+ANOTHER = math.log(1.35) / 2
+"""Of the log of a cell's side, from which a size is another: cells of a third more area."""
+
+
+class OtherSizes:
+    """A picture whose number of pieces was given, asked for other sizes.  Threads may share it.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        grid: as it was given.
+        model: in evaluation mode, on ``device``.
+        device: where the picture is encoded.
+    """
+
+    def __init__(
+        self, picture: np.ndarray, grid: Grid, model: HeatmapLocator, device: torch.device
+    ) -> None:
+        self._made = (picture, model, device)
+        self._area = float(picture.shape[0] * picture.shape[1])
+        self._given = math.sqrt(self._area / grid.pieces)
+        self._by_size: BySize | None = None
+        self._patience = Sizes(self._area, 1)
+        self._fitted = False
+        self._lock = Lock()
+
+    @property
+    def estimate(self) -> int | None:
+        """About how many pieces there are, where that is not the number given."""
+        with self._lock:
+            return None if self._fitted or self._by_size is None else self._by_size.sizes.estimate
+
+    def better(
+        self,
+        judge: Judge,
+        piece: PreparedPiece,
+        logit: float,
+        top: int,
+        name: str,
+        say: Callable[[str], None],
+    ) -> Search | None:
+        """The answer at another size, where a piece fits far better there.
+
+        Args:
+            judge: for this picture.
+            piece: the piece.
+            logit: of its best place at the size that was given.
+            top: placements wanted.
+            name: what errors call the piece.
+            say: told what begins.
+        """
+        by_size = self._worth_a_look(logit)
+        if by_size is None:
+            return None
+        look = next(by_size.look(piece, [], max(top, CANDIDATES), say))
+        best = max(candidate.logit for _, own in look.ranked for candidate in own)
+        if best < max(WELL, logit + FAR_BETTER):
+            return None
+        try:
+            found, _ = judge.conclude(look, piece, top, name)
+        except NoPieceError:
+            return None
+        if not found.placements:
+            return None
+        side = cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))
+        if abs(math.log(side / self._given)) < ANOTHER:
+            return None
+        by_size.sizes.tell(side, SURE)
+        with self._lock:  # the next piece will fit badly at the given size, too
+            self._patience = Sizes(self._area, 1)
+        return replace(found, size_estimate=about(self._area / side**2))
+
+    def _worth_a_look(self, logit: float) -> BySize | None:
+        with self._lock:
+            self._fitted = self._fitted or logit >= WELL
+            if self._fitted or not self._patience.worth_a_look():
+                return None
+            if self._by_size is None:
+                self._by_size = BySize(*self._made)
+            return self._by_size

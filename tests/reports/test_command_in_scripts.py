@@ -1,0 +1,72 @@
+"""The command in scripts: full disks, readers that go away, and Ctrl-C at any moment."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from reports_support import EXAMPLES, PICTURE
+
+PREDICT = [sys.executable, "-m", "heatmap_locator"]
+ASKED = [str(EXAMPLES / "piece1.jpg"), str(PICTURE), "--pieces", "192"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk(options: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PREDICT, *ASKED, *options], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("heatmap-predict: standard output: cannot be written (No space left")
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_gone() -> None:
+    with subprocess.Popen(
+        [*PREDICT, *ASKED], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        err = child.stderr.read()
+        assert child.wait(120) == 141
+    assert err == b""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a system with signals")
+@pytest.mark.parametrize("part", [0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
+def test_an_interrupt_ends_it_within_a_second(part: float, tmp_path: Path) -> None:
+    pieces = [ASKED[0]] * 300  # more than can be done meanwhile
+    command = [*PREDICT, *pieces, *ASKED[1:], "--overlay", str(tmp_path / "out.png")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        time.sleep(8 * part)
+        start = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+    assert time.monotonic() - start < 1
+    assert child.returncode == 130
+    assert b"Traceback" not in err
+    for drawn in tmp_path.iterdir():  # each is there whole
+        Image.open(drawn).load()
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    half = tmp_path / ".out.png"
+    code = (
+        "import os, signal, sys, time; from pathlib import Path;"
+        "from heatmap_locator.command.interrupt import end_at_once, unfinished;"
+        "end_at_once(); half = Path(sys.argv[1]);\n"
+        "with unfinished(half):\n"
+        "    half.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(half)], timeout=20)
+    assert done.returncode == 130
+    assert not half.exists()

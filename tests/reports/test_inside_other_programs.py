@@ -81,6 +81,7 @@ def test_one_thread_of_torch(example_puzzle: Puzzle) -> None:
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_eight_threads_on_one_puzzle(example_puzzle: Puzzle) -> None:
     photos = [EXAMPLES / f"piece{1 + n % 3}.jpg" for n in range(16)]
     alone = [example_puzzle.locate(photo) for photo in photos[:3]]

@@ -41,6 +41,7 @@ def test_the_right_number_is_not_doubted(locator: Locator) -> None:
     assert puzzle.size_estimate is None
 
 
+@pytest.mark.slow
 def test_a_piece_that_fits_nowhere_costs_few_looks(
     locator: Locator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ INSTALL := bash .ci/install $(BIN)/python '$(CONSTRAINTS)'
 # With a second busy process, spinning OpenMP threads wait on each other.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all newest lint clean
+.PHONY: demo test test-all oldest newest lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/heatmap-predict examples/piece1.jpg examples/puzzle.jpg --pieces 192 --overlay demo.png
@@ -33,7 +33,10 @@ test: $(VENV)/.dev $(LINT)
 test-all: $(VENV)/.all $(LINT)
 	$(PYTEST) $(ARGS)
 
-# The newest version there is of each dependency.
+# The oldest version that pyproject.toml allows of each dependency, and the newest there is.
+oldest:
+	$(MAKE) test LINT= VENV=$(VENV)-oldest CONSTRAINTS=constraints-oldest.txt
+
 newest:
 	$(MAKE) test LINT= VENV=$(VENV)-newest CONSTRAINTS=
 
@@ -61,4 +64,4 @@ $(VENV)/.all: $(VENV)/.dev
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-newest build dist demo.png
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-newest build dist demo.png

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heatmap_locator.model.filters import constant
 from heatmap_locator.model.unet import unet
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
@@ -121,11 +122,12 @@ class CenterHead(nn.Module):
         def at(volume: Tensor, dx: int, dy: int, step: int = 0) -> Tensor:
             # At the border the outermost cell stands for the one beyond it.
             beside = (rows + dy).clamp(0, height - 1) * width + (columns + dx).clamp(0, width - 1)
-            place = (index + step) % r * (height * width) + beside
+            place = _wrapped(index + step % r, r) * (height * width) + beside
             return volume.flatten(1).gather(1, place.flatten(1)).view_as(index)
 
-        x = vertex(at(feature, -1, 0), at(feature, 0, 0), at(feature, 1, 0))
-        y = vertex(at(feature, 0, -1), at(feature, 0, 0), at(feature, 0, 1))
+        middle = at(feature, 0, 0)
+        x = vertex(at(feature, -1, 0), middle, at(feature, 1, 0))
+        y = vertex(at(feature, 0, -1), middle, at(feature, 0, 1))
         turn = vertex(at(combined, 0, 0, -1), at(combined, 0, 0), at(combined, 0, 0, 1))
         return torch.stack([x, y], 1), turn
 
@@ -143,14 +145,15 @@ class CenterHead(nn.Module):
         best, index = combined.max(1)
 
         def rolled(volume: Tensor, steps: Tensor) -> Tensor:
-            order = (index[:, None] + steps.view(1, -1, 1, 1)) % r
-            return volume.gather(1, order)
+            return volume.gather(1, _wrapped(index[:, None] + steps, r))
 
-        device = combined.device
-        near = torch.tensor(NEIGHBOURS, device=device)
-        quarters = torch.tensor([q * r // 4 + d for q in (1, 2, 3) for d in (-1, 0, 1)])
-        turned = rolled(combined, quarters.to(device)).unflatten(1, (3, 3)).amax(2)
-        order = (index[:, None] + near.view(1, -1, 1, 1)) % r
+        def steps_of(turns: tuple[int, ...]) -> Tensor:
+            return constant(tuple(step % r for step in turns), combined.device).view(1, -1, 1, 1)
+
+        near = steps_of(NEIGHBOURS)
+        quarters = steps_of(tuple(q * r // 4 + d for q in (1, 2, 3) for d in (-1, 0, 1)))
+        turned = rolled(combined, quarters).unflatten(1, (3, 3)).amax(2)
+        order = _wrapped(index[:, None] + near, r)
         rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
         top = best[:, None]
         channels = [
@@ -185,6 +188,11 @@ class CenterHead(nn.Module):
             readout[:, 2:] + 0.3 * rotation,
             index,
         )
+
+
+def _wrapped(index: Tensor, count: int) -> Tensor:
+    """Indices around a circle, at most once around; many times as fast as a remainder."""
+    return torch.where(index >= count, index - count, index)
 
 
 def _slopes(near: Tensor) -> Tensor:

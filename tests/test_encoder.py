@@ -6,7 +6,9 @@ from typing import NoReturn
 import pytest
 import torch
 
+from heatmap_locator.model import network
 from heatmap_locator.model.encoder import Encoder, local_contrast
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,23 @@ def test_contrast_ignores_gain_and_offset_of_each_channel(encoder: Encoder) -> N
     before = local_contrast(image, mask, encoder.kernel)
     after = local_contrast(image * gain + 0.2, mask, encoder.kernel)
     assert (before - after).abs().mean() < 0.05 * before.abs().mean()
+
+
+@pytest.mark.parametrize("height", [256, 300, 512, 516])
+@torch.no_grad()
+def test_a_large_picture_in_strips_is_encoded_the_same(
+    height: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = HeatmapLocator(ModelConfig()).eval()
+    picture = images(1, height, 64)
+    whole = model.encode_picture(picture).features
+    monkeypatch.setattr(network, "STRIP_PIXELS", 64 * 100)
+    seen = list[int]()
+    model.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2]))
+    strips = model.encode_picture(picture).features
+    assert len(seen) == -(-height // 256)
+    assert max(seen) <= 256 + 2 * network.STRIP_HALO
+    torch.testing.assert_close(strips, whole, atol=1e-5, rtol=0)
 
 
 def test_building_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

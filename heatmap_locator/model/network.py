@@ -22,6 +22,10 @@ ENERGY_EVERY = 3
 """Rotations of the bank from one for which a window's energy is computed to the next, where it
 divides their number (``train/LOG.md``, "search, cost")."""
 
+STRIP_PIXELS, STRIP_HALO = 2**22, 64
+"""Working pixels of a picture that the encoder sees at once, where no gradient is asked for, and
+rows beyond them that it sees as well: it looks 48 far."""
+
 FEATURE_NOISE = 0.02
 PIXEL_NOISE = 3 * (3 / 255) ** 2
 """Variance a position, all channels together, that correlations take for noise: of features, and of
@@ -128,7 +132,20 @@ class HeatmapLocator(nn.Module):
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""
-        return EncodedImages(self.encoder(picture), F.avg_pool2d(picture, PIXEL_STRIDE))
+        large = picture[0, 0].numel() > STRIP_PIXELS and not torch.is_grad_enabled()
+        features = self._in_strips(picture) if large else self.encoder(picture)
+        return EncodedImages(features, F.avg_pool2d(picture, PIXEL_STRIDE))
+
+    def _in_strips(self, picture: Tensor) -> Tensor:
+        """A large picture's features, the same to the digit, in a part of the memory."""
+        height, width = picture.shape[2:]
+        rows = max(4 * STRIP_HALO, STRIP_PIXELS // width // STRIDE * STRIDE)
+        parts = []
+        for top in range(0, height, rows):
+            first, end = max(0, top - STRIP_HALO), min(height, top + rows)
+            strip = self.encoder(picture[:, :, first : min(height, end + STRIP_HALO)])
+            parts.append(strip[:, :, (top - first) // STRIDE : (end - first) // STRIDE])
+        return torch.cat(parts, 2)
 
     def encode_pieces(self, templates: Tensor, masks: Tensor) -> EncodedImages:
         """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank."""

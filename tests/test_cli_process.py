@@ -11,6 +11,7 @@ from conftest import HANG
 
 from heatmap_locator import __version__
 from heatmap_locator.command.cli import main
+from heatmap_locator.picture.formats import NAMES
 
 fake_locator, files = FIXTURES
 
@@ -54,8 +55,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         "--weights",
         "--outline-weights",
     )
-    for option in (*options, "--many", "--assign", "--corners"):
+    for option in (*options, "--many", "--assign", "--corners", "--cutout"):
         assert option in text
+    assert f"Images are {NAMES}." in text
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.split() == ["heatmap-predict", __version__]
 

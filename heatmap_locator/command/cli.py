@@ -34,6 +34,7 @@ from heatmap_locator.errors import (
     display_name,
 )
 from heatmap_locator.options import Parser, whole
+from heatmap_locator.picture.formats import NAMES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,8 @@ _DESCRIPTION = """\
 Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
 PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
 PUZZLE, always last, is the picture of the whole puzzle.  One of them may be -, standard input."""
-_EPILOG = """\
+_EPILOG = f"""\
+Images are {NAMES}.
 Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
 its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
 they are pixels of the squared-up picture.

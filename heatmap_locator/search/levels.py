@@ -27,7 +27,7 @@ MINIMUM_CELL = 10
 """Picture pixels a cell's side has at least in that search: less shows no print."""
 
 
-PIXEL_BYTES = 150
+PIXEL_BYTES = 170
 """Memory that a working pixel needs at the peak of a search, measured at 1,000 to 10,000 pieces
 (``benchmarks/search.py --growth``)."""
 

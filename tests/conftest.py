@@ -48,7 +48,7 @@ def write_plain_weights(path: Path) -> Path:
         for parameter in model.head.fuse[-1].parameters():
             parameter.zero_()
         model.head.log_weights.copy_(torch.tensor([-20.0, 3.0]))
-    save_model(model, path, {"calibration": {"logit": 2.0, "intercept": 1.0}})
+    save_model(model, path, {"calibration": {"scale": 2.0, "unseen": -1.0}})
     return path
 
 

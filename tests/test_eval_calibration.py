@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatmap_eval.answers.calibration import answers, assess, choose, fit, probabilities
+from heatmap_eval.answers.calibration import (
+    Answers,
+    answers,
+    assess,
+    choose,
+    fit,
+    log_probabilities,
+    mean_loss,
+)
 from heatmap_eval.answers.metrics import Answer, Record
 from heatmap_eval.answers.reliability import (
     calibration_error,
@@ -18,7 +26,7 @@ from heatmap_eval.answers.reliability import (
     reliability,
 )
 from heatmap_eval.cli import main
-from heatmap_locator.model.calibration import MOST_MARGIN, Calibration
+from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.files import load_model
 from heatmap_train.draw.pictures import in_validation
 from heatmap_train.draw.procedural import draw_picture
@@ -59,37 +67,50 @@ def test_precision_and_coverage_by_hand() -> None:
     assert precision_at([0.5, 0.5], [True, False], 0.5) == 0
 
 
-def test_fit_finds_the_rule_that_made_the_data() -> None:
-    rng = np.random.default_rng(1)
-    features = np.column_stack(
-        [rng.normal(0, 2, 8000), rng.uniform(0, 4, 8000), rng.uniform(3, 7, 8000)]
+def drawn(rule: Calibration, count: int, seed: int = 1) -> Answers:
+    """Answers whose first is right as often as the rule says."""
+    rng = np.random.default_rng(seed)
+    logits = -np.sort(-rng.normal(0, 2, (count, 6)), axis=1)
+    logits[: count // 3, 4:] = -np.inf  # fewer were found
+    data = Answers(
+        logits, np.exp(rng.uniform(3, 7, count)), np.zeros(count, bool), np.arange(count) // 6
     )
-    rule = Calibration(logit=0.8, margin=0.5, places=-0.4, intercept=1.0)
-    hits = rng.uniform(0, 1, 8000) < probabilities(rule, features)
-    found = fit(features, hits)
-    assert found.logit == pytest.approx(0.8, abs=0.06)
-    assert found.margin == pytest.approx(0.5, abs=0.06)
-    assert found.places == pytest.approx(-0.4, abs=0.06)
-    assert calibration_error(list(probabilities(found, features)), list(hits)) < 0.02
-    alone = fit(features, hits, (0,))
-    assert alone.margin == alone.places == 0
+    return replace(data, hits=rng.uniform(0, 1, count) < np.exp(log_probabilities(rule, data)))
+
+
+def test_fit_finds_the_rule_that_made_the_data() -> None:
+    rule = Calibration(scale=0.8, unseen=-2.0, places=0.4)
+    data = drawn(rule, 8000)
+    found = fit(data)
+    assert found.scale == pytest.approx(0.8, abs=0.06)
+    scores = np.exp(log_probabilities(found, data))
+    # The other two make up for each other over so few sizes; what they say together is the rule's.
+    assert np.abs(scores - np.exp(log_probabilities(rule, data))).max() < 0.05
+    worse = mean_loss(log_probabilities(rule, data), data.hits)
+    assert mean_loss(np.log(scores), data.hits) <= worse + 1e-5
+    assert calibration_error(list(scores), list(data.hits)) < 0.02
+    assert fit(data, by_places=False).places == 0
     # The scores of the fit are those that the library gives.
-    logits = [features[0, 0], features[0, 0] - features[0, 1]]
-    library = found.scores(logits, float(np.exp(features[0, 2])))[0]
-    assert library == pytest.approx(probabilities(found, features)[0])
+    own = [float(x) for x in data.logits[0] if np.isfinite(x)]
+    assert found.scores(own, float(data.places[0]))[0] == pytest.approx(scores[0])
 
 
-def test_a_feature_that_speaks_against_sense_gets_no_weight() -> None:
-    features = np.column_stack([np.linspace(-2, 2, 100), np.ones(100), np.full(100, 5.0)])
-    found = fit(features, features[:, 0] < 0)
-    assert found.logit == 0
-    assert found.margin == found.places == 0  # never varied
-    assert probabilities(found, features)[0] == pytest.approx(0.5, abs=1e-3)
+def test_where_all_are_right_the_scale_stays_finite() -> None:
+    data = drawn(Calibration(), 60)
+    found = fit(replace(data, hits=np.ones(60, bool)))
+    assert math.isfinite(found.scale)
+    assert np.exp(log_probabilities(found, data)).min() > 0.5
+
+
+def test_loss_by_hand() -> None:
+    logs, hits = np.log([0.5, 0.25]), np.array([True, False])
+    assert mean_loss(logs, hits) == pytest.approx((math.log(2) - math.log(0.75)) / 2)
+    assert math.isfinite(mean_loss(np.array([0.0, -np.inf]), np.array([False, True])))
 
 
 def _record(logits: list[float], right: bool, picture: str) -> Record:
     box = (0.0, 0.0, 10.0, 10.0) if right else (50.0, 50.0, 60.0, 60.0)
-    found = tuple(Answer(box, 0.0, 1 / (1 + math.exp(-x))) for x in logits)
+    found = tuple(Answer(box, 0.0, x) for x in logits)
     return Record(
         "ours",
         "p",
@@ -106,29 +127,24 @@ def _record(logits: list[float], right: bool, picture: str) -> Record:
     )
 
 
-def test_features_come_from_the_scores() -> None:
+def test_what_is_fitted_to_comes_from_the_records() -> None:
     records = [_record([2.0, 0.5, 0.1], True, "a"), _record([-1.0], False, "b")]
     data = answers([*records, replace(records[0], answers=())])
-    np.testing.assert_allclose(
-        data.features, [[2.0, 1.5, math.log(100)], [-1.0, MOST_MARGIN, math.log(100)]], rtol=1e-6
-    )
+    np.testing.assert_array_equal(data.logits, [[2.0, 0.5, 0.1], [-1.0, -np.inf, -np.inf]])
+    np.testing.assert_allclose(data.places, [100, 100])
     assert data.hits.tolist() == [True, False]
+    assert data.pictures.tolist() == [0, 1]
     with pytest.raises(ValueError, match="no answers"):
         answers([replace(records[0], answers=())])
 
 
-@pytest.mark.parametrize(("by_margin", "name"), [(True, "logit, margin, places"), (False, "logit")])
-def test_the_larger_model_has_to_earn_it(by_margin: bool, name: str) -> None:
-    rng = np.random.default_rng(2)
-    records = []
-    for index in range(600):
-        logit, lead = rng.normal(), rng.uniform(0, 4)
-        chance = 1 / (1 + math.exp(-(3 * (lead - 2) if by_margin else 2 * logit)))
-        records.append(_record([logit, logit - lead], rng.random() < chance, str(index // 6)))
-    data = answers(records)
-    rows = assess(data, Calibration(logit=5.0))
-    assert [row.name for row in rows] == ["before", "logit", "logit, margin, places"]
+@pytest.mark.parametrize(("weight", "name"), [(1.5, "logits, places"), (0.0, "logits")])
+def test_the_number_of_places_has_to_earn_its_weight(weight: float, name: str) -> None:
+    data = drawn(Calibration(scale=1.0, unseen=0.5 - 5 * weight, places=weight), 1200)
+    rows = assess(data, Calibration(scale=5.0))
+    assert [row.name for row in rows] == ["before", "logits", "logits, places"]
     assert rows[1].loss < rows[0].loss
+    assert all(row.scores.shape == (1200,) for row in rows)
     assert choose(rows).name == name
 
 

@@ -9,7 +9,7 @@ from conftest import draw_texture
 from locator_support import CELL, FIXTURES, HEIGHT, WIDTH, cell, turned
 
 from heatmap_locator import InputError, Locator, Puzzle
-from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.calibration import WEIGHED, Calibration
 
 picture, locator, puzzle = FIXTURES
 
@@ -76,21 +76,23 @@ def test_pieces_do_not_disturb_each_other(puzzle: Puzzle, picture: np.ndarray) -
 
 
 def test_the_score_is_calibrated(locator: Locator, picture: np.ndarray) -> None:
-    assert locator.calibration == Calibration(logit=2.0, intercept=1.0)
+    assert locator.calibration == Calibration(scale=2.0, unseen=-1.0)
     photo = cell(picture, 1, 2).copy()
-    scores = []
-    for calibration in (Calibration(logit=0.1), Calibration(logit=0.1, places=-1.0)):
+    elsewhere, ratios = [], []
+    for calibration in (Calibration(scale=0.1), Calibration(scale=0.1, places=1.0)):
         other = Locator(locator.model, locator.device, calibration)
-        places = other.encode(picture, grid=(3, 4)).locate(photo, 3)
-        scores.append(np.array([place.score for place in places]))
-    # One in twelve places: the logarithm of the odds falls by that of the number.
-    odds = [s[0] / (1 - s[0]) for s in scores]
-    np.testing.assert_allclose(odds[0] / odds[1], 12, rtol=1e-6)
+        places = other.encode(picture, grid=(3, 4)).locate(photo, WEIGHED)
+        scores = np.array([place.score for place in places])
+        elsewhere.append((1 - scores.sum()) / scores[0])
+        ratios.append(scores / scores[0])
+    # One in twelve places: what was not found is twelve times as likely, the rest keep their order.
+    np.testing.assert_allclose(elsewhere[1] / elsewhere[0], 12, rtol=1e-6)
+    np.testing.assert_allclose(*ratios)
 
 
 def test_where_a_piece_fits_as_well_in_two_places_neither_is_sure(locator: Locator) -> None:
     """A wall of windows: twice the same picture, side by side."""
-    sure = Locator(locator.model, locator.device, Calibration(intercept=30.0))
+    sure = Locator(locator.model, locator.device, Calibration(unseen=-30.0))
     half = draw_texture(120, 80, 5)
     places = sure.encode(np.hstack([half, half]), grid=(3, 4)).locate(half[40:80, :40].copy(), 5)
     assert {p.cell for p in places[:2]} == {(1, 0), (1, 2)}

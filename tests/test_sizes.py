@@ -226,7 +226,7 @@ def test_where_promising_places_mislead_all_are_compared(
 
     monkeypatch.setattr(by_size, "most_promising", misleading)
     monkeypatch.setattr(puzzle, "SURE", 0.9999)
-    unknown.calibration = type(unknown.calibration)(logit=0.3, intercept=-3.0)
+    unknown.calibration = type(unknown.calibration)(scale=0.3, unseen=3.0)
     found = unknown.search(photo)
     assert said[-1] == "no size fits for certain; comparing every place"
     assert found.placements[0].center == pytest.approx((7.5 * CELL, 5.5 * CELL), abs=1.0)
@@ -246,7 +246,7 @@ def test_scores_count_the_places_that_were_looked_at(
     asked: list[float] = []
     scores = type(unknown.calibration).scores
 
-    def count(self: object, logits: list[float], places: float) -> list[float]:
+    def count(self: object, logits: np.ndarray, places: float) -> np.ndarray:
         asked.append(places)
         return scores(unknown.calibration, logits, places)
 
@@ -265,7 +265,7 @@ def test_a_piece_that_disagrees_is_still_found(
     whole = plain_locator.encode(picture)
     for photo in pieces_of(picture, [(1, 2), (7, 9), (4, 5)]):
         whole.locate(photo)
-    whole.calibration = type(whole.calibration)(logit=0.5, margin=0.5, intercept=-6.0)
+    whole.calibration = type(whole.calibration)(scale=0.5, unseen=6.0)
     large = picture[2 * CELL : 4 * CELL, 6 * CELL : 8 * CELL].copy()
     found = whole.search(np.dstack([large, np.full(large.shape[:2], 255, np.uint8)]), cutout=True)
     assert found.placements[0].center == pytest.approx((7 * CELL, 3 * CELL), abs=2.0)

@@ -33,7 +33,7 @@ def model() -> HeatmapLocator:
 @pytest.fixture
 def saved(model: HeatmapLocator, tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
-    save_model(model, path, {"calibration": {"logit": 1.5, "intercept": -0.5}, "step": 7})
+    save_model(model, path, {"calibration": {"scale": 1.5, "unseen": -0.5}, "step": 7})
     return path
 
 
@@ -53,7 +53,7 @@ def rewrite(path: Path, **metadata: str) -> None:
 def test_a_model_survives_its_file(model: HeatmapLocator, saved: Path) -> None:
     loaded, extra = load_model(saved)
     assert loaded.config == CONFIG
-    assert extra == {"calibration": {"logit": 1.5, "intercept": -0.5}, "step": 7}
+    assert extra == {"calibration": {"scale": 1.5, "unseen": -0.5}, "step": 7}
     wanted = model.state_dict()
     assert list(loaded.state_dict()) == list(wanted)
     for name, tensor in loaded.state_dict().items():

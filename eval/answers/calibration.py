@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import logsumexp
 
-from heatmap_locator.model.calibration import MOST_LOGIT, MOST_MARGIN, Calibration
+from heatmap_locator.model.calibration import Calibration
 
 from .metrics import Record, both
 from .reliability import calibration_error
@@ -14,8 +15,8 @@ from .reliability import calibration_error
 FOLDS = 5
 """Parts that the pictures are dealt into; each is judged by a fit of the others."""
 
-RIDGE = 1e-3
-"""Keeps the weights of perfectly told classes finite; of features in standard deviations."""
+RIDGE = 1e-4
+"""Keeps the scale finite where the first answer is always right."""
 
 CLEARLY = 0.98
 """The larger model is taken where its loss is below this part of the smaller one's."""
@@ -26,18 +27,24 @@ class Answers:
     """What a fit needs of N pieces.
 
     Attributes:
-        features: (N, 3) logit of the first answer, its lead over the second, log of the places.
-        hits: (N,) bool, whether it is right in place and angle.
+        logits: (N, K) of the answers, best first; -inf where there are fewer.
+        places: (N,) how many places there are.
+        hits: (N,) bool, whether the first answer is right in place and angle.
         pictures: (N,) whole numbers; pieces of one picture are held out together.
     """
 
-    features: np.ndarray
+    logits: np.ndarray
+    places: np.ndarray
     hits: np.ndarray
     pictures: np.ndarray
 
+    def of(self, chosen: np.ndarray) -> "Answers":
+        """Those of some pieces, (N,) bool."""
+        return Answers(*(a[chosen] for a in (self.logits, self.places, self.hits, self.pictures)))
+
 
 def answers(records: Sequence[Record]) -> Answers:
-    """Features of records made with the plain sigmoid for a score; unanswered ones are left out.
+    """What was answered, of records whose scores are logits; unanswered ones are left out.
 
     Raises:
         ValueError: none was answered.
@@ -45,71 +52,56 @@ def answers(records: Sequence[Record]) -> Answers:
     kept = [r for r in records if r.answers]
     if not kept:
         raise ValueError("no answers to calibrate on")
-    rows = []
-    for record in kept:
-        logits = [_logit(a.score) for a in record.answers]
-        lead = logits[0] - logits[1] if len(logits) > 1 else MOST_MARGIN
-        area = record.size[0] * record.size[1] / (record.cell[0] * record.cell[1])
-        rows.append((logits[0], min(lead, MOST_MARGIN), np.log(area)))
+    logits = np.full((len(kept), max(len(r.answers) for r in kept)), -np.inf)
+    for row, record in zip(logits, kept, strict=True):
+        row[: len(record.answers)] = [a.score for a in record.answers]
+    places = [r.size[0] * r.size[1] / (r.cell[0] * r.cell[1]) for r in kept]
     order = {name: i for i, name in enumerate(dict.fromkeys(r.picture for r in kept))}
     pictures = np.array([order[r.picture] for r in kept])
-    return Answers(np.array(rows, np.float64), np.array([both(r) for r in kept]), pictures)
+    return Answers(logits, np.array(places), np.array([both(r) for r in kept]), pictures)
 
 
-def _logit(score: float) -> float:
-    with np.errstate(divide="ignore"):
-        return float(np.clip(np.log(score) - np.log1p(-score), -MOST_LOGIT, MOST_LOGIT))
+def log_probabilities(calibration: Calibration, data: Answers) -> np.ndarray:
+    """(N,) logarithms of the first answers' scores, as the library gives them."""
+    unseen = calibration.unseen + calibration.places * np.log(data.places)
+    values = np.column_stack([calibration.scale * data.logits, unseen])
+    found: np.ndarray = values[:, 0] - logsumexp(values, axis=1)
+    return found
 
 
-def fit(features: np.ndarray, hits: np.ndarray, use: Sequence[int] = (0, 1, 2)) -> Calibration:
-    """Logistic regression by maximum likelihood.
+def fit(data: Answers, by_places: bool = True) -> Calibration:
+    """By maximum likelihood of which first answers are right.
 
     Args:
-        features: (N, 3) as in :class:`Answers`.
-        hits: (N,) bool.
-        use: columns that may have a weight; the others' stays 0.
+        data: of N pieces.
+        by_places: whether the number of places may have a weight.
     """
-    # A rival's lead and a low logit cannot speak for an answer: their weights are not negative,
-    # which also keeps scores in the order of the candidates.
-    bounds = [[(0.0, None), (0.0, None), (None, None)][c] for c in use]
-    chosen = features[:, list(use)]
-    middle, spread = chosen.mean(axis=0), chosen.std(axis=0)
-    scaled = (chosen - middle) / np.where(spread > 1e-9, spread, 1.0)
-    design = np.column_stack([scaled, np.ones(len(scaled))])
-    target = hits.astype(np.float64)
+    # Places that do not exist weigh nothing at any scale.
+    there = replace(data, logits=np.where(np.isfinite(data.logits), data.logits, -1e9))
 
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        z = design @ weights
-        value = np.logaddexp(0.0, z) - target * z
-        slope = design.T @ (1 / (1 + np.exp(-z)) - target) / len(z)
-        slope[:-1] += 2 * RIDGE * weights[:-1]
-        return float(value.mean() + RIDGE * (weights[:-1] ** 2).sum()), slope
+    def loss(values: np.ndarray) -> float:
+        calibration = Calibration(*(float(v) for v in values))
+        return mean_loss(log_probabilities(calibration, there), data.hits) + RIDGE * values[0] ** 2
 
-    start = np.zeros(design.shape[1])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
-    weights = np.zeros(3)
-    # A feature that never varied says nothing of other values of it.
-    weights[list(use)] = np.where(spread > 1e-9, found[:-1] / np.maximum(spread, 1e-9), 0.0)
-    intercept = float(found[-1] - weights[list(use)] @ middle)
-    logit, margin, places = (float(w) for w in weights)
-    return Calibration(logit, margin, places, intercept)
+    bounds = [(1e-3, None), (None, None), (None, None) if by_places else (0.0, 0.0)]
+    starts = [np.array([scale, 0.0, 0.0]) for scale in (0.3, 1.0)]
+    fits = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    best = min(fits, key=lambda found: float(found.fun)).x
+    return Calibration(*(float(v) for v in best))
 
 
-def probabilities(calibration: Calibration, features: np.ndarray) -> np.ndarray:
-    """(N,) scores of first answers with features (N, 3), as the library gives them."""
-    weights = [calibration.logit, calibration.margin, calibration.places]
-    z = features @ weights + calibration.intercept
-    scores: np.ndarray = 1 / (1 + np.exp(-np.clip(z, -50, 50)))
-    return scores
+def mean_loss(logs: np.ndarray, hits: np.ndarray) -> float:
+    """Mean negative log-likelihood in nats.
+
+    Args:
+        logs: (N,) logarithms of the scores.
+        hits: (N,) bool.
+    """
+    safe = np.clip(logs, -27.6, -1e-12)
+    return float(-np.where(hits, safe, np.log(-np.expm1(safe))).mean())
 
 
-def log_loss(scores: np.ndarray, hits: np.ndarray) -> float:
-    """Mean negative log-likelihood in nats."""
-    safe = np.clip(scores, 1e-12, 1 - 1e-12)
-    return float(-np.where(hits, np.log(safe), np.log1p(-safe)).mean())
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Assessment:
     """How a calibration does on pictures that it was not fitted to.
 
@@ -118,39 +110,41 @@ class Assessment:
         loss: log loss in nats.
         error: expected calibration error.
         calibration: fitted to everything.
+        scores: (N,) of the first answers, by fits to other pictures.
     """
 
     name: str
     loss: float
     error: float
     calibration: Calibration
+    scores: np.ndarray
 
 
 def assess(data: Answers, before: Calibration) -> list[Assessment]:
-    """``before``, the logit alone, and all three features, cross-validated by picture."""
-    plain = probabilities(before, data.features)
-    rows = [Assessment("before", *_quality(plain, data.hits), before)]
-    for name, use in (("logit", (0,)), ("logit, margin, places", (0, 1, 2))):
+    """``before``, without and with the number of places, cross-validated by picture."""
+    rows = [_assessment("before", log_probabilities(before, data), data, before)]
+    # Dealt out at random: neighbours in a folder are often alike.
+    deal = np.random.default_rng(0).permutation(int(data.pictures.max()) + 1) % FOLDS
+    folds = deal[data.pictures]
+    for name, by_places in (("logits", False), ("logits, places", True)):
         held_out = np.zeros(len(data.hits))
-        # Dealt out at random: neighbours in a folder are often alike.
-        deal = np.random.default_rng(0).permutation(int(data.pictures.max()) + 1) % FOLDS
-        folds = deal[data.pictures]
         for fold in range(FOLDS):
             test = folds == fold
             if test.any() and not test.all():
-                own = fit(data.features[~test], data.hits[~test], use)
-                held_out[test] = probabilities(own, data.features[test])
-        whole = fit(data.features, data.hits, use)
-        rows.append(Assessment(name, *_quality(held_out, data.hits), whole))
+                own = fit(data.of(~test), by_places)
+                held_out[test] = log_probabilities(own, data.of(test))
+        rows.append(_assessment(name, held_out, data, fit(data, by_places)))
     return rows
 
 
-def _quality(scores: np.ndarray, hits: np.ndarray) -> tuple[float, float]:
-    return log_loss(scores, hits), calibration_error(list(scores), list(hits))
+def _assessment(name: str, logs: np.ndarray, data: Answers, calibration: Calibration) -> Assessment:
+    scores, loss = np.exp(logs), mean_loss(logs, data.hits)
+    error = calibration_error(list(scores), list(data.hits))
+    return Assessment(name, loss, error, calibration, scores)
 
 
 def choose(rows: Sequence[Assessment]) -> Assessment:
-    """The logit alone unless all features are clearly better; of ``assess``'s rows."""
+    """The logits alone unless the number of places helps clearly; of ``assess``'s rows."""
     _, small, large = rows
     return large if large.loss < CLEARLY * small.loss else small
 

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
@@ -22,6 +22,10 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from heatmap_locator.model.calibration import Calibration
+
     from ..answers.metrics import Record
 
 FEWEST = 50
@@ -30,8 +34,11 @@ FEWEST = 50
 PER_PICTURE = 2
 """Many pictures tell more than many pieces of few."""
 
-ANSWERS = 40
-"""Of each piece: as many as the library weighs against each other."""
+CROP_ERRORS = (0.0, 0.02)
+"""Half of the puzzles are cut a little otherwise than their picture is cropped."""
+
+SURE = 0.9
+"""Scores whose answers are counted by kind of picture."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--per-count",
         metavar="N",
-        type=whole(10, 10**6),
+        type=whole(4, 10**6),
         default=200,
         help="pieces asked of each count, half of them from photos (default 200)",
     )
@@ -98,13 +105,14 @@ def check(args: argparse.Namespace) -> None:
         raise InputError("name a .safetensors file", name=args.write)
 
 
-Part = tuple[bool, int, str]
-"""From photos or cut out, pieces of the puzzle, kind of picture: what one process does at once."""
+Part = tuple[bool, int, str, float]
+"""From photos or cut out, pieces of the puzzle, kind of picture, how far its edges are off: what
+one process does at once."""
 
 
 def _asker(args: argparse.Namespace) -> "Callable[[Part], list[Record]]":
-    """Asks parts; their records have the plain sigmoid of the logit for a score."""
-    from heatmap_locator.model.calibration import Uncalibrated
+    """Asks parts; their records have the logits for scores."""
+    from heatmap_locator.model.calibration import WEIGHED, Uncalibrated
     from heatmap_locator.model.files import shipped_weights
 
     from ..answers.records import Predictions
@@ -113,23 +121,22 @@ def _asker(args: argparse.Namespace) -> "Callable[[Part], list[Record]]":
     from ..protocols.synthesis import captured_tasks
     from ..protocols.tasks import VERSION, limited
 
-    method, digests = (
-        Ours(args.weights, args.device),
-        digest(Path(args.weights or shipped_weights())),
-    )
-    method.locator.calibration = Uncalibrated()
+    method = Ours(args.weights, args.device, Uncalibrated())
+    digests = digest(Path(args.weights or shipped_weights()))
 
     def records(part: Part) -> "list[Record]":
-        photos, count, kind = part
-        asked = f"{'photos' if photos else 'cutouts'}-{count}-{kind}"
+        photos, count, kind, crop = part
+        asked = f"{'photos' if photos else 'cutouts'}-{count}-{kind}-{crop:g}"
         header = {"version": VERSION, "protocol": "calibration", "part": asked}
-        header |= {"seed": args.seed, "per_picture": PER_PICTURE, "answers": ANSWERS}
+        header |= {"seed": args.seed, "per_picture": PER_PICTURE, "answers": WEIGHED}
         predictions = Predictions(None if args.out is None else args.out / asked, header)
         predictions.check_weights("ours", digests)
         folder, split = args.corpus_pictures, "validation"
-        groups = captured_tasks(folder, split, args.seed, count, PER_PICTURE, photos, kind=kind)
-        tasks = limited(groups, args.per_count // 2)
-        ask(tasks, {"ours": method}, predictions, {"ours": digests}, top=ANSWERS)
+        groups = captured_tasks(
+            folder, split, args.seed, count, PER_PICTURE, photos, kind=kind, crop_error=crop
+        )
+        tasks = limited(groups, args.per_count // (2 * len(CROP_ERRORS)))
+        ask(tasks, {"ours": method}, predictions, {"ours": digests}, top=WEIGHED)
         return predictions.records
 
     return records
@@ -140,7 +147,7 @@ def _records(args: argparse.Namespace) -> "list[Record]":
     from heatmap_locator.command.report import Progress
     from heatmap_train.shared.workers import in_processes
 
-    parts: list[Part] = list(product((False, True), args.pieces, args.kinds))
+    parts: list[Part] = list(product((False, True), args.pieces, args.kinds, CROP_ERRORS))
     progress, records = Progress(), []
     try:
         progress.say(f"{len(parts)} parts")
@@ -152,26 +159,63 @@ def _records(args: argparse.Namespace) -> "list[Record]":
     return records
 
 
+def _before(extra: dict[str, Any]) -> "Calibration":
+    """What the weights hold, or none where it is of another kind."""
+    from heatmap_locator.model.calibration import Calibration
+
+    try:
+        return Calibration.from_extra(extra.get("calibration", {}))
+    except ValueError:
+        return Calibration()
+
+
+def _sure(records: "Sequence[Record]", scores: "np.ndarray") -> list[dict[str, Any]]:
+    """By kind of picture: pieces, share right, those scored SURE or more, and share right of them.
+
+    Args:
+        records: answered.
+        scores: (N,) of their first answers.
+    """
+    from ..answers.metrics import both
+
+    rows = []
+    for kind in dict.fromkeys(r.dataset for r in records):
+        own = [
+            (both(r), s >= SURE) for r, s in zip(records, scores, strict=True) if r.dataset == kind
+        ]
+        sure = [right for right, is_sure in own if is_sure]
+        rows.append(
+            {
+                "pictures": kind,
+                "pieces": len(own),
+                "right": sum(right for right, _ in own) / len(own),
+                "sure": len(sure),
+                "sure_right": sum(sure) / len(sure) if sure else None,
+            }
+        )
+    return rows
+
+
 def run(args: argparse.Namespace) -> int:
     """Ask, fit, write the weights and print how the fit does."""
-    from heatmap_locator.locator import Locator
-    from heatmap_locator.model.files import save_model, shipped_weights
+    from heatmap_locator.model.files import load_model, save_model, shipped_weights
     from heatmap_train.shared.weights import stored_beside
 
     from ..answers.calibration import answers, assess, choose, rounded
 
     source = Path(args.weights or shipped_weights())
-    locator = Locator.from_pretrained(source, "cpu")
-    before, records = locator.calibration, _records(args)
-    data = answers(records) if any(r.answers for r in records) else None
+    model, extra = load_model(source)
+    records = [r for r in _records(args) if r.answers]
+    data = answers(records) if records else None
     if data is None or len(data.hits) < FEWEST or not 0 < data.hits.mean() < 1:
         count = 0 if data is None else len(data.hits)
         raise InputError(f"{count} answers, or all alike: too little to calibrate on; ask for more")
-    rows = assess(data, before)
+    rows = assess(data, _before(extra))
     chosen = choose(rows)
     calibration = rounded(chosen.calibration)
     extra = {**stored_beside(source), "calibration": calibration.to_extra()}
-    save_model(locator.model, args.write, extra)
+    save_model(model, args.write, extra)
+    sure = _sure(records, chosen.scores)
     if args.json:
         shown = [
             {
@@ -183,7 +227,7 @@ def run(args: argparse.Namespace) -> int:
             for row in rows
         ]
         result = {"pieces": len(data.hits), "right": float(data.hits.mean()), "rows": shown}
-        result |= {"chosen": chosen.name, "written": str(args.write)}
+        result |= {"sure": sure, "chosen": chosen.name, "written": str(args.write)}
         print(json.dumps(result, indent=2))
         return 0
     print(
@@ -194,6 +238,11 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         mark = "  chosen" if row is chosen else ""
         print(f"{row.name:24}{row.loss:10.4f}{row.error:8.4f}{mark}")
+    print(f"{'pictures':32}{'pieces':>8}{'right':>8}{f'at {SURE}':>8}{'right':>8}")
+    for one in sure:
+        share = "-" if one["sure_right"] is None else f"{100 * one['sure_right']:.1f}%"
+        right = f"{100 * one['right']:.1f}%"
+        print(f"{one['pictures']:32}{one['pieces']:8}{right:>8}{one['sure']:8}{share:>8}")
     numbers = ", ".join(f"{key} {value:g}" for key, value in calibration.to_extra().items())
     print(f"wrote {args.write}: {numbers}")
     return 0

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from heatmap_locator.placement import Placement
 
 from .protocol import Method, Prepared
 
+if TYPE_CHECKING:
+    from heatmap_locator.model.calibration import Calibration
+
 
 def digest(path: Path) -> str:
     """What tells weights files apart: the first 12 digits of the file's SHA-256."""
@@ -18,12 +22,27 @@ def digest(path: Path) -> str:
 
 
 class Ours:
-    """The library."""
+    """The library.
 
-    def __init__(self, weights: str | None, device: str) -> None:
+    Args:
+        weights: ``None`` for the packaged ones.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        calibration: instead of the one that the weights hold, which then may be of any kind.
+    """
+
+    def __init__(
+        self, weights: str | None, device: str, calibration: "Calibration | None" = None
+    ) -> None:
+        import torch
+
         from heatmap_locator.locator import Locator
+        from heatmap_locator.model.files import load_model
 
-        self.locator = Locator.from_pretrained(weights, device)
+        if calibration is None:
+            self.locator = Locator.from_pretrained(weights, device)
+        else:
+            model, _ = load_model(weights)
+            self.locator = Locator(model, torch.device(chosen_device(device)), calibration)
 
     def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
         return _OursPrepared(self.locator.encode(picture, grid=grid))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from heatmap_locator.geometry import CELL
+from heatmap_locator.geometry import CELL, bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.resample import resize
 from heatmap_train.draw.capture import capture_pictures
@@ -193,6 +193,7 @@ def captured_tasks(
     photos: bool = False,
     only: Container[str] | None = None,
     kind: str = "plain",
+    crop_error: float = 0.0,
 ) -> Iterator[PictureTask]:
     """Interlocking pieces at any angle; picture and pieces each captured on their own.
 
@@ -205,9 +206,12 @@ def captured_tasks(
         photos: on a background wide enough to be found, instead of with the outline as alpha.
         only: names of the pictures wanted; ``None`` is all.
         kind: of ``heatmap_eval.options.KINDS``, what is made of each picture.
+        crop_error: deviation of how far each edge of the puzzle lies from the picture's, in shares
+            of its width or height: boxes and shops crop.
     """
     source = PictureSource(folder, split)
     dataset = dataset_name(folder) + ("" if kind == "plain" else f", {kind}")
+    dataset += f", edges {crop_error:g} off" if crop_error else ""
     for index, name in _wanted(source, folder, only):
         rng = np.random.default_rng([seed, index, count])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -216,7 +220,10 @@ def captured_tasks(
         fitting = Grid.make(size=(width, height), name=name, pieces=count)
         assert fitting is not None
         grid = Grid(fitting.rows, fitting.cols)
-        cut = cut_grid(grid.rows, grid.cols, width, height, rng)
+        edges = rng.normal(0, crop_error, (2, 2)) if crop_error else np.zeros((2, 2))
+        wide, high = np.array([width, height]) * (1 + edges[1] - edges[0])
+        cut = cut_grid(grid.rows, grid.cols, float(wide), float(high), rng)
+        origin = edges[0] * [width, height]
         side = math.sqrt(width * height / grid.pieces)
         with torch.no_grad():
             picture = to_uint8(capture_pictures(to_tensor(image), generator))
@@ -227,12 +234,12 @@ def captured_tasks(
             # Drawn either way, so that the same pieces are asked with a background and without.
             wide = float(rng.uniform(*_PHOTO_MARGIN))
             margin = pixels * (wide if photos else _CUT_MARGIN)
-            outline = cut.outline(row, col)
+            outline = cut.outline(row, col) + origin
             shown, found, clean, mask = photograph_piece(
                 image, outline, rotation, pixels / side, margin, generator
             )
             if not photos:
                 shown = np.dstack([shown, found])
             texture = texture_class(texture_spread(clean, mask, float(pixels)))
-            pieces.append(PieceTask(f"{row},{col}", shown, cut.box(row, col), rotation, texture))
+            pieces.append(PieceTask(f"{row},{col}", shown, bounds(outline), rotation, texture))
         yield PictureTask(dataset, name, picture, grid, count, pieces)

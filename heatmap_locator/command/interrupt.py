@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 INTERRUPTED = 130
+"""Exit status: 128 and the number of the signal, as shells have it."""
 
 _unfinished: set[Path] = set()
 

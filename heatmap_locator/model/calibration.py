@@ -1,4 +1,4 @@
-"""From the ranker's logits to the probability that an answer is right (Platt, 1999)."""
+"""From the ranker's logits to the probability that a place is the piece's own."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -6,29 +6,28 @@ from typing import Any
 
 import numpy as np
 
-MOST_LOGIT = 34.0
-"""A logit counts for at most +-this: photographs give hardly more, and beyond it a probability
-cannot be told from 1."""
-
-MOST_MARGIN = 10.0
-"""Logits that a lead over the next best counts for at most, and what a lone candidate has."""
+WEIGHED = 40
+"""Best places that are weighed against each other.  Set by hand: with fewer, prints that repeat
+everywhere would look surer than they are (``train/LOG.md``, "score")."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A logistic regression on what a search found.
+    """A conditional logit (McFadden, 1974) over the places found and one for all that were not.
+
+    However well a piece fits a place, where it fits several as well it is in each of them only so
+    likely; and where it fits none well, it is likely elsewhere.  Fitted by
+    ``heatmap-eval calibrate``.
 
     Attributes:
-        logit: weight of the candidate's own logit.
-        margin: weight of its lead over the best other candidate, in logits.
-        places: weight of the natural logarithm of the number of places there are.
-        intercept: added.
+        scale: of the logits, 0 and more; temperature scaling's 1 / T (Guo et al., 2017).
+        unseen: logit of the places that were not found, together.
+        places: its weight of the natural logarithm of the number of places there are.
     """
 
-    logit: float = 1.0
-    margin: float = 0.0
+    scale: float = 1.0
+    unseen: float = 0.0
     places: float = 0.0
-    intercept: float = 0.0
 
     @classmethod
     def from_extra(cls, value: Any) -> "Calibration":
@@ -51,69 +50,26 @@ class Calibration:
         """JSON-ready, for a weights file."""
         return asdict(self)
 
-    def scores(self, logits: Sequence[float], places: float) -> list[float]:
-        """Probabilities, 0..1, of candidates.
+    def scores(self, logits: Sequence[float] | np.ndarray, places: float) -> np.ndarray:
+        """(N,) probabilities, 0..1, of candidates; the ``WEIGHED`` best together make 1 at most.
 
         Args:
-            logits: of all candidates found, best first.
+            logits: (N,) of candidates, best first, no place twice.
             places: pieces of the puzzle, or cells of all sizes that were searched.
         """
         if not len(logits):
-            return []
-        values = np.asarray(logits, np.float64)
-        own = np.clip(values, -MOST_LOGIT, MOST_LOGIT)
-        features = np.column_stack([own, margins(values)])
-        total = features @ [self.logit, self.margin]
-        total += self.places * np.log(max(places, 1.0)) + self.intercept
-        return [float(p) for p in 1 / (1 + np.exp(-np.clip(total, -50, 50)))]
-
-    def probabilities(
-        self, logits: Sequence[float], places: float, distinct: Sequence[int]
-    ) -> np.ndarray:
-        """``scores``, (N,), each at most what the other candidates leave it.
-
-        Args:
-            logits, places: as in ``scores``.
-            distinct: as in :func:`shares`.
-        """
-        found: np.ndarray = np.minimum(
-            np.array(self.scores(logits, places)), shares(np.asarray(logits), distinct)
-        )
-        return found
+            return np.zeros(0)
+        unseen = self.unseen + self.places * float(np.log(max(places, 1.0)))
+        values = self.scale * np.asarray(logits, np.float64)
+        # How many more are asked for changes nothing for the first.
+        whole = np.logaddexp.reduce(np.append(values[:WEIGHED], unseen))
+        probabilities: np.ndarray = np.exp(values - whole)
+        return probabilities
 
 
 class Uncalibrated(Calibration):
-    """The plain sigmoid of each logit, whatever the others are: logits can be read back from it."""
+    """The logits themselves for scores: what a calibration is fitted to."""
 
-    def probabilities(
-        self, logits: Sequence[float], places: float, distinct: Sequence[int]
-    ) -> np.ndarray:
-        return np.array(self.scores(logits, places))
-
-
-def shares(logits: np.ndarray, distinct: Sequence[int]) -> np.ndarray:
-    """(N,) what is left for each candidate by the others: the conditional logit's probability.
-
-    However well a piece fits a place, where it fits several as well it is in each of them only so
-    likely; print that repeats is hardly seen by what ``Calibration`` is fitted to.
-
-    Args:
-        logits: (N,) the ranker's, best first.
-        distinct: indices of those that are different places, the first among them.
-    """
-    off = np.asarray(logits, np.float64) - np.max(logits, initial=-np.inf)
-    found: np.ndarray = np.exp(off) / np.exp(off[list(distinct)]).sum()
-    return found
-
-
-def margins(logits: np.ndarray) -> np.ndarray:
-    """(N,) lead of each candidate over the best other one, within +-MOST_MARGIN.
-
-    Args:
-        logits: (N,), best first.
-    """
-    if len(logits) < 2:
-        return np.full(len(logits), MOST_MARGIN)
-    rival = np.full(len(logits), logits[0])
-    rival[0] = logits[1]
-    return np.clip(logits - rival, -MOST_MARGIN, MOST_MARGIN)
+    def scores(self, logits: Sequence[float] | np.ndarray, places: float) -> np.ndarray:
+        """(N,) the logits."""
+        return np.asarray(logits, np.float64)

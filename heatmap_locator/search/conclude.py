@@ -70,5 +70,8 @@ class Judge:
         logits = np.array([one.logit for one in laid])
         # Two sizes of one place may only now turn out to be one.
         kept = best_apart(centres, reach, logits)
-        scores = self.calibration.probabilities(logits.tolist(), look.places, kept)
-        return [replace(found[i], score=float(scores[i])) for i in kept[:top]]
+        scores = self.calibration.scores(logits[kept], look.places)
+        return [
+            replace(found[i], score=float(score))
+            for i, score in zip(kept[:top], scores[:top], strict=True)
+        ]

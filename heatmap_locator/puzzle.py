@@ -208,7 +208,7 @@ class Puzzle:
         if self._other_sizes is None:
             return found
         others, say = self._other_sizes, self.progress
-        return others.better(self._judge, piece, logit, top, name, say) or found
+        return others.better(self._judge, piece, found, logit, top, name, say) or found
 
     def _answer_by_size(
         self, by_size: BySize, piece: PreparedPiece, seen: list[Seen], top: int, name: str

@@ -1,6 +1,6 @@
 """Whether pieces are of another size than the number of pieces given says.
 
-At the right size the ranker's logits are far from those of chance.  A piece that fits badly at the
+At the right size a piece with print to go by fits for certain.  One that does not fit surely at the
 given size is looked for at others, as where no number is given; what fits far better there says
 that the number is wrong.  What is hard at the right size is hard at every size, so that is done
 ever more seldom, and no more once a piece has fitted well.
@@ -24,9 +24,17 @@ from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.sizes import SURE, Sizes, about, cell_side
 
-WELL = 25.0
-"""Logit from which a piece fits for certain: wrong places, at any size, have less than 21, right
-ones mostly more than 35."""
+FITS = 0.95
+"""Score from which a piece fits at the given size.  Set by hand: of the three examples, given as
+2 to 48 or 1,000 to 1,900 pieces for 192, none has more than 0.9."""
+
+PLAUSIBLE = 10.0
+"""Logit that it needs for that as well: where there are hardly any places, one of them is soon
+likely.  Of a drawn piece that is placed right nine in ten have 13 or more among 24 pieces."""
+
+WELL = 20.0
+"""Logit from which a piece fits another size.  Set by hand: at wrong sizes the three examples have
+18 at most, at their own 39 and more."""
 
 FAR_BETTER = 10.0
 """Logits by which it has to fit better at another size."""
@@ -66,6 +74,7 @@ class OtherSizes:
         self,
         judge: Judge,
         piece: PreparedPiece,
+        found: Search,
         logit: float,
         top: int,
         name: str,
@@ -76,12 +85,13 @@ class OtherSizes:
         Args:
             judge: for this picture.
             piece: the piece.
-            logit: of its best place at the size that was given.
+            found: the answer at the size that was given.
+            logit: of its best place.
             top: placements wanted.
             name: what errors call the piece.
             say: told what begins.
         """
-        by_size = self._worth_a_look(logit)
+        by_size = self._worth_a_look(found, logit)
         if by_size is None:
             return None
         look = next(by_size.look(piece, [], max(top, CANDIDATES), say))
@@ -89,22 +99,24 @@ class OtherSizes:
         if best < max(WELL, logit + FAR_BETTER):
             return None
         try:
-            found, _ = judge.conclude(look, piece, top, name)
+            other, _ = judge.conclude(look, piece, top, name)
         except NoPieceError:
             return None
-        if not found.placements:
+        if not other.placements:
             return None
-        side = cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))
+        side = cell_side(piece, np.reshape(other.placements[0].matrix, (2, 3)))
         if abs(math.log(side / self._given)) < ANOTHER:
             return None
         by_size.sizes.tell(side, SURE)
         with self._lock:  # the next piece will fit badly at the given size, too
             self._patience = Sizes(self._area, 1)
-        return replace(found, size_estimate=about(self._area / side**2))
+        return replace(other, size_estimate=about(self._area / side**2))
 
-    def _worth_a_look(self, logit: float) -> BySize | None:
+    def _worth_a_look(self, found: Search, logit: float) -> BySize | None:
+        score = found.placements[0].score if found.placements else 0.0
         with self._lock:
-            self._fitted = self._fitted or logit >= WELL
+            if score >= FITS and logit >= PLAUSIBLE:
+                self._fitted = True
             if self._fitted or not self._patience.worth_a_look():
                 return None
             if self._by_size is None:

@@ -8,18 +8,26 @@ import pytest
 import torch
 from service_support import EXAMPLES
 from torch import Tensor, nn
+from torch.torch_version import TorchVersion
 
 from heatmap_locator.command.export import main
+from heatmap_locator.errors import MissingPackageError
 from heatmap_locator.locator import Locator
 from heatmap_locator.model import onnx as onnx_programs
 from heatmap_locator.model import precision
 from heatmap_locator.model.head import HeadMaps
-from heatmap_locator.model.onnx import Part, to_onnx
+from heatmap_locator.model.onnx import OLDEST_TORCH, Part, to_onnx
 
 onnxruntime = pytest.importorskip(
     "onnxruntime", reason="needs onnxruntime: pip install --editable '.[onnx]'"
 )
 pytest.importorskip("onnxscript", reason="needs onnxscript: pip install --editable '.[onnx]'")
+
+
+new_enough = pytest.mark.skipif(
+    TorchVersion(torch.__version__) < OLDEST_TORCH,
+    reason=f"needs torch {OLDEST_TORCH}: pip install --upgrade 'torch>={OLDEST_TORCH}'",
+)
 
 
 class Double(nn.Module):
@@ -33,6 +41,7 @@ def part(module: nn.Module) -> Part:
     return Part("double", module, ("x",), ("y",), examples, ({0: dim},))
 
 
+@new_enough
 def test_a_program_takes_other_numbers_and_says_what_it_is_of() -> None:
     data, difference = to_onnx(part(Double()), {"version": "x"})
     assert difference == 0
@@ -41,6 +50,7 @@ def test_a_program_takes_other_numbers_and_says_what_it_is_of() -> None:
     assert session.run(["y"], {"x": np.full((5, 3), 3, np.float32)})[0].tolist() == [[6.0] * 3] * 5
 
 
+@new_enough
 def test_a_program_that_differs_from_torch_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     module = Double()
     other = part(module)
@@ -116,6 +126,13 @@ class OutlineProgram(nn.Module):
         return torch.from_numpy(self.session.run(None, {"photo": photo.numpy()})[0])
 
 
+def test_an_older_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_programs, "OLDEST_TORCH", "99.0")
+    with pytest.raises(MissingPackageError, match="too old to export; run: pip install"):
+        to_onnx(part(Double()), {})
+
+
+@new_enough
 @pytest.mark.slow
 def test_the_examples_are_answered_alike_by_the_programs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -15,12 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.torch_version import TorchVersion
 
 from heatmap_locator.errors import MissingPackageError
 from heatmap_locator.model.head import CenterHead
 
 OPSET = 18
 """The operators' version: the oldest that torch's exporter writes without converting down."""
+
+OLDEST_TORCH = "2.9"
+"""Version from which torch exports with torch.export unless told otherwise.  2.5's exporter fixes
+axes that are to stay free; those between were not tried."""
 
 TOLERANCE = 1e-4
 """Largest difference from torch's output, over the output's largest value, of a program that is
@@ -106,7 +111,8 @@ def to_onnx(part: Part, metadata: Mapping[str, str]) -> tuple[bytes, float]:
         examples, each over the largest value of its output.
 
     Raises:
-        MissingPackageError: ``onnx``, ``onnxscript`` or ``onnxruntime`` is not installed.
+        MissingPackageError: ``onnx``, ``onnxscript`` or ``onnxruntime`` is not installed, or torch
+            is older than ``OLDEST_TORCH``.
         RuntimeError: the program does not compute what the module does.
     """
     try:
@@ -117,6 +123,11 @@ def to_onnx(part: Part, metadata: Mapping[str, str]) -> tuple[bytes, float]:
         raise MissingPackageError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[onnx]'"
         ) from error
+    if TorchVersion(torch.__version__) < OLDEST_TORCH:
+        raise MissingPackageError(
+            f"torch {torch.__version__} is too old to export; run: "
+            f"pip install --upgrade 'torch>={OLDEST_TORCH}'"
+        )
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
             part.module.eval(),

@@ -20,6 +20,7 @@ from service_support import (
     send_photos,
     small_picture,
     small_piece,
+    wait_until,
 )
 
 from heatmap_locator import Locator
@@ -67,7 +68,8 @@ def replicas() -> set[int]:
 
 def test_replicas_answer_as_one_process_does(cluster: Any, plain_locator: Locator) -> None:
     puzzle = add_small(cluster)["id"]
-    assert len(replicas()) == 2
+    # The second may be heard of a moment after the first.
+    assert wait_until(lambda: len(replicas()) == 2)
     found = plain_locator.encode(small_picture(), grid=(ROWS, COLS))
     photos = [small_piece(r, c, 30 * c) for r, c in ((0, 0), (1, 3), (2, 1), (2, 2))]
     answer = send_photos(cluster, puzzle, *(encoded(photo) for photo in photos), top="3")
@@ -100,6 +102,7 @@ def test_a_replica_killed_under_load_loses_nothing(cluster: Any) -> None:
                     acknowledged[piece["id"]] = piece
 
     threads = [threading.Thread(target=client, args=(n,)) for n in range(4)]
+    assert wait_until(lambda: len(replicas()) == 2)
     before = replicas()
     for thread in threads:
         thread.start()

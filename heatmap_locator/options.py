@@ -37,7 +37,8 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 def as_whole(value: Any) -> int | None:
     """A whole number of any type that is one, NumPy's as well, as ``int``; None for others."""
-    if isinstance(value, bool):
+    # NumPy 1 takes its own booleans for numbers; nothing heavy is imported to ask for the type.
+    if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
         return None
     try:
         return operator.index(value)

@@ -192,8 +192,16 @@ def test_parse() -> None:
     np.testing.assert_array_equal(
         points, np.float32([[10, 20], [300.5, 21], [310, 0.5], [12, 240]])
     )
-    for text in ("", "1,2 3,4 5,6", "1,2 3,4 5,6 7,8 9,10", "a,b c,d e,f g,h", "1,2,3,4,5,6,7,8",
-                 "1,2 3,4 5,6 7,nan", "1,2 3,4 5,6 7,1e9", "1,2\n3,4 5,6 7,8 x"):  # fmt: skip
+    for text in (
+        "",
+        "1,2 3,4 5,6",
+        "1,2 3,4 5,6 7,8 9,10",
+        "a,b c,d e,f g,h",
+        "1,2,3,4,5,6,7,8",
+        "1,2 3,4 5,6 7,nan",
+        "1,2 3,4 5,6 7,1e9",
+        "1,2\n3,4 5,6 7,8 x",
+    ):
         with pytest.raises(InputError, match="corners") as caught:
             parse_corners(text)
         assert "\n" not in str(caught.value)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,30 @@ def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     return parse
 
 
-def method_name(text: str) -> str:
-    if text not in METHODS:
-        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(METHODS)}")
-    return text
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """A type of argument: one of some names."""
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(names)}")
+        return text
+
+    return parse
+
+
+def check_folder_of(file: Path) -> None:
+    """Refuse a file to be written whose folder is not there.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not file.resolve().parent.is_dir():
+        raise InputError("its folder does not exist; create it", name=file)
 
 
 def add_method_arguments(parser: argparse.ArgumentParser, default: list[str]) -> None:
     """Which methods, with which weights, where."""
-    add, names = parser.add_argument, listed(method_name)
+    add, names = parser.add_argument, listed(one_of(METHODS))
     text = f"of {', '.join(METHODS)} (default {','.join(default)})"
     add("--methods", metavar="NAME,...", type=names, default=default, help=text)
     add_weights_argument(parser)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import HANG
 from fastapi.testclient import TestClient
-from service_support import add_small, encoded, send_photos, small_picture, small_piece
+from service_support import add_small, encoded, send_photos, small_picture, small_piece, wait_until
 
 from heatmap_locator.locator import Puzzle
 from heatmap_locator.service.images import Decoders
@@ -25,9 +25,7 @@ def test_a_whole_batch_is_decoded_while_another_is_searched(
     search_many, service = Puzzle.search_many, client.app.state.service  # type: ignore[attr-defined]
 
     def held(self: Puzzle, pieces: list[np.ndarray], *asked: Any) -> object:
-        end = time.monotonic() + HANG
-        while not sizes and service.metrics.queue._value.get() < 12 and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_until(lambda: bool(sizes) or service.metrics.queue._value.get() >= 12)
         sizes.append(len(pieces))
         return search_many(self, pieces, *asked)
 

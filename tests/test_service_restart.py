@@ -19,6 +19,8 @@ from service_support import (
     send_photos,
     small_picture,
     small_piece,
+    wait_ready,
+    wait_until,
 )
 
 from heatmap_locator.model.files import shipped_weights
@@ -72,9 +74,7 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(
     threads = [threading.Thread(target=client, args=(n,)) for n in (5, 6, 7)]
     for thread in threads:
         thread.start()
-    end = time.monotonic() + HANG
-    while len(acknowledged) < 5 and time.monotonic() < end:
-        time.sleep(0.01)
+    wait_until(lambda: len(acknowledged) >= 5)
     server.kill()
     stop.set()
     for thread in threads:
@@ -96,10 +96,7 @@ def test_a_killed_server_comes_back_with_all_it_acknowledged(
         assert not names & {".photo-x.png.k3j2", "photo-x.png"}
         # Those that were being encoded are taken up, and all go on being served.
         for identifier in listed:
-            end = time.monotonic() + HANG
-            while server.client.get(f"/v1/puzzles/{identifier}").json()["state"] != "ready":
-                assert time.monotonic() < end
-                time.sleep(0.05)
+            wait_ready(server.client, identifier)
         puzzle, number = next(iter(puzzles.items()))
         photo = encoded(small_piece(2, 2, seed=number))
         assert send_photos(server.client, puzzle, photo).status_code == 200

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 
 from heatmap_locator.model.calibration import Calibration
 
@@ -63,10 +62,7 @@ def answers(records: Sequence[Record]) -> Answers:
 
 def log_probabilities(calibration: Calibration, data: Answers) -> np.ndarray:
     """(N,) logarithms of the first answers' scores, as the library gives them."""
-    unseen = calibration.unseen + calibration.places * np.log(data.places)
-    values = np.column_stack([calibration.scale * data.logits, unseen])
-    found: np.ndarray = values[:, 0] - logsumexp(values, axis=1)
-    return found
+    return calibration.log_scores(data.logits, data.places)[:, 0]
 
 
 def fit(data: Answers, by_places: bool = True) -> Calibration:
@@ -76,12 +72,10 @@ def fit(data: Answers, by_places: bool = True) -> Calibration:
         data: of N pieces.
         by_places: whether the number of places may have a weight.
     """
-    # Places that do not exist weigh nothing at any scale.
-    there = replace(data, logits=np.where(np.isfinite(data.logits), data.logits, -1e9))
 
     def loss(values: np.ndarray) -> float:
         calibration = Calibration(*(float(v) for v in values))
-        return mean_loss(log_probabilities(calibration, there), data.hits) + RIDGE * values[0] ** 2
+        return mean_loss(log_probabilities(calibration, data), data.hits) + RIDGE * values[0] ** 2
 
     bounds = [(1e-3, None), (None, None), (None, None) if by_places else (0.0, 0.0)]
     starts = [np.array([scale, 0.0, 0.0]) for scale in (0.3, 1.0)]

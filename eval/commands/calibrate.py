@@ -16,9 +16,11 @@ from ..options import (
     add_json_argument,
     add_seed_argument,
     add_weights_argument,
+    check_folder_of,
     check_folders,
     check_weights,
     listed,
+    one_of,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--kinds",
         metavar="KIND,...",
-        type=listed(str),
+        type=listed(one_of(KINDS)),
         default=list(KINDS),
         help=f"kinds of pictures, of {','.join(KINDS)} (default all), as many pieces of each",
     )
@@ -97,10 +99,7 @@ def check(args: argparse.Namespace) -> None:
     if args.corpus_pictures is not None:
         check_folders([args.corpus_pictures])
     check_weights(args)
-    if odd := sorted(set(args.kinds) - set(KINDS)):
-        raise InputError(f"--kinds {','.join(odd)}: give some of {','.join(KINDS)}")
-    if not args.write.resolve().parent.is_dir():
-        raise InputError("its folder does not exist; create it", name=args.write)
+    check_folder_of(args.write)
     if args.write.suffix != ".safetensors":
         raise InputError("name a .safetensors file", name=args.write)
 

@@ -18,9 +18,11 @@ from ..options import (
     add_method_arguments,
     add_seed_argument,
     check_datasets,
+    check_folder_of,
     check_folders,
     check_weights,
     listed,
+    one_of,
     usable_methods,
 )
 from .asking import ask_methods
@@ -30,12 +32,6 @@ if TYPE_CHECKING:
     from ..protocols.rungs import Rung
 
 RUNGS = ("exact", "tiny", "captured", "captured-photos", "real", "real-photos")
-
-
-def _rung_name(text: str) -> str:
-    if text not in RUNGS:
-        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(RUNGS)}")
-    return text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--rungs",
         metavar="NAME,...",
-        type=listed(_rung_name),
+        type=listed(one_of(RUNGS)),
         default=list(RUNGS),
         help=f"of {', '.join(RUNGS)} (default all)",
     )
@@ -84,8 +80,8 @@ def check(args: argparse.Namespace) -> None:
     check_weights(args)
     if args.notes is not None and not args.notes.is_file():
         raise InputError("no such file; check the path", name=args.notes)
-    if args.write_results is not None and not args.write_results.resolve().parent.is_dir():
-        raise InputError("its folder does not exist; create it", name=args.write_results)
+    if args.write_results is not None:
+        check_folder_of(args.write_results)
 
 
 def _datasets(args: argparse.Namespace) -> list[Path]:

@@ -57,14 +57,22 @@ class Calibration:
             logits: (N,) of candidates, best first, no place twice.
             places: pieces of the puzzle, or cells of all sizes that were searched.
         """
-        if not len(logits):
-            return np.zeros(0)
-        unseen = self.unseen + self.places * float(np.log(max(places, 1.0)))
-        values = self.scale * np.asarray(logits, np.float64)
+        return np.exp(self.log_scores(np.asarray(logits, np.float64), places))
+
+    def log_scores(self, logits: np.ndarray, places: float | np.ndarray) -> np.ndarray:
+        """(..., N) natural logarithms of ``scores``, of any number of pieces at once.
+
+        Args:
+            logits: (..., N), best first; -inf where there is no candidate.
+            places: as in ``scores``, (...).
+        """
+        unseen = self.unseen + self.places * np.log(np.maximum(places, 1.0))
+        values = self.scale * logits
         # How many more are asked for changes nothing for the first.
-        whole = np.logaddexp.reduce(np.append(values[:WEIGHED], unseen))
-        probabilities: np.ndarray = np.exp(values - whole)
-        return probabilities
+        weighed = values[..., :WEIGHED]
+        whole = np.logaddexp(np.logaddexp.reduce(weighed, axis=-1), unseen)
+        found: np.ndarray = values - whole[..., None]
+        return found
 
 
 class Uncalibrated(Calibration):

@@ -13,7 +13,7 @@ from heatmap_locator import __version__
 from heatmap_locator.errors import HeatmapLocatorError, InputError
 from heatmap_locator.options import Parser
 
-from .commands import calibrate, collapse, ladder, outline
+from .commands import ablate, calibrate, collapse, ladder, outline
 from .commands.measure import Captured, Exact, Real, Tiny
 from .options import PROG
 
@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "real": (Real("real"), "labelled photos and scans of real pieces, yours too"),
     "outline": (outline, "the piece found in its photo: overlap, size and time, drawn and real"),
     "collapse": (collapse, "direct box regressors trained beside the locator, and their spread"),
+    "ablate": (ablate, "the same pieces with parts of the method taken out, row by row"),
     "calibrate": (calibrate, "make scores probabilities, on the pictures training holds back"),
 }
 """The command and one line of help by its name."""

@@ -14,6 +14,17 @@ PROG = "heatmap-eval"
 METHODS = ("ours", "ncc", "sift", "sift-ncc", "loftr")
 
 
+ABLATIONS = {
+    "shipped": "as shipped",
+    "maps": "size, offset and rotation maps neutralised",
+    "unet": "U-Net off, plain readout of the correlations",
+    "alone": "U-Net alone: heat, peaks, decode",
+    "pixels": "only places that the pixels name",
+    "head": "weight of the head in the ranker 0",
+}
+"""What is taken out, in words, by name."""
+
+
 KINDS = ("plain", "repeating", "smooth")
 """What is made of pictures (``heatmap_train.draw.kinds``)."""
 

@@ -9,7 +9,10 @@ import torch
 from training_support import tiny
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.model.backbones import MOBILENET
+from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.locator.module import TrainingModule, masked_centroid
+from heatmap_train.shared.batches import CapturedBatches
 
 
 def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> None:
@@ -76,3 +79,30 @@ def test_masked_centroid() -> None:
     masks[0, 0, 2, 5] = 1
     masks[1, 0, 1:3, 0:4] = 0.5
     torch.testing.assert_close(masked_centroid(masks), torch.tensor([[5.5, 2.5], [2.0, 2.0]]))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "head_encoder"), [("resnet18", MOBILENET), (MOBILENET, "resnet18")]
+)
+def test_a_step_of_training_leaves_no_parameter_without_a_gradient(
+    encoder: str, head_encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But the ranker's weights, which are fitted on their own."""
+    recipe = tiny()
+    model = dataclasses.replace(recipe.model, encoder=encoder, head_encoder=head_encoder)
+    # Pieces as they were cut are told apart by an encoder that has learnt nothing.
+    scenes = dataclasses.replace(recipe.scenes, exact_share=1.0)
+    recipe = dataclasses.replace(recipe, model=model, scenes=scenes)
+    torch.manual_seed(0)
+    module = TrainingModule(recipe)
+    monkeypatch.setattr(module, "log", lambda *args, **kwargs: None)
+    with torch.no_grad():
+        for parameter in module.parameters():  # what begins at zero hides what comes before it
+            if not parameter.any():
+                parameter.normal_(std=0.01)
+    batch = CapturedBatches(PictureSource(None), recipe, "train")[0]
+    module.training_step(batch, 0).backward()
+    without = {k: p.numel() for k, p in module.named_parameters() if p.grad is None}
+    assert without == {"model.ranker.weights": 9}
+    useless = [k for k, p in module.named_parameters() if p.grad is not None and not p.grad.any()]
+    assert useless == []

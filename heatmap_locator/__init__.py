@@ -13,34 +13,52 @@ from typing import TYPE_CHECKING, Any
 from heatmap_locator.errors import HeatmapLocatorError, InputError, NoPieceError, WeightsError
 
 if TYPE_CHECKING:
-    from heatmap_locator.locator import Locator, Puzzle
+    from heatmap_locator.assign import Assignment
+    from heatmap_locator.found import Search
+    from heatmap_locator.grid import Grid
+    from heatmap_locator.locator import LocatedPiece, Locator, Puzzle
     from heatmap_locator.picture.corners import find_corners
-    from heatmap_locator.placement import Placement
+    from heatmap_locator.placement import OtherPiece, Placement
 
 __version__ = "0.2.0"
 __all__ = [
+    "Assignment",
+    "Grid",
     "HeatmapLocatorError",
     "InputError",
+    "LocatedPiece",
     "Locator",
     "NoPieceError",
+    "OtherPiece",
     "Placement",
     "Puzzle",
+    "Search",
     "WeightsError",
     "__version__",
     "find_corners",
 ]
 
 _LAZY = {
+    "Assignment": "heatmap_locator.assign",
+    "Grid": "heatmap_locator.grid",
+    "LocatedPiece": "heatmap_locator.locator",
     "Locator": "heatmap_locator.locator",
-    "Puzzle": "heatmap_locator.locator",
+    "OtherPiece": "heatmap_locator.placement",
     "Placement": "heatmap_locator.placement",
+    "Puzzle": "heatmap_locator.locator",
+    "Search": "heatmap_locator.found",
     "find_corners": "heatmap_locator.picture.corners",
 }
 
+if not TYPE_CHECKING:  # for whom any name would be one of ours
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            from importlib import import_module
 
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(import_module(_LAZY[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

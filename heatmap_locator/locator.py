@@ -17,6 +17,7 @@ from heatmap_locator.model.precision import single_precision
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.corners import square_up
 from heatmap_locator.picture.read import ImageSource, read_picture
+from heatmap_locator.puzzle import LocatedPiece as LocatedPiece
 from heatmap_locator.puzzle import Puzzle as Puzzle
 from heatmap_locator.puzzle import Search as Search
 
@@ -44,6 +45,9 @@ class Locator:
         self.device = device
         self.calibration = calibration
         self.outlines = OutlineFinder(device=device) if outlines is None else outlines
+
+    def __repr__(self) -> str:
+        return f"<Locator on {self.device}>"
 
     @classmethod
     @single_precision()

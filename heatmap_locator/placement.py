@@ -1,13 +1,11 @@
-"""The answer: where a piece goes, and all that its search found."""
+"""The answer: where a piece goes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placement:
     """One possible place of a piece.
 
@@ -28,6 +26,36 @@ class Placement:
     score: float
     cell: tuple[int, int] | None
     matrix: tuple[float, float, float, float, float, float]
+
+    @property
+    def row(self) -> int | None:
+        """Of its cell, from 0; ``None`` where the grid is not known."""
+        return None if self.cell is None else self.cell[0]
+
+    @property
+    def col(self) -> int | None:
+        """Of its cell, from 0; ``None`` where the grid is not known."""
+        return None if self.cell is None else self.cell[1]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self._shown().items())
+        return f"Placement({shown})"
+
+    def _repr_html_(self) -> str:
+        """A table of one row, for notebooks."""
+        shown = self._shown()
+        head = "".join(f"<th>{name}</th>" for name in shown)
+        row = "".join(f"<td>{value}</td>" for value in shown.values())
+        return f"<table><tr>{head}</tr><tr>{row}</tr></table>"
+
+    def _shown(self) -> dict[str, str]:
+        """What people read of it, with as many digits as mean something."""
+        return {
+            "box": f"({', '.join(f'{v:.1f}' for v in self.box)})",
+            "rotation": f"{round(self.rotation, 1) % 360.0:.1f}",
+            "score": f"{self.score:.3f}",
+            "cell": str(self.cell),
+        }
 
     def to_dict(self, exact: bool = False) -> dict[str, Any]:
         """The fields by name, as JSON-ready values: what every command and the service write.
@@ -87,34 +115,3 @@ class OtherPiece:
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, as JSON-ready values."""
         return {"box": [round(v, 2) for v in self.box], "where": self.where}
-
-
-@dataclass(frozen=True)
-class Search:
-    """Everything one piece's search found.
-
-    Attributes:
-        placements: best first.
-        heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
-        piece_rgb: (H, W, 3) uint8, the photo.
-        piece_mask: (H, W) float32 in 0..1, the outline found in it.
-        size_estimate: about how many pieces the puzzle has, where their number was not given, or
-            another than that fits far better: as many as are of the size that this one fits at.
-        others: whole pieces that lie in the photo beside this one.
-    """
-
-    placements: list[Placement]
-    heatmap: np.ndarray
-    piece_rgb: np.ndarray
-    piece_mask: np.ndarray
-    size_estimate: int | None = None
-    others: tuple[OtherPiece, ...] = ()
-
-    def about_others(self) -> str | None:
-        """A sentence that says how many pieces the photo shows and where; None where one."""
-        if not self.others:
-            return None
-        count = len(self.others) + 1
-        which = "the other" if count == 2 else "the others"
-        where = ", ".join(other.where for other in self.others)
-        return f"{'two' if count == 2 else count} pieces in the photo, {which} at the {where}"

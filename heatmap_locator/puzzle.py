@@ -8,27 +8,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.errors import InputError, NoPieceError, WeightsError
+from heatmap_locator.assign import ASSIGN_TOP, Assignment, assign
+from heatmap_locator.errors import InputError
+from heatmap_locator.found import Search as Search
+from heatmap_locator.found import notebook_png
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import single_precision
 from heatmap_locator.options import in_range
 from heatmap_locator.outline.by_network import OutlineFinder
+from heatmap_locator.outline.many import cut_pieces
 from heatmap_locator.outline.others import find_others
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
-from heatmap_locator.placement import Search as Search
-from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen
+from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
-from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.open_size import answer_by_size, sureness
 from heatmap_locator.search.other_sizes import OtherSizes
-from heatmap_locator.search.piece import PreparedPiece, name_of, prepare_piece, prepare_pieces
+from heatmap_locator.search.piece import (
+    PreparedPiece,
+    fitting_into,
+    name_of,
+    prepare_piece,
+    prepare_pieces,
+)
 from heatmap_locator.search.place import lay_on_picture, placement_of
 from heatmap_locator.search.see import Seen, heats_of, see
-from heatmap_locator.search.sizes import SURE, about, cell_side
+from heatmap_locator.search.several import LocatedPiece as LocatedPiece
+from heatmap_locator.search.several import assign_found, with_answers
 
 MAX_TOP = 100
 """Placements that can be asked for."""
@@ -40,7 +50,7 @@ VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Puzzle:
     """An encoded picture.  Made by ``Locator.encode``.
 
@@ -73,6 +83,14 @@ class Puzzle:
         else:
             self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
             self._other_sizes = OtherSizes(self.picture, self.grid, self.model, self.device)
+
+    def __repr__(self) -> str:
+        cut = "pieces not known" if self.grid is None else f"{self.grid} pieces"
+        return f"<Puzzle: {self.width} x {self.height} pixels, {cut}, on {self.device}>"
+
+    def _repr_png_(self) -> bytes:
+        """Its picture, for notebooks."""
+        return notebook_png(self.picture)
 
     @property
     def size_estimate(self) -> int | None:
@@ -138,7 +156,7 @@ class Puzzle:
         asked: list[tuple[int, PreparedPiece]] = []
         for index, read in enumerate(prepare_pieces(pieces, self.outlines, cutout)):
             try:
-                fitting = self._fitting(read, name_of(pieces[index]))
+                fitting = fitting_into(read, self.height, self.width, name_of(pieces[index]))
                 asked += [(index, piece) for piece in fitting]
             except InputError as error:
                 answers[index].append((error, None))
@@ -157,7 +175,47 @@ class Puzzle:
                     answers[index].append((found, prepared))
                 except InputError as error:
                     answers[index].append((error, prepared))
-        return [self._said(*max(own, key=lambda one: _sureness(one[0]))) for own in answers]
+        return [self._said(*max(own, key=lambda one: sureness(one[0]))) for own in answers]
+
+    def locate_many(
+        self, photo: ImageSource, top: int = 1, cutout: bool = False
+    ) -> list[LocatedPiece]:
+        """Where all the pieces in one photo go, as ``heatmap-predict --many`` says it.
+
+        Args:
+            photo: of loose pieces that lie apart on a plain background, or a cut-out of several.
+            top: 1 to 100, for each.
+            cutout: the opaque parts are the pieces, whatever their shape.
+
+        Returns:
+            one per piece, in reading order.
+
+        Raises:
+            InputError: the photo cannot be read or shows no piece.
+        """
+        pieces = cut_pieces(photo, self.outlines, cutout)
+        found = self.search_many([piece.image for piece in pieces], top, cutout=True)
+        return with_answers(pieces, found, name_of(photo))
+
+    def assign(
+        self, photos: Sequence[ImageSource], cutout: bool = False
+    ) -> list[Assignment | InputError]:
+        """A cell of its own for every piece, as ``heatmap-predict --assign`` says it.
+
+        Args:
+            photos: of one piece each, as ``locate`` takes them.
+            cutout: all of them are pieces cut out, as there.
+
+        Returns:
+            as many answers in the same order; the error in the place of a photo without one.
+
+        Raises:
+            InputError: the grid is not known.
+        """
+        if self.grid is None:
+            raise InputError("assigning needs the cells; encode the picture with pieces or grid")
+        found = self.search_many(photos, ASSIGN_TOP, cutout)
+        return assign_found(found, lambda searches: assign(self, searches))
 
     def _said(self, found: Search | InputError, piece: PreparedPiece | None) -> Search | InputError:
         """The answer chosen for a photo, with what its outline leaves in doubt."""
@@ -167,24 +225,6 @@ class Puzzle:
             unsure = [replace(p, score=min(p.score, MOST_CUT_OFF)) for p in found.placements]
             found = replace(found, placements=unsure)
         return replace(found, others=tuple(find_others(piece.rgb, piece.mask, self.outlines)))
-
-    def _fitting(
-        self, prepared: list[PreparedPiece] | InputError, name: str
-    ) -> list[PreparedPiece]:
-        """What a photo may show, without crops that are larger than the picture."""
-        if isinstance(prepared, InputError):
-            raise prepared
-        fitting = [p for p in prepared if p.fits_into(self.height, self.width)]
-        if not fitting:
-            raise NoPieceError(
-                "no piece found, and larger than the picture, whose name comes last",
-                name=name,
-            )
-        return fitting
-
-    def _levels_of(self, piece: PreparedPiece) -> list[Level]:
-        """The picture sizes that a piece is looked for at; none where that is still open."""
-        return self._levels if self._by_size is None else self._by_size.settled()
 
     def _answer(
         self, piece: PreparedPiece, seen: list[Seen], ranked: list[Ranked], top: int, name: str
@@ -196,12 +236,9 @@ class Puzzle:
             WeightsError: the network's answer holds no number.
         """
         if self._by_size is not None:
-            return self._answer_by_size(self._by_size, piece, seen, top, name)
-        if not any(places for _, places in ranked):
-            raise WeightsError(
-                f"{name}: the network answers with no number (NaN); its weights are damaged, or "
-                "overflow on this device: use other weights, or the CPU"
-            )
+            by_size, say = self._by_size, self.progress
+            return answer_by_size(self._judge, by_size, piece, seen, top, name, say)
+        require_numbers(ranked, name)
         places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
         look = Look(ranked, heats_of(seen), places)
         found, logit = self._judge.conclude(look, piece, top, name)
@@ -209,29 +246,6 @@ class Puzzle:
             return found
         others, say = self._other_sizes, self.progress
         return others.better(self._judge, piece, found, logit, top, name, say) or found
-
-    def _answer_by_size(
-        self, by_size: BySize, piece: PreparedPiece, seen: list[Seen], top: int, name: str
-    ) -> Search:
-        """The same where the size of a piece is not known: the first sure answer, or the last."""
-        answers: list[Search | InputError] = []
-        for look in by_size.look(piece, seen, max(top, CANDIDATES), self.progress):
-            try:
-                answers.append(self._judge.conclude(look, piece, top, name)[0])
-            except NoPieceError as error:
-                answers.append(error)
-            if _sureness(answers[-1]) >= SURE:
-                break
-        # What a settled size says stands unless another size is surer.
-        answer = max(answers[0], answers[-1], key=_sureness) if seen else answers[-1]
-        if isinstance(answer, InputError):
-            raise answer
-        if not answer.placements:
-            return answer
-        place = answer.placements[0]
-        side = cell_side(piece, np.reshape(place.matrix, (2, 3)))
-        by_size.sizes.tell(side, place.score)
-        return replace(answer, size_estimate=about(self.width * self.height / side**2))
 
     @property
     def _judge(self) -> Judge:
@@ -254,10 +268,10 @@ class Puzzle:
 
     def _see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
         """What is seen of pieces at all sizes that they are looked for at."""
-        wanted = [self._levels_of(p) for p in pieces]
-        if not any(wanted):
+        levels = self._levels if self._by_size is None else self._by_size.settled()
+        if not levels:  # where the size is still open
             return [[] for _ in pieces]
-        return see(pieces, wanted, self.model, self.device)
+        return see(pieces, [levels] * len(pieces), self.model, self.device)
 
     @single_precision()
     @torch.inference_mode()
@@ -281,10 +295,3 @@ class Puzzle:
 
 _Answer: TypeAlias = tuple[Search | InputError, PreparedPiece | None]
 """What was found of what a photo may show."""
-
-
-def _sureness(answer: "Search | InputError") -> float:
-    """Score of the best place; what is no answer comes after all that are."""
-    if isinstance(answer, InputError) or not answer.placements:
-        return -1.0
-    return answer.placements[0].score

@@ -23,6 +23,7 @@ GROUND = (
     "assign",
     "errors",
     "files",
+    "found",
     "geometry",
     "grid",
     "options",

@@ -10,10 +10,10 @@ import torch
 from conftest import draw_texture
 from locator_support import turned
 
-from heatmap_locator import InputError, Locator, Puzzle, puzzle
+from heatmap_locator import InputError, Locator, Puzzle
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.model.network import EncodedImages
-from heatmap_locator.search import by_size
+from heatmap_locator.search import by_size, open_size
 from heatmap_locator.search.levels import cell_sides
 from heatmap_locator.search.see import Seen
 from heatmap_locator.search.sizes import AGREEING, SAME_SIZE, Sizes, about
@@ -225,7 +225,7 @@ def test_where_promising_places_mislead_all_are_compared(
         return [one for one in seen if one.level.index == 0]
 
     monkeypatch.setattr(by_size, "most_promising", misleading)
-    monkeypatch.setattr(puzzle, "SURE", 0.9999)
+    monkeypatch.setattr(open_size, "SURE", 0.9999)
     unknown.calibration = type(unknown.calibration)(scale=0.3, unseen=3.0)
     found = unknown.search(photo)
     assert said[-1] == "no size fits for certain; comparing every place"

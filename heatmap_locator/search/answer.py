@@ -11,6 +11,7 @@ from functools import reduce
 import numpy as np
 import torch
 
+from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.ranker import Ranker
@@ -145,3 +146,20 @@ def highest(heatmaps: Sequence[np.ndarray]) -> np.ndarray:
         return np.maximum(first, second)
 
     return reduce(larger, heatmaps)
+
+
+def require_numbers(ranked: Sequence[Ranked], name: str) -> None:
+    """Refuse answers without a single place.
+
+    Args:
+        ranked: of a piece, by picture size.
+        name: what errors call the piece.
+
+    Raises:
+        WeightsError: there is none, as where the network answers with NaN.
+    """
+    if not any(places for _, places in ranked):
+        raise WeightsError(
+            f"{name}: the network answers with no number (NaN); its weights are damaged, or "
+            "overflow on this device: use other weights, or the CPU"
+        )

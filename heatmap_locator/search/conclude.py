@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
-from heatmap_locator.placement import Placement, Search
+from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, recognise
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.decode import best_apart
@@ -56,7 +57,9 @@ class Judge:
         laid = [one for one in laid if holds_centre(one, piece, self.size)]
         placements = self._placements(laid, look, piece, top)
         require_piece(piece, placements, self.picture, name)
-        found = Search(placements, highest(look.heatmaps), piece.rgb, piece.mask)
+        found = Search(
+            placements, highest(look.heatmaps), piece.rgb, piece.mask, picture=self.picture
+        )
         return found, laid[0].logit if laid else -math.inf
 
     def _placements(

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from heatmap_locator.errors import NoPieceError
+from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.network import HeatmapLocator
-from heatmap_locator.placement import Search
 from heatmap_locator.search.by_size import BySize
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.identical import CANDIDATES

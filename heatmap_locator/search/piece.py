@@ -142,6 +142,29 @@ def prepare_piece(
     return answer[0]
 
 
+def fitting_into(
+    prepared: list[PreparedPiece] | InputError, height: int, width: int, name: str
+) -> list[PreparedPiece]:
+    """What a photo may show, without crops that are larger than the picture.
+
+    Args:
+        prepared: of the photo.
+        height, width: of the picture, in pixels.
+        name: what errors call the photo.
+
+    Raises:
+        InputError: that of ``prepared``, or there is nothing but such crops.
+    """
+    if isinstance(prepared, InputError):
+        raise prepared
+    fitting = [p for p in prepared if p.fits_into(height, width)]
+    if not fitting:
+        raise NoPieceError(
+            "no piece found, and larger than the picture, whose name comes last", name=name
+        )
+    return fitting
+
+
 def name_of(piece: ImageSource) -> str:
     """What errors call a piece."""
     return str(piece) if isinstance(piece, (str, os.PathLike)) else "piece"

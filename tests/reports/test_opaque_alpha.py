@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from reports_support import CELL, PICTURE, is_right, piece, saved
 
+from heatmap_locator.found import Search
 from heatmap_locator.outline.find import find_outlines
 from heatmap_locator.outline.given import photo_in
 from heatmap_locator.outline.many import cut_pieces
-from heatmap_locator.placement import Search
 from heatmap_locator.puzzle import Puzzle
 
 

@@ -1,0 +1,116 @@
+"""All that one piece's search found, and pictures of it."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.overlay import draw_overlay
+from heatmap_locator.placement import OtherPiece, Placement
+from heatmap_locator.resample import average, stretch
+
+NOTEBOOK_SIDE = 720
+"""Longest side of a picture in a notebook, in pixels."""
+
+
+class Sized(Protocol):
+    """A PIL image, or a :class:`heatmap_locator.Puzzle`."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Search:
+    """Everything one piece's search found.
+
+    Attributes:
+        placements: best first.
+        heatmap: (h, w) float32 in 0..1 over the whole picture, the highest over all sizes tried.
+        piece_rgb: (H, W, 3) uint8, the photo.
+        piece_mask: (H, W) float32 in 0..1, the outline found in it.
+        size_estimate: about how many pieces the puzzle has, where their number was not given, or
+            another than that fits far better: as many as are of the size that this one fits at.
+        others: whole pieces that lie in the photo beside this one.
+        picture: (H', W', 3) uint8, the puzzle's, which it shares; ``None`` after it was pickled,
+            so that not every answer between processes carries it.
+    """
+
+    placements: list[Placement]
+    heatmap: np.ndarray
+    piece_rgb: np.ndarray
+    piece_mask: np.ndarray
+    size_estimate: int | None = None
+    others: tuple[OtherPiece, ...] = ()
+    picture: np.ndarray | None = field(default=None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "picture": None}
+
+    def about_others(self) -> str | None:
+        """A sentence that says how many pieces the photo shows and where; None where one."""
+        if not self.others:
+            return None
+        count = len(self.others) + 1
+        which = "the other" if count == 2 else "the others"
+        where = ", ".join(other.where for other in self.others)
+        return f"{'two' if count == 2 else count} pieces in the photo, {which} at the {where}"
+
+    def draw(self, picture: np.ndarray | None = None) -> np.ndarray:
+        """The places in the picture with the heatmap over it, and close-ups of the first beside.
+
+        Args:
+            picture: (H, W, 3) uint8, ``Puzzle.picture``, where the search has none.
+
+        Returns:
+            (H', W', 3) uint8 RGB, at most 1600 pixels on a side, as ``--overlay`` writes it.
+
+        Raises:
+            InputError: there is no picture.
+        """
+        shown = self.picture if picture is None else picture
+        if shown is None:
+            raise InputError("this search came without its picture; give draw(puzzle.picture)")
+        places, rgb, mask = self.placements, self.piece_rgb, self.piece_mask
+        return draw_overlay(shown, self.heatmap, places, rgb, mask)
+
+    def heatmap_like(self, picture: "np.ndarray | Sized") -> np.ndarray:
+        """The heatmap at a picture's size.
+
+        Args:
+            picture: the puzzle, its picture as an (H, W, ...) array, or a PIL image of any size.
+
+        Returns:
+            (H, W) float32 in 0..1, bilinear.
+        """
+        if isinstance(picture, np.ndarray):
+            height, width = picture.shape[:2]
+        else:
+            height, width = picture.height, picture.width
+        return stretch(self.heatmap, (width, height))
+
+    def __repr__(self) -> str:
+        count = len(self.placements)
+        best = f", best {self.placements[0]!r}" if count else ""
+        return f"<Search: {count} {'place' if count == 1 else 'places'}{best}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """What ``draw`` draws, for notebooks."""
+        return None if self.picture is None else notebook_png(self.draw())
+
+
+def notebook_png(rgb: np.ndarray) -> bytes:
+    """An image file for notebooks.
+
+    Args:
+        rgb: (H, W, 3) uint8; shrunk to ``NOTEBOOK_SIDE`` where it is larger.
+    """
+    scale = NOTEBOOK_SIDE / max(rgb.shape[:2])
+    if scale < 1:
+        size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
+        rgb = average(rgb, size)
+    return bytes(cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1])

@@ -7,15 +7,18 @@ once.
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, InputError
+from heatmap_locator.completion import add_completion
+from heatmap_locator.errors import InputError
 from heatmap_locator.options import Parser
+from heatmap_locator.outcome import run_command
 
 from .commands import ablate, calibrate, collapse, ladder, outline
 from .commands.measure import Captured, Exact, Real, Tiny
-from .options import PROG
+from .options import PROG, check_common
 
 
 class Command(Protocol):
@@ -62,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=f"{PROG} COMMAND --help tells a command's own.",
         allow_abbrev=False,
     )
+    add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (command, line) in COMMANDS.items():
@@ -73,21 +77,24 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, 2 for bad input, 130 interrupted."""
+    work = partial(_from_arguments, argv)
+    return run_command(PROG, work, "stopped; with --out the same command goes on")
+
+
+def _from_arguments(argv: Sequence[str] | None) -> int:
+    args = build_parser().parse_args(argv)
+    # As it was typed, for the pages that name the command they come from.
+    args.argv = list(sys.argv[1:] if argv is None else argv)
+    command, _ = COMMANDS[args.command]
+    check_common(args)
+    command.check(args)
     try:
-        args = build_parser().parse_args(argv)
-        # As it was typed, for the pages that name the command they come from.
-        args.argv = list(sys.argv[1:] if argv is None else argv)
-        command, _ = COMMANDS[args.command]
-        command.check(args)
-        try:
-            return command.run(args)
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"
-            ) from error
-    except HeatmapLocatorError as error:
-        print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{PROG}: stopped; with --out the same command goes on", file=sys.stderr)
-        return 130
+        return command.run(args)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"
+        ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from heatmap_locator.errors import InputError, WeightsError
+from heatmap_locator.device import DEVICES, check_device
+from heatmap_locator.errors import InputError
+from heatmap_locator.files import check_output_folder, check_weights_files
 from heatmap_locator.options import whole
 
 PROG = "heatmap-eval"
@@ -75,9 +77,7 @@ def add_weights_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
-    )
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default auto")
 
 
 def add_seed_argument(parser: argparse.ArgumentParser) -> None:
@@ -102,15 +102,24 @@ def add_json_argument(parser: argparse.ArgumentParser, instead_of: str) -> None:
     parser.add_argument("--json", action="store_true", help=text)
 
 
+def check_common(args: argparse.Namespace) -> None:
+    """Refuse what commands share and can be told before anything is loaded.
+
+    Raises:
+        InputError: --out cannot be written, or there is no such device.
+    """
+    if getattr(args, "out", None) is not None:
+        check_output_folder(args.out, "--out")
+    check_device(getattr(args, "device", "auto"))
+
+
 def check_weights(args: argparse.Namespace) -> None:
     """Refuse weights that are not there.
 
     Raises:
         WeightsError: naming the file.
     """
-    for path in (args.weights, getattr(args, "loftr_weights", None)):
-        if path is not None and not Path(path).is_file():
-            raise WeightsError(f"{path}: no such weights file; check the path")
+    check_weights_files(args.weights, getattr(args, "loftr_weights", None))
 
 
 def check_folders(folders: Iterable[Path]) -> None:

@@ -4,6 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from heatmap_locator.errors import InputError, WeightsError, display_name
+
 
 def write_atomically(path: str | Path, data: bytes) -> None:
     """Write a whole file or none: readers never see half of it, and a return means on disk.
@@ -29,3 +31,38 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_output_folder(folder: Path, option: str) -> None:
+    """Refuse a folder that results cannot be written to, before the work that makes them.
+
+    Args:
+        folder: may be missing; it is not made yet.
+        option: that named it, for the message.
+
+    Raises:
+        InputError: it is a file, in a file, or in a folder that may not be written.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    name = display_name(folder)
+    if not there.is_dir():
+        what = "is" if there == folder else f"{display_name(there)} is"
+        raise InputError(f"{what} not a folder; name another for {option}", name=name)
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"cannot be written; name another for {option}", name=name)
+
+
+def check_weights_files(*files: str | Path | None) -> None:
+    """Refuse weights that are not there, before anything is loaded.
+
+    Args:
+        files: ``None`` for those that ship.
+
+    Raises:
+        WeightsError: naming the file.
+    """
+    for file in files:
+        if file is not None and not Path(file).is_file():
+            raise WeightsError(f"{display_name(file)}: no such weights file; check the path")

@@ -3,7 +3,7 @@
 import argparse
 import operator
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from heatmap_locator.errors import InputError
 
@@ -18,6 +18,11 @@ class Parser(argparse.ArgumentParser):
             InputError: always; it names the help.
         """
         raise InputError(f"{message} (see {self.prog} --help)")
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        """Print help or version; argparse's own keeps a full disk to itself."""
+        if message and file is not None:
+            file.write(message)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

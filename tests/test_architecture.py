@@ -21,12 +21,15 @@ FOLDERS = {
 
 GROUND = (
     "assign",
+    "completion",
+    "device",
     "errors",
     "files",
     "found",
     "geometry",
     "grid",
     "options",
+    "outcome",
     "overlay",
     "placement",
     "resample",

@@ -69,7 +69,7 @@ def test_a_program_that_differs_from_torch_is_an_error(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["{file}"], "a file, not a folder; give another name"),
+        (["{file}"], "is not a folder; name another for FOLDER"),
         (["{new}", "--weights", "{file}"], "not a readable safetensors file"),
         (["{new}", "--outline-weights", "{none}"], "no such weights file"),
         ([], "FOLDER"),

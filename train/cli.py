@@ -5,11 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, InputError
+from heatmap_locator.completion import add_completion
+from heatmap_locator.device import DEVICES, check_device
+from heatmap_locator.errors import InputError
+from heatmap_locator.files import check_output_folder, check_weights_files
 from heatmap_locator.options import Parser
+from heatmap_locator.outcome import run_command
+
+from .recipe_files import find_recipe
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,11 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="loader processes; a ranker's searches"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument(
         "--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU, a node"
     )
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines")
+    add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -45,26 +53,29 @@ _LEAST = {"steps": 1, "stop": 1, "workers": 0, "devices": 1, "nodes": 1}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    try:
-        return _run(build_parser().parse_args(argv))
-    except HeatmapLocatorError as error:
-        print(f"heatmap-train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("heatmap-train: stopped; --resume goes on", file=sys.stderr)
-        return 130
+    """Run the command; return its exit status: 0, 2 for bad input, 130 interrupted."""
+    work = partial(_from_arguments, argv)
+    return run_command("heatmap-train", work, "stopped; --resume goes on")
+
+
+def _from_arguments(argv: Sequence[str] | None) -> int:
+    return _run(build_parser().parse_args(argv))
 
 
 def _run(args: argparse.Namespace) -> int:
     out = Path(args.out)
-    if out.exists() and not out.is_dir():
-        raise InputError("is not a folder; name another for --out", name=out)
+    check_output_folder(out, "--out")
+    check_device(args.device)
+    check_weights_files(args.init)
+    if args.pictures is not None and not Path(args.pictures).is_dir():
+        raise InputError("no such folder; check the path", name=args.pictures)
     for name, least in _LEAST.items():
         value = getattr(args, name)
         if value is not None and value < least:
             raise InputError(f"--{name} must be at least {least}")
     if args.nodes > 1 and "NODE_RANK" not in os.environ:
         raise InputError("--nodes: set NODE_RANK, MASTER_ADDR and MASTER_PORT on every machine")
+    find_recipe(args.recipe)
     try:
         from .loop import train
         from .ranker.fit import train_ranker
@@ -111,3 +122,7 @@ def _run(args: argparse.Namespace) -> int:
         devices=args.devices,
         nodes=args.nodes,
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

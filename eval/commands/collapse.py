@@ -89,8 +89,6 @@ def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
     if args.pictures is not None:
         check_folders([args.pictures])
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError("is not a folder; name another for --out", name=args.out)
     for name, value in (QUICK if args.quick else DEFAULTS).items():
         if getattr(args, name) is None:
             setattr(args, name, value)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heatmap_locator.errors import InputError, WeightsError
+from heatmap_locator.errors import InputError
+from heatmap_locator.files import check_weights_files
 from heatmap_locator.options import whole
 
 from ..options import (
@@ -56,8 +57,7 @@ def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
     check_folders([*([args.pictures] if args.pictures else []), *args.dataset])
     check_datasets(args.dataset)
-    if args.weights is not None and not args.weights.is_file():
-        raise WeightsError(f"{args.weights}: no such weights file; check the path")
+    check_weights_files(args.weights)
     if not args.count and not args.dataset:
         raise InputError("outline: nothing to measure; give --count or --dataset")
 

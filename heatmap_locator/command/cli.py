@@ -7,51 +7,34 @@ told from the arguments and the files' headers is checked before torch is import
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heatmap_locator import __version__
+from heatmap_locator.command.answers import Answers, Csv, JsonLines, Silent, Table
+from heatmap_locator.command.arguments import parse
 from heatmap_locator.command.inputs import Input, gather
-from heatmap_locator.command.interrupt import INTERRUPTED, end_at_once
+from heatmap_locator.command.interrupt import end_at_once
 from heatmap_locator.command.report import (
     PROG,
     Progress,
-    Table,
     complain,
-    flush,
     overlay_paths,
-    say,
     say_what_is_damaged,
 )
-from heatmap_locator.errors import (
-    HeatmapLocatorError,
-    InputError,
-    WeightsError,
-    display_name,
-)
-from heatmap_locator.options import Parser, whole
-from heatmap_locator.picture.formats import NAMES
+from heatmap_locator.command.watch import Arrivals
+from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.outcome import run_command, say
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from heatmap_locator.command.predict import Prediction
     from heatmap_locator.grid import Grid
     from heatmap_locator.puzzle import Puzzle
-
-_DESCRIPTION = """\
-Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
-PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
-PUZZLE, always last, is the picture of the whole puzzle.  One of them may be -, standard input."""
-_EPILOG = f"""\
-Images are {NAMES}.
-Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
-its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
-they are pixels of the squared-up picture.
-Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,90 +45,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         end_at_once()
-    try:
-        try:
-            with warnings.catch_warnings():
-                say_what_is_damaged()
-                status = _run(_parse(argv))
-        except SystemExit as stop:  # argparse's --help and --version
-            status = stop.code if isinstance(stop.code, int) else 2
-        flush()
-        return status
-    except HeatmapLocatorError as error:
-        complain(str(error))
-        return 2
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes stdout once more on its way out, and must not fail there again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    return run_command(PROG, partial(_from_arguments, argv))
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog=PROG,
-        usage=f"{PROG} [options] PIECE... PUZZLE",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("images", nargs="*", metavar="PIECE... PUZZLE", help="image files")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--pieces", type=whole(1, 50_000), metavar="N", help="how many pieces the puzzle has"
-    )
-    size.add_argument("--grid", metavar="ROWSxCOLS", help="how it is cut, such as 25x38")
-    parser.add_argument(
-        "--top", type=whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
-    )
-    parser.add_argument(
-        "--many", action="store_true", help="PIECE is a photo or scan of several loose pieces"
-    )
-    parser.add_argument(
-        "--cutout",
-        action="store_true",
-        help="PIECE is a piece cut out, whatever its shape: its alpha, or without alpha all of it, "
-        "is the outline",
-    )
-    parser.add_argument(
-        "--assign",
-        action="store_true",
-        help="one answer for all: no two pieces in one cell; needs --pieces or --grid",
-    )
-    parser.add_argument(
-        "--corners",
-        metavar="auto|'X,Y X,Y X,Y X,Y'",
-        help="PUZZLE is a photo taken at an angle: square it up by its corners in pixels, "
-        "clockwise from the top left, or find them",
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument(
-        "--overlay",
-        metavar="OUT.png",
-        help="draw the places; with several pieces, OUT-PIECE.png for each; with --many or "
-        "--assign, all pieces in one",
-    )
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="default auto"
-    )
-    parser.add_argument("--weights", metavar="PATH", help="weights other than the packaged ones")
-    parser.add_argument(
-        "--outline-weights", metavar="PATH", help="the same for the network that finds the piece"
-    )
-    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    args = parser.parse_args(argv)
-    if len(args.images) < 2:
-        parser.error("give one or more pieces and then the picture of the puzzle")
-    if args.assign and args.pieces is None and args.grid is None:
-        parser.error("--assign needs to know the cells; give --pieces or --grid")
-    return args
+def _from_arguments(argv: Sequence[str] | None) -> int:
+    with warnings.catch_warnings():
+        say_what_is_damaged()
+        return _run(parse(argv))
 
 
 def _run(args: argparse.Namespace) -> int:
     from heatmap_locator.picture.read import check_image
 
+    # What is in the folder now, or comes from now on: nothing is answered twice, or missed.
+    arrivals = None if args.watch is None else Arrivals(Path(args.watch), complain)
     pieces, picture = gather(args.images)
     width, height = check_image(picture.source, picture.shown)
     name = picture.shown
@@ -156,11 +69,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.overlay is not None:
         names = [piece.name for piece in pieces]
         targets = overlay_paths(args.overlay, names, picture.name, together)
-    for weights in (args.weights, args.outline_weights):
-        if weights is not None and not Path(weights).is_file():
-            raise WeightsError(f"{display_name(weights)}: no such weights file; check the path")
     failed = _unreadable(pieces)
-    if len(failed) == len(pieces):
+    if len(failed) == len(pieces) and args.watch is None:
         return 2
     flat, corners = _at_hand(picture), None
     if args.corners is not None:
@@ -177,13 +87,11 @@ def _run(args: argparse.Namespace) -> int:
         progress.say("reading the picture")
         puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
         puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
-        table = (
-            None if args.json else Table([piece.name for piece in pieces], args.many, args.assign)
-        )
-        prediction = Prediction(puzzle, args.top, args.assign, table, progress, args.cutout)
+        answers = _answers(args, [piece.name for piece in pieces])
+        prediction = Prediction(puzzle, args.top, args.assign, answers, progress, args.cutout)
         for index, piece in enumerate(pieces):
             if index in failed:
-                prediction.results.append(failed[index])
+                prediction.fail(failed[index])
                 continue
             progress.say(f"piece {index + 1} of {len(pieces)}: {piece.shown}")
             if args.many:
@@ -192,6 +100,8 @@ def _run(args: argparse.Namespace) -> int:
                 target = None if together or not targets else targets[index]
                 prediction.add(piece, target, sheet=together and bool(targets))
         prediction.finish(targets[0] if together and targets else None)
+        if arrivals is not None:
+            _watch(args, arrivals, prediction, progress)
     except RuntimeError as error:  # torch has no narrower class for it on every version
         if "out of memory" not in str(error):
             raise
@@ -199,6 +109,33 @@ def _run(args: argparse.Namespace) -> int:
     finally:
         progress.clear()
     return _conclude(args, puzzle, prediction.results, corners)
+
+
+def _answers(args: argparse.Namespace, names: list[str]) -> Answers:
+    """What prints the answers in the form asked for."""
+    if args.json:
+        return Silent()
+    if args.jsonl:
+        return JsonLines()
+    return Csv() if args.csv else Table(names, args.many, args.assign)
+
+
+def _watch(
+    args: argparse.Namespace, arrivals: Arrivals, prediction: "Prediction", progress: Progress
+) -> None:
+    """Answers what comes, for ever."""
+    progress.say(f"waiting for photos in {display_name(args.watch)}")
+    for path in arrivals:
+        piece = Input(str(path), str(path))
+        progress.say(piece.shown)
+        if args.many:
+            prediction.add_photo(piece, sheet=False)
+        else:
+            out = args.overlay and Path(args.overlay)
+            # With the photo's whole name: no two in a folder have the same.
+            target = out.with_name(f"{out.stem}-{path.name}{out.suffix}") if out else None
+            prediction.add(piece, target, sheet=False)
+        progress.say(f"waiting for photos in {display_name(args.watch)}")
 
 
 def _at_hand(picture: Input) -> "np.ndarray | None":

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, InputError, display_name
+from heatmap_locator.completion import add_completion
+from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.files import check_output_folder, check_weights_files, write_atomically
 from heatmap_locator.options import Parser
+from heatmap_locator.outcome import run_command
 
 PROG = "heatmap-export"
 
@@ -22,15 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; ``sys.argv[1:]`` by default.
     """
-    try:
-        return _run(_parse(argv))
-    except SystemExit as stop:  # argparse's --help and --version
-        return stop.code if isinstance(stop.code, int) else 2
-    except HeatmapLocatorError as error:
-        print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run_command(PROG, lambda: _run(_parse(argv)))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -46,6 +41,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--outline-weights", metavar="FILE", help="an outline network's, instead of the shipped"
     )
+    add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser.parse_args(argv)
 
@@ -53,10 +49,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     shown = display_name(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError("a file, not a folder; give another name", shown)
+    check_output_folder(folder, "FOLDER")
+    check_weights_files(options.weights, options.outline_weights)
 
-    from heatmap_locator.files import write_atomically
     from heatmap_locator.geometry import STRIDE
     from heatmap_locator.model.files import load_model
     from heatmap_locator.model.onnx import encoder_part, head_part, outline_part, to_onnx

@@ -75,8 +75,6 @@ def _in_folder(folder: str, picture: str) -> list[str]:
 
     A file that only its name makes an image stays, so that what is wrong with it is said.
     """
-    from heatmap_locator.picture.formats import HEAD, SUFFIXES, identify
-
     name = display_name(folder)
     try:
         inside = sorted(path for path in Path(folder).iterdir() if not path.is_dir())
@@ -90,7 +88,7 @@ def _in_folder(folder: str, picture: str) -> list[str]:
             hidden.append(path.name)
         elif not path.is_file() or _same_file(path, picture):
             continue
-        elif path.suffix.lower() in SUFFIXES or identify(_head(path, HEAD)) is not None:
+        elif looks_like_image(path):
             found.append(str(path))
         else:
             others.append(path.name)
@@ -99,6 +97,13 @@ def _in_folder(folder: str, picture: str) -> list[str]:
     if not found:
         raise InputError("a folder without images; name image files", name=name)
     return found
+
+
+def looks_like_image(path: Path) -> bool:
+    """By its name or its content."""
+    from heatmap_locator.picture.formats import HEAD, SUFFIXES, identify
+
+    return path.suffix.lower() in SUFFIXES or identify(_head(path, HEAD)) is not None
 
 
 def _head(path: Path, count: int) -> bytes:

@@ -11,8 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-INTERRUPTED = 130
-"""Exit status: 128 and the number of the signal, as shells have it."""
+from heatmap_locator.outcome import INTERRUPTED
 
 _unfinished: set[Path] = set()
 

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from heatmap_locator.assign import ASSIGN_TOP, assign
+from heatmap_locator.command.answers import Answers
 from heatmap_locator.command.inputs import Input
-from heatmap_locator.command.report import Progress, Table, complain, save_overlay
+from heatmap_locator.command.report import Progress, complain, save_overlay
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.find import CONTOUR_INSET, outline_points
 from heatmap_locator.outline.many import FoundPiece, cut_pieces
@@ -43,7 +44,7 @@ class Prediction:
         puzzle: encoded.
         top: placements wanted per piece.
         together: whether no two pieces may share a cell.
-        table: prints the answers, or None.
+        answers: prints them.
         progress: its line is cleared before anything is printed.
         cutout: the images are pieces cut out, whatever their shape.
 
@@ -56,13 +57,13 @@ class Prediction:
         puzzle: "Puzzle",
         top: int,
         together: bool,
-        table: Table | None,
+        answers: Answers,
         progress: Progress,
         cutout: bool = False,
     ) -> None:
         self.results: list[dict[str, Any]] = []
         self._puzzle, self._top, self._together = puzzle, top, together
-        self._table, self._progress, self._cutout = table, progress, cutout
+        self._answers, self._progress, self._cutout = answers, progress, cutout
         self._located: list[tuple[dict[str, Any], str, _Located]] = []
         self._laid: dict[int, LaidPiece] = {}
 
@@ -99,10 +100,10 @@ class Prediction:
                     result["assignment"] = None
                     complain(f"{label}: no cell left for it; more pieces than cells")
                     self._laid.pop(index, None)
+                    self._answers.add(label, result, [])
                     continue
                 result["assignment"] = assigned.placement.to_dict() | {"sure": assigned.sure}
-                if self._table is not None:
-                    self._table.add(label, [assigned.placement], assigned.sure)
+                self._answers.add(label, result, [assigned.placement], assigned.sure)
                 if index in self._laid:
                     laid = self._laid[index]
                     placement = assigned.placement
@@ -145,8 +146,8 @@ class Prediction:
                 complain(f"{label}: {said}; --many locates all of them")
         if self._puzzle.grid is None or search.size_estimate is not None:
             result["size_estimate"] = search.size_estimate
-        if self._table is not None and not self._together:
-            self._table.add(label, placements)
+        if not self._together:
+            self._answers.add(label, result, placements)
         if target is not None:
             picture, rgb, mask = self._puzzle.picture, search.piece_rgb, search.piece_mask
             save_overlay(draw_overlay(picture, search.heatmap, placements, rgb, mask), target)
@@ -160,7 +161,12 @@ class Prediction:
     def _fail(self, about: dict[str, Any], error: str) -> None:
         self._progress.clear()
         complain(error)
-        self.results.append(about | {"error": error})
+        self.fail(about | {"error": error})
+
+    def fail(self, result: dict[str, Any]) -> None:
+        """Keep the result of a piece without an answer, whose error has been told."""
+        self._answers.add("", result, [])
+        self.results.append(result)
 
 
 def _in_photo(piece: FoundPiece) -> dict[str, Any]:

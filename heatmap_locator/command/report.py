@@ -1,18 +1,14 @@
-"""What the command prints and writes: the table, the line of progress, errors, overlays."""
+"""What the command prints and writes beside its answers: errors, progress, overlays."""
 
-import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
+from heatmap_locator import outcome
 from heatmap_locator.command.interrupt import unfinished
 from heatmap_locator.errors import DamagedImageWarning, InputError, display_name
-
-if TYPE_CHECKING:
-    from heatmap_locator.placement import Placement
 
 PROG = "heatmap-predict"
 _OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
@@ -20,9 +16,7 @@ _OVERLAY_TYPES = (".png", ".jpg", ".jpeg", ".webp")
 
 def complain(message: str) -> None:
     """Print one line on stderr."""
-    line = " ".join(message.split())
-    encoding = sys.stderr.encoding or "utf-8"
-    print(f"{PROG}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+    outcome.complain(PROG, message)
 
 
 def say_what_is_damaged() -> None:
@@ -39,40 +33,7 @@ def say_what_is_damaged() -> None:
     warnings.simplefilter("always", DamagedImageWarning)
 
 
-def say(text: str) -> None:
-    """Print on stdout.
-
-    Raises:
-        InputError: it cannot be written: a full disk.
-        BrokenPipeError: its reader has gone.
-    """
-    with _writing():
-        print(text)
-
-
-def flush() -> None:
-    """Write what has been printed; errors as in :func:`say`."""
-    if sys.stdout is not None:  # closed by the caller
-        with _writing():
-            sys.stdout.flush()
-
-
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # Python writes the rest once more on its way out, and must not fail there again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise InputError(
-            f"cannot be written ({error.strerror or error}); choose another place",
-            name="standard output",
-        ) from None
-
-
-def _printable(text: str, stream: TextIO | None) -> str:
+def printable(text: str, stream: TextIO | None) -> str:
     """The text with what the stream's encoding lacks written as escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
@@ -132,41 +93,6 @@ def save_overlay(image: Any, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-class Table:
-    """The answers for people to read; the heading comes with the first row."""
-
-    def __init__(self, pieces: list[str], many: bool = False, assign: bool = False) -> None:
-        # A photo of many pieces has their numbers behind its name.
-        room = 4 if many else 0
-        self._width = max(5, *(len(display_name(piece)) + room for piece in pieces))
-        self._assign = assign
-        self._begun = False
-
-    def add(self, piece: str, placements: "list[Placement]", sure: bool | None = None) -> None:
-        """Print a row per placement; ``sure`` is for a table of assignments."""
-        if not self._begun:
-            self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
-            self._begun = True
-        for rank, place in enumerate(placements, 1):
-            self._row(
-                display_name(piece),
-                str(rank),
-                " ".join(f"{v:.1f}" for v in place.box),
-                " ".join(f"{v:.1f}" for v in place.center),
-                f"{place.rotation % 360.0:.1f}",
-                "-" if place.cell is None else f"{place.cell[0]},{place.cell[1]}",
-                f"{place.score:.3f}",
-                "yes" if sure else "no",
-            )
-
-    def _row(self, *cells: str) -> None:
-        piece, rank, box, centre, rotation, cell, score, sure = cells
-        line = f"{piece:<{self._width}}  {rank:>4}  {box:<31}  {centre:<15}  "
-        line += f"{rotation:>8}  {cell:>7}  {score:>5}" + (f"  {sure:>4}" if self._assign else "")
-        say(_printable(line, sys.stdout))
-        flush()
-
-
 class Progress:
     """A line on a terminal that says what takes long; silent elsewhere."""
 
@@ -178,7 +104,7 @@ class Progress:
         """Show what begins now."""
         if self._live:
             print(
-                f"\r\x1b[K{_printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
+                f"\r\x1b[K{printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
             )
             self._shown = True
 

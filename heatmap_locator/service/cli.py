@@ -8,11 +8,17 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from heatmap_locator import __version__
-from heatmap_locator.errors import HeatmapLocatorError, WeightsError
+from heatmap_locator.completion import add_completion
+from heatmap_locator.device import check_device
+from heatmap_locator.errors import MissingPackageError
+from heatmap_locator.files import check_weights_files
 from heatmap_locator.options import Parser
+from heatmap_locator.outcome import run_command
+from heatmap_locator.service.port import check_port
 from heatmap_locator.service.settings import Settings, add_arguments
 
 if TYPE_CHECKING:
@@ -33,35 +39,34 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add_arguments(parser)
+    add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the server until it is stopped; returns the exit status."""
+    return run_command(PROG, partial(_from_arguments, argv))
+
+
+def _from_arguments(argv: Sequence[str] | None) -> int:
+    parser = build_parser()
+    flags = vars(parser.parse_args(argv))
+    flags.pop("print_completion", None)
     try:
-        parser = build_parser()
-        flags = vars(parser.parse_args(argv))
         from heatmap_locator.service.environment import read
 
         return _run(read(Settings, flags, parser.error))
     except ModuleNotFoundError as error:
-        print(
-            f"{PROG}: {error.name} is not installed; run: pip install 'heatmap-locator[serve]'",
-            file=sys.stderr,
-        )
-        return 2
-    except HeatmapLocatorError as error:
-        print(f"{PROG}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        raise MissingPackageError(
+            f"{error.name} is not installed; run: pip install 'heatmap-locator[serve]'"
+        ) from None
 
 
 def _run(settings: Settings) -> int:
-    for weights in (settings.weights, settings.outline_weights):
-        if weights is not None and not weights.is_file():
-            raise WeightsError(f"{weights}: no such weights file; check the path")
+    check_weights_files(settings.weights, settings.outline_weights)
+    check_device(settings.device)
+    check_port(settings.host, settings.port)
     import uvicorn
 
     from heatmap_locator.service.app import create_app

@@ -1,0 +1,131 @@
+"""What ``heatmap-predict`` can be asked.  Imports nothing heavy."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from heatmap_locator import __version__
+from heatmap_locator.command.report import PROG
+from heatmap_locator.completion import add_completion
+from heatmap_locator.device import DEVICES, check_device
+from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.files import check_weights_files
+from heatmap_locator.options import Parser, whole
+from heatmap_locator.picture.formats import NAMES
+
+_DESCRIPTION = """\
+Says where loose jigsaw pieces go: a box in the puzzle's picture, the angle, and how sure.
+PIECE is a photo of one loose piece, a cut-out with transparency, or a folder of such images;
+PUZZLE, always last, is the picture of the whole puzzle.  One of them may be -, standard input."""
+_EPILOG = f"""\
+Images are {NAMES}.
+Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
+its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
+they are pixels of the squared-up picture.
+Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments, checked as far as they can be without the files.
+
+    Raises:
+        InputError: they cannot be used, or there is no such device.
+    """
+    parser = Parser(
+        prog=PROG,
+        usage=f"{PROG} [options] PIECE... PUZZLE",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("images", nargs="*", metavar="PIECE... PUZZLE", help="image files")
+    _add_what_is_asked(parser)
+    _add_what_is_written(parser)
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default auto")
+    parser.add_argument("--weights", metavar="PATH", help="weights other than the packaged ones")
+    parser.add_argument(
+        "--outline-weights", metavar="PATH", help="the same for the network that finds the piece"
+    )
+    add_completion(parser)
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    args = parser.parse_args(argv)
+    _check(args, parser)
+    return args
+
+
+def _add_what_is_asked(parser: argparse.ArgumentParser) -> None:
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--pieces", type=whole(1, 50_000), metavar="N", help="how many pieces the puzzle has"
+    )
+    size.add_argument("--grid", metavar="ROWSxCOLS", help="how it is cut, such as 25x38")
+    parser.add_argument(
+        "--top", type=whole(1, 100), default=1, metavar="K", help="places per piece (default 1)"
+    )
+    parser.add_argument(
+        "--many", action="store_true", help="PIECE is a photo or scan of several loose pieces"
+    )
+    parser.add_argument(
+        "--cutout",
+        action="store_true",
+        help="PIECE is a piece cut out, whatever its shape: its alpha, or without alpha all of it, "
+        "is the outline",
+    )
+    parser.add_argument(
+        "--assign",
+        action="store_true",
+        help="one answer for all: no two pieces in one cell; needs --pieces or --grid",
+    )
+    parser.add_argument(
+        "--corners",
+        metavar="auto|'X,Y X,Y X,Y X,Y'",
+        help="PUZZLE is a photo taken at an angle: square it up by its corners in pixels, "
+        "clockwise from the top left, or find them",
+    )
+    parser.add_argument(
+        "--watch",
+        metavar="FOLDER",
+        help="after the pieces named, if any, answer photos as they come into a folder, until "
+        "Ctrl-C",
+    )
+
+
+def _add_what_is_written(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    form.add_argument(
+        "--jsonl", action="store_true", help="a JSON object a line, as soon as a piece is done"
+    )
+    form.add_argument("--csv", action="store_true", help="comma-separated values, a row a place")
+    parser.add_argument(
+        "--overlay",
+        metavar="OUT.png",
+        help="draw the places; with several pieces, OUT-PIECE.png for each; with --many or "
+        "--assign, all pieces in one",
+    )
+
+
+def _check(args: argparse.Namespace, parser: Parser) -> None:
+    if len(args.images) < (2 if args.watch is None else 1):
+        parser.error("give one or more pieces and then the picture of the puzzle")
+    if args.assign and args.pieces is None and args.grid is None:
+        parser.error("--assign needs to know the cells; give --pieces or --grid")
+    if args.watch is not None:
+        _check_watch(args, parser)
+    check_device(args.device)
+    check_weights_files(args.weights, args.outline_weights)
+
+
+def _check_watch(args: argparse.Namespace, parser: Parser) -> None:
+    for option in ("json", "assign"):
+        if getattr(args, option):
+            parser.error(f"--{option} waits for the last piece, and --watch has none")
+    folder = Path(args.watch)
+    if not folder.is_dir():
+        raise InputError("no such folder; --watch takes one", name=display_name(args.watch))
+    if args.overlay is not None and os.path.realpath(folder) == os.path.realpath(
+        Path(args.overlay).parent
+    ):
+        parser.error("--overlay would draw into the folder that is watched; choose another")

@@ -1,0 +1,95 @@
+"""How every command ends: an exit status, one line where something is wrong, nothing lost.
+
+Imports nothing heavy.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from heatmap_locator.errors import HeatmapLocatorError, InputError
+
+INTERRUPTED = 130
+"""Exit status: 128 and the number of the signal, as shells have it."""
+
+READER_GONE = 141
+"""Exit status: the same where the reader of the output went away."""
+
+
+def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) -> int:
+    """Run a command; return its exit status.
+
+    What has been printed is written before it counts as success: ``--help > /dev/full`` fails.
+
+    Args:
+        prog: leads what is printed on stderr.
+        work: the command; argparse's ``SystemExit`` is a status, too.
+        stopped: printed where it is interrupted.
+    """
+    try:
+        try:
+            with writing():
+                status = work()
+        except SystemExit as stop:  # argparse's --help and --version
+            status = stop.code if isinstance(stop.code, int) else 2
+        flush()
+        return status
+    except HeatmapLocatorError as error:
+        complain(prog, str(error))
+        return 2
+    except KeyboardInterrupt:
+        if stopped is not None:
+            complain(prog, stopped)
+        return INTERRUPTED
+    except BrokenPipeError:
+        _let_go()
+        return READER_GONE
+
+
+def complain(prog: str, message: str) -> None:
+    """Print one line on stderr."""
+    line = " ".join(message.split())
+    encoding = sys.stderr.encoding or "utf-8"
+    print(f"{prog}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print on stdout.
+
+    Raises:
+        InputError: it cannot be written: a full disk.
+        BrokenPipeError: its reader has gone.
+    """
+    with writing():
+        print(text)
+
+
+def flush() -> None:
+    """Write what has been printed; errors as in :func:`say`."""
+    if sys.stdout is not None:  # closed by the caller
+        with writing():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Context that prints; errors as in :func:`say`."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:  # of a file, which is not ours to name
+            raise
+        _let_go()
+        raise InputError(
+            f"cannot be written ({error.strerror or error}); choose another place",
+            name="standard output",
+        ) from None
+
+
+def _let_go() -> None:
+    """Lose what stdout holds: Python writes it on its way out, and must not fail there again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

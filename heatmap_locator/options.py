@@ -3,9 +3,12 @@
 import argparse
 import operator
 from collections.abc import Callable
-from typing import IO, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         """
         raise InputError(f"{message} (see {self.prog} --help)")
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         """Print help or version; argparse's own keeps a full disk to itself."""
         if message and file is not None:
             file.write(message)

@@ -162,10 +162,29 @@ class Captured(Drawn):
         ]
 
 
+MANIFEST = """\
+DIR/manifest.csv is UTF-8 with a row for each piece and a first row of these names, in any order:
+
+  puzzle             file of the whole picture, from DIR
+  photo, cutout      file of the piece as photographed, as cut out (alpha); one of them at least
+  x1, y1, x2, y2     box of its outline, knobs included, in pixels of the picture
+  rotation           degrees clockwise that the piece is turned from its place
+  rows, cols         of the puzzle
+  texture, kind      not needed: a group in the tables; "cluster..." for several joined pieces
+
+  puzzle,photo,x1,y1,x2,y2,rotation,rows,cols
+  box.jpg,pieces/01.jpg,349.8,210.0,420.5,299.7,218,12,16
+  box.jpg,pieces/02.jpg,681.7,559.5,770.0,630.6,41,12,16
+
+heatmap-eval label FOLDER makes one of photos of your own.
+"""
+
+
 class Real(Measure):
     """Labelled real pieces."""
 
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = MANIFEST, argparse.RawDescriptionHelpFormatter
         add_dataset_argument(parser, "a set with its manifest.csv")
         _add_photos_argument(parser)
 

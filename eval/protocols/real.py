@@ -13,6 +13,9 @@ from heatmap_locator.picture.read import read_picture, read_piece
 
 from .tasks import PictureTask, PieceTask
 
+FILE = "manifest.csv"
+"""The manifest's name in its folder."""
+
 _NUMBERS = ("x1", "y1", "x2", "y2", "rotation", "rows", "cols")
 _COLUMNS = ("puzzle", *_NUMBERS)
 _IMAGES = ("cutout", "photo")
@@ -29,7 +32,7 @@ def read_manifest(folder: Path) -> list[dict[str, str]]:
     Raises:
         InputError: no manifest, a column missing, or a value that is no number.
     """
-    path = folder / "manifest.csv"
+    path = folder / FILE
     if not path.is_file():
         raise InputError("no such file; --dataset takes a folder with a manifest.csv", name=path)
     try:
@@ -73,7 +76,7 @@ def _usable(folder: Path, photos: bool) -> list[dict[str, str]]:
         why = "without a photo of one loose piece"
     else:
         kept = [r for r in rows if r.get("cutout")]
-        why = "without a cut-out"
+        why = "without a cut-out (--photos takes photos)"
     if len(kept) < len(rows):
         skipped = len(rows) - len(kept)
         print(f"heatmap-eval: {folder.name}: {skipped} rows {why} skipped", file=sys.stderr)

@@ -32,6 +32,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         InputError: they cannot be used, or there is no such device.
     """
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    _check(args, parser)
+    return args
+
+
+def build_parser() -> Parser:
+    """The options, each with its line of help."""
     parser = Parser(
         prog=PROG,
         usage=f"{PROG} [options] PIECE... PUZZLE",
@@ -50,9 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_completion(parser)
     parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
-    args = parser.parse_args(argv)
-    _check(args, parser)
-    return args
+    return parser
 
 
 def _add_what_is_asked(parser: argparse.ArgumentParser) -> None:

@@ -25,10 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: arguments without the program's name; ``sys.argv[1:]`` by default.
     """
-    return run_command(PROG, lambda: _run(_parse(argv)))
+    return run_command(PROG, lambda: _run(build_parser().parse_args(argv)))
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def build_parser() -> Parser:
+    """The options, each with its line of help."""
     parser = Parser(
         prog=PROG,
         description="Writes encoder.onnx, head.onnx and outline.onnx, each compared with torch "
@@ -43,7 +44,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _run(options: argparse.Namespace) -> int:

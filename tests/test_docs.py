@@ -1,0 +1,122 @@
+"""The papers: their links lead somewhere, their commands parse, their figures are small."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from heatmap_eval.cli import build_parser as build_eval
+from heatmap_locator.command.arguments import build_parser as build_predict
+from heatmap_locator.command.export import build_parser as build_export
+from heatmap_locator.service.cli import build_parser as build_serve
+from heatmap_locator.service.settings import Layout, Settings
+from heatmap_train.cli import build_parser as build_train
+
+ROOT = Path(__file__).resolve().parents[1]
+PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "eval").glob("*.md")])
+PARSERS = {
+    "heatmap-predict": build_predict,
+    "heatmap-export": build_export,
+    "heatmap-serve": build_serve,
+    "heatmap-train": build_train,
+    "heatmap-eval": build_eval,
+}
+LARGEST = 60_000
+"""Bytes of a figure of docs/figures."""
+
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_BLOCK = re.compile(r"^```(?:sh|bash)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def links(text: str) -> list[str]:
+    """Where a paper leads to within the repository."""
+    found = _LINK.findall(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    return [link for link in found if "://" not in link and not link.startswith("mailto:")]
+
+
+def anchors(text: str) -> set[str]:
+    """Of a paper's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    kept = (re.sub(r"[^\w\- ]", "", head.lower()) for head in heads)
+    return {head.strip().replace(" ", "-") for head in kept}
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Our commands in a paper's blocks, as words; what is around them in a pipe is left out."""
+    for block in _BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            yield from commands_in(line.removeprefix("$ "))
+
+
+def commands_in(line: str) -> Iterator[list[str]]:
+    """Those of one line."""
+    reader = shlex.shlex(line, posix=True, punctuation_chars="|<>;&")
+    reader.whitespace_split = True
+    try:
+        words = list(reader)
+    except ValueError:  # an answer that is shown, with a quote in it
+        return
+    part: list[str] = []
+    for word in [*words, "|"]:
+        if not set(word) <= set("|<>;&"):
+            part.append(word)
+            continue
+        while part and re.fullmatch(r"[A-Z_]+=.*", part[0]):
+            part.pop(0)
+        if part and part[0] in PARSERS:
+            yield part
+        part = []
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_links_lead_somewhere(paper: Path) -> None:
+    text = paper.read_text()
+    for link in links(text):
+        path, _, anchor = link.partition("#")
+        target = (paper.parent / path).resolve() if path else paper
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_commands_have_the_options_that_papers_give_them(paper: Path) -> None:
+    for name, *arguments in commands(paper.read_text()):
+        if not {"--help", "--version", "--print-completion"} & set(arguments):
+            PARSERS[name]().parse_args(arguments)
+
+
+def test_commands_are_found() -> None:
+    text = "```\n$ cat a | A=1 heatmap-predict - b --csv > c  # d\nheatmap-eval x \\\n  y\n```\n"
+    assert list(commands(text)) == [
+        ["heatmap-predict", "-", "b", "--csv"],
+        ["heatmap-eval", "x", "y"],
+    ]
+    assert sum(1 for paper in PAPERS for _ in commands(paper.read_text())) > 30
+
+
+def test_figures_are_small_and_shown() -> None:
+    figures = sorted((ROOT / "docs" / "figures").glob("*.jpg"))
+    shown = {
+        (paper.parent / link).resolve() for paper in PAPERS for link in links(paper.read_text())
+    }
+    assert figures
+    for figure in figures:
+        assert figure.stat().st_size <= LARGEST, figure.name
+        assert figure in shown, figure.name
+
+
+def test_every_page_of_docs_is_reached_from_the_readme() -> None:
+    reached = set(links((ROOT / "README.md").read_text()))
+    assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= reached
+
+
+def test_the_compose_file_names_settings_that_there_are() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    fields = {*Settings.__dataclass_fields__, *Layout.__dataclass_fields__}
+    named = services["heatmap"]["environment"]
+    assert {name.removeprefix("HEATMAP_").lower() for name in named} <= fields
+    assert services["heatmap"]["build"]["context"] == "."

@@ -115,15 +115,17 @@ def test_the_document_is_complete(client: TestClient) -> None:
             assert operation["summary"], (path, method)
             assert operation["description"], (path, method)
             assert any(status.startswith("2") for status in operation["responses"])
-            if not path.startswith("/v1"):
-                continue
-            assert {"401", "500"} <= set(operation["responses"]), (path, method)
-            assert operation["security"] == [{"token": []}, {}]
             for status, response in operation["responses"].items():
                 if status[0] in "45":
                     assert list(response["content"]) == ["application/problem+json"]
                     example = response["content"]["application/problem+json"]["example"]
                     assert schemas.Problem.model_validate(example).status == int(status)
+            if not path.startswith("/v1"):
+                continue
+            assert {"401", "500"} <= set(operation["responses"]), (path, method)
+            assert operation["security"] == [{"token": []}, {}]
+            if any(p["in"] == "query" for p in operation.get("parameters", [])):
+                assert "422" in operation["responses"], (path, method)
             if path.rpartition("/")[2] in ("image", "photo", "overlay", "heatmap", "picture"):
                 (media,) = operation["responses"]["200"]["content"].items()
                 assert media[0].startswith("image/")

@@ -171,7 +171,16 @@ def _add_operations(app: FastAPI) -> None:
         503: {
             "description": "The model is not ready.",
             "content": {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": {
+                        "type": "urn:heatmap-locator:not-ready",
+                        "title": "Service Unavailable",
+                        "status": 503,
+                        "detail": "the model is not ready",
+                        "instance": "/readyz",
+                    },
+                }
             },
         }
     }

@@ -122,7 +122,7 @@ async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
 @router.get(
     "/{piece}/photo",
     response_class=Response,
-    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
     summary="The photo it is from",
 )
 async def get_photo(

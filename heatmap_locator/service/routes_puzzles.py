@@ -201,7 +201,7 @@ async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/original",
     response_class=Response,
-    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
     summary="The original",
 )
 async def get_original(service: TheService, puzzle: PuzzleId, shown: Shown = False) -> Response:

@@ -18,7 +18,7 @@ METHODS = ("ours", "ncc", "sift", "sift-ncc", "loftr")
 
 ABLATIONS = {
     "shipped": "as shipped",
-    "maps": "size, offset and rotation maps neutralised",
+    "maps": "offset and rotation maps neutralised",
     "unet": "U-Net off, plain readout of the correlations",
     "alone": "U-Net alone: heat, peaks, decode",
     "pixels": "only places that the pixels name",

@@ -27,7 +27,6 @@ SIZE = (14, 17)
 def maps_of(
     places: list[tuple[float, float]],
     degrees: float = 0.0,
-    log_size: tuple[float, float] = (0.0, 0.0),
     heights: list[float] | None = None,
 ) -> HeadMaps:
     """What a perfect head would say of pieces at (x, y) working pixels."""
@@ -45,10 +44,8 @@ def maps_of(
     turn = np.deg2rad((degrees - best * step) * GAIN)
     rotation = torch.empty(1, 2, height, width)
     rotation[:, 0], rotation[:, 1] = float(np.sin(turn)), float(np.cos(turn))
-    size = torch.empty(1, 2, height, width)
-    size[:, 0], size[:, 1] = log_size
     return HeadMaps(
-        10 * heat - 5, size, offset, rotation, torch.full((1, height, width), best % ROTATIONS)
+        10 * heat - 5, offset, rotation, torch.full((1, height, width), best % ROTATIONS)
     )
 
 
@@ -64,9 +61,8 @@ def peaks_of(heat: np.ndarray) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("place", [(20.0, 32.0), (13.1, 7.9), (66.9, 55.2), (0.4, 0.2)])
 def test_a_centre_comes_back(place: tuple[float, float]) -> None:
-    (found,) = decoded(maps_of([place], log_size=(0.1, -0.2)), 1)
+    (found,) = decoded(maps_of([place]), 1)
     assert (found.x, found.y) == pytest.approx(place, abs=1e-4)
-    assert found.log_size == pytest.approx((0.1, -0.2))
     assert found.logit == pytest.approx(5)
     assert found.level == 3
 
@@ -152,7 +148,7 @@ def test_one_rotation_without_a_number_leaves_the_others() -> None:
 def named(places: list[tuple[float, float]], logits: list[float], real: list[bool]) -> Named:
     """Of one piece."""
     at, own = torch.tensor([places]).float(), torch.tensor([logits])
-    return Named(at, 0 * own, 0 * at, own, torch.tensor([real]))
+    return Named(at, 0 * own, own, torch.tensor([real]))
 
 
 def test_suppress_keeps_the_best_of_near_ones() -> None:

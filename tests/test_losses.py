@@ -21,7 +21,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def head_maps(b: int = 3, height: int = 6, width: int = 8) -> HeadMaps:
-    names = {"heat": 1, "size": 2, "offset": 2, "rotation": 2}
+    names = {"heat": 1, "offset": 2, "rotation": 2}
     maps = {
         name: random(b, channels, height, width, seed=i).requires_grad_()
         for i, (name, channels) in enumerate(names.items())
@@ -119,56 +119,41 @@ def test_volume_cross_entropy_of_halves_is_finite() -> None:
 
 
 CENTERS = torch.tensor([[9.0, 6.0], [30.0, 22.0], [1.0, 13.0]])
-LOG_SIZE = torch.tensor([[0.1, -0.1], [0.0, 0.2], [0.05, 0.0]])
-RESIDUAL = torch.tensor([3.0, -7.0, 0.0])
-GAIN = 9.0
 
 
-def test_center_losses_vanish_where_the_maps_are_right() -> None:
+def test_center_losses_vanish_where_the_heat_is_right() -> None:
     maps = head_maps()
-    cells = (CENTERS / STRIDE).long()
-    angle = torch.deg2rad(RESIDUAL * GAIN)
     with torch.no_grad():
-        for b, (x, y) in enumerate(cells.tolist()):
-            maps.size[b, :, y, x] = LOG_SIZE[b]
-            maps.offset[b, :, y, x] = CENTERS[b] / STRIDE - cells[b]
-            maps.rotation[b, :, y, x] = torch.stack([angle[b].sin(), angle[b].cos()])
         maps.heat.copy_(40 * (splat_centers(CENTERS, 6, 8) == 1) - 20)
-    terms = center_losses(maps, CENTERS, LOG_SIZE, RESIDUAL, torch.ones(3, dtype=torch.bool), GAIN)
-    assert set(terms) == {"heat", "rank", "size", "offset", "rotation"}
+    terms = center_losses(maps, CENTERS, torch.ones(3, dtype=torch.bool))
+    assert set(terms) == {"heat", "rank"}
     for name, value in terms.items():
         assert value.item() == pytest.approx(0, abs=1e-4), name
 
 
-def test_center_losses_look_at_the_centre_alone() -> None:
+def test_the_rank_is_of_the_true_cell_where_the_rotation_is_right() -> None:
     maps = head_maps()
     correct = torch.tensor([True, False, True])
-    terms = center_losses(maps, CENTERS, LOG_SIZE, RESIDUAL, correct, GAIN)
-    (terms["size"] + terms["offset"] + terms["rotation"]).backward()
-    for name in ("size", "offset", "rotation"):
-        gradient = getattr(maps, name).grad
-        touched = gradient.abs().sum(1).nonzero().tolist()
-        assert touched == [[0, 1, 2], [2, 3, 0]], name
-    wanted = sum(
-        (maps.offset[b, :, y, x] - CENTERS[b] / STRIDE % 1).abs().sum().item()
-        for b, y, x in ((0, 1, 2), (2, 3, 0))
-    )
-    assert terms["offset"].item() == pytest.approx(wanted / 2, rel=1e-3)
+    terms = center_losses(maps, CENTERS, correct)
+    log_p = maps.heat.detach().flatten(1).log_softmax(1).unflatten(1, (6, 8))
+    wanted = -(log_p[0, 1, 2] + log_p[2, 3, 0]) / 2
+    torch.testing.assert_close(terms["rank"].detach(), wanted, rtol=1e-3, atol=0)
+    terms["rank"].backward()
+    assert maps.heat.grad is not None
+    assert maps.heat.grad.flatten(1).any(1).tolist() == correct.tolist()
 
 
 def test_center_losses_without_a_positive_are_finite() -> None:
     maps = head_maps()
-    terms = center_losses(maps, CENTERS, LOG_SIZE, RESIDUAL, torch.zeros(3, dtype=torch.bool), GAIN)
+    terms = center_losses(maps, CENTERS, torch.zeros(3, dtype=torch.bool))
     torch.stack(list(terms.values())).sum().backward()
-    assert terms["size"] == terms["offset"] == terms["rotation"] == 0
+    assert terms["rank"] == 0
     assert terms["heat"] > 0
-    for name in ("heat", "size", "offset", "rotation"):
-        assert getattr(maps, name).grad.isfinite().all(), name
+    assert maps.heat.grad is not None
+    assert maps.heat.grad.isfinite().all()
 
 
 def test_center_losses_stand_a_centre_off_the_picture() -> None:
     outside = torch.tensor([[-5.0, 3.0], [500.0, 3.0], [3.0, 500.0]])
-    maps = head_maps()
-    correct = torch.ones(3, dtype=torch.bool)
-    terms = center_losses(maps, outside, LOG_SIZE, RESIDUAL, correct, GAIN)
+    terms = center_losses(head_maps(), outside, torch.ones(3, dtype=torch.bool))
     assert all(value.isfinite() for value in terms.values())

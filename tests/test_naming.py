@@ -33,7 +33,7 @@ def piece() -> PreparedPiece:
 def maps_of(heat: torch.Tensor) -> HeadMaps:
     zeros = torch.zeros(1, 2, SIDE, SIDE)
     upright = torch.cat([zeros[:, :1], zeros[:, :1] + 1], 1)
-    return HeadMaps(heat[None, None], zeros, zeros + 0.5, upright, zeros[:, 0].long())
+    return HeadMaps(heat[None, None], zeros + 0.5, upright, zeros[:, 0].long())
 
 
 def named(

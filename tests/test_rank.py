@@ -42,7 +42,7 @@ def piece(picture: np.ndarray) -> PreparedPiece:
 
 
 def at(x: float, y: float, rotation: float, logit: float = 0.0) -> Candidate:
-    return Candidate(x, y, rotation, (0.0, 0.0), logit, 0)
+    return Candidate(x, y, rotation, logit, 0)
 
 
 def tensor_of(picture: np.ndarray) -> torch.Tensor:
@@ -64,7 +64,7 @@ def as_named(own: list[Candidate], most: int = 0) -> Named:
     filled = [*own, *[own[0]] * (most - len(own))]
     values = torch.tensor([[(c.x, c.y, c.rotation, c.logit) for c in filled]]).float()
     real = torch.tensor([[n < len(own) for n in range(len(filled))]])
-    return Named(values[..., :2], values[..., 2], 0 * values[..., :2], values[..., 3], real)
+    return Named(values[..., :2], values[..., 2], values[..., 3], real)
 
 
 def rank(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_locator.geometry import CELL, angle_difference, bounds, clockwise
+from heatmap_locator.geometry import CELL, angle_difference, clockwise
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_train.draw.cutter import rasterize
 from heatmap_train.draw.scenes import (
@@ -113,24 +113,6 @@ def test_the_rotation_survives_perspective_and_aspect(seed: int) -> None:
         assert np.sqrt(np.linalg.det(linear)) * OVERSAMPLE == pytest.approx(1, abs=0.2)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_log_size_takes_the_upright_outline_to_the_box(seed: int) -> None:
-    made = scene(seed)
-    for piece in range(3):
-        contour, _ = cv2.findContours(
-            (made["masks"][piece, 0] > 0.5).astype(np.uint8),
-            cv2.RETR_EXTERNAL,
-            cv2.CHAIN_APPROX_NONE,
-        )
-        points = max(contour, key=len)[:, 0] + 0.5
-        upright = points @ clockwise(-made["rotation"][piece]).T / OVERSAMPLE
-        x1, y1, x2, y2 = bounds(upright)
-        nominal = np.array([x2 - x1, y2 - y1]) + 1 / OVERSAMPLE  # contours run half a pixel inside
-        box = made["box"][piece]
-        wanted = np.log([box[2] - box[0], box[3] - box[1]] / nominal)
-        np.testing.assert_allclose(made["log_size"][piece], wanted, atol=0.03)
-
-
 def test_exact_scenes_are_quarter_turns_of_square_cells() -> None:
     seen = set()
     for seed in range(6):
@@ -143,7 +125,6 @@ def test_exact_scenes_are_quarter_turns_of_square_cells() -> None:
             assert y2 - y1 == pytest.approx(CELL, abs=1e-3)
             wanted = clockwise(-made["rotation"][piece]) / OVERSAMPLE
             np.testing.assert_allclose(made["homographies"][piece][:2, :2], wanted, atol=1e-9)
-            np.testing.assert_allclose(made["log_size"][piece], 0, atol=1e-4)
     assert seen == {0.0, 90.0, 180.0, 270.0}
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from heatmap_locator.command.export import main
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.model.files import (
     FORMAT,
@@ -246,3 +247,35 @@ def test_measures_are_stacked_by_name() -> None:
         features_of(measured | {"weather": torch.ones(1)})
     with pytest.raises(ValueError, match="turn"):
         features_of({k: v for k, v in measured.items() if k != "turn"})
+
+
+def test_an_older_file_says_the_same_and_is_written_as_today_s(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Up to 0.2.0 the head's last layer had outputs for size, offset and rotation, after heat."""
+    model, extra = load_model(saved)
+    generator = torch.Generator().manual_seed(0)
+    model.head.fuse[-1].weight.normal_(generator=generator)
+    save_model(model, saved, extra)
+    tensors, old = load_file(saved), tmp_path / "old.safetensors"
+    longer = {
+        name: torch.cat([tensors[name], torch.randn(6, *tensors[name].shape[1:])])
+        for name in ("head.fuse.4.weight", "head.fuse.4.bias")
+    }
+    config = {"format": FORMAT, "config": json.dumps(CONFIG.to_dict()), "extra": json.dumps(extra)}
+    save_file(tensors | longer, old, config)
+    volumes = [torch.rand(1, CONFIG.rotations, 9, 11, generator=generator) for _ in range(2)]
+    wanted = model.head(*volumes)
+    found = load_model(old)[0].head(*volumes)
+    for name in ("heat", "offset", "rotation", "best"):
+        assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+
+    assert main([str(tmp_path / "new"), "--weights", str(old), "--as-weights"]) == 0
+    assert "parameters" in capsys.readouterr().out
+    written = load_file(tmp_path / "new" / SHIPPED)
+    assert written.keys() == tensors.keys()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in written.items())
+    assert load_model(tmp_path / "new" / SHIPPED)[1] == extra
+
+    save_file(tensors | {"head.fuse.4.weight": torch.ones(5, 8, 1, 1)}, old, config)
+    assert "does not fit" in refused(old)

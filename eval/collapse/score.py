@@ -38,9 +38,9 @@ def located_boxes(model: HeatmapLocator, batch: Scenes) -> Tensor:
             pieces = model.encode_pieces(*bank).trimmed()
             maps = model.head(*model.correlate_bank(picture, pieces))
             ((place,),) = decode(maps, rotations, gain, 1).candidates()
-            # The outline set upright about its reference point, and stretched by the size map.
+            # The outline set upright about its reference point.
             points = hull(mask[0].cpu().numpy()).astype(np.float32) - reference.cpu().numpy()
-            points = points @ clockwise(-place.rotation).T / OVERSAMPLE * np.exp(place.log_size)
+            points = points @ clockwise(-place.rotation).T / OVERSAMPLE
             x1, y1, x2, y2 = bounds(points + np.array([place.x, place.y]))
             corner, far = np.array([x1, y1]) / size, np.array([x2, y2]) / size
             found.append(np.concatenate([(corner + far) / 2, far - corner]))

@@ -27,13 +27,12 @@ from .protocol import Prepared
 
 
 def _neutral_maps(model: HeatmapLocator) -> None:
-    """The maps say: of the outline's size, in the middle of the cell, under the bank's angle."""
+    """The maps say: in the middle of the cell, under the bank's angle."""
 
     def neutral(module: nn.Module, given: tuple[Any, ...], maps: HeadMaps) -> HeadMaps:
         straight = torch.tensor([0.0, 1.0], device=maps.heat.device).view(1, 2, 1, 1)
         return replace(
             maps,
-            size=torch.zeros_like(maps.size),
             offset=torch.full_like(maps.offset, 0.5),
             rotation=straight.expand_as(maps.rotation),
         )

@@ -1,4 +1,4 @@
-"""``heatmap-export FOLDER``: the networks as ONNX programs.
+"""``heatmap-export FOLDER``: the networks as ONNX programs, or an older weights file as today's.
 
 Exit status: 0 written, 2 not: nothing is written then, 130 interrupted.
 """
@@ -42,6 +42,12 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--outline-weights", metavar="FILE", help="an outline network's, instead of the shipped"
     )
+    parser.add_argument(
+        "--as-weights",
+        action="store_true",
+        help="write heatmap_locator.safetensors instead: of the weights what this version's model "
+        "holds, which is less than files of older versions do",
+    )
     add_completion(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -53,6 +59,29 @@ def _run(options: argparse.Namespace) -> int:
     check_output_folder(folder, "FOLDER")
     check_weights_files(options.weights, options.outline_weights)
 
+    written = _weights(options) if options.as_weights else _programs(options)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data, said in written:
+            write_atomically(folder / name, data)
+            print(f"{name}  {len(data) / 1e6:.2f} MB  {said}")
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}; give a folder with room that you may change"
+        raise InputError(reason, shown) from error
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> list[tuple[str, bytes, str]]:
+    """Name, content and a remark of the weights file."""
+    from heatmap_locator.model.files import SHIPPED, load_model, model_bytes
+
+    model, extra = load_model(options.weights)
+    count = sum(p.numel() for p in model.parameters())
+    return [(SHIPPED, model_bytes(model, extra), f"{count:,} parameters")]
+
+
+def _programs(options: argparse.Namespace) -> list[tuple[str, bytes, str]]:
+    """The same of each program."""
     from heatmap_locator.geometry import STRIDE
     from heatmap_locator.model.files import load_model
     from heatmap_locator.model.onnx import encoder_part, head_part, outline_part, to_onnx
@@ -67,16 +96,8 @@ def _run(options: argparse.Namespace) -> int:
         (head_part(model.head), {**own, "extra": json.dumps(extra, sort_keys=True)}),
         (outline_part(outline, MULTIPLE), {"version": __version__, "size": str(config.size)}),
     ]
-    written = [(part.name, *to_onnx(part, metadata)) for part, metadata in parts]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data, difference in written:
-            write_atomically(folder / f"{name}.onnx", data)
-            print(f"{name}.onnx  {len(data) / 1e6:.2f} MB  within {difference:.0e} of torch")
-    except OSError as error:
-        reason = f"cannot be written: {error.strerror}; give a folder with room that you may change"
-        raise InputError(reason, shown) from error
-    return 0
+    made = [(part.name, *to_onnx(part, metadata)) for part, metadata in parts]
+    return [(f"{name}.onnx", data, f"within {far:.0e} of torch") for name, data, far in made]
 
 
 if __name__ == "__main__":

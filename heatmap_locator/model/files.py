@@ -54,26 +54,36 @@ def read_weights(
     return source, metadata, tensors
 
 
-def write_weights(
-    path: str | Path, kind: str, tensors: Mapping[str, Tensor], described: Mapping[str, Any]
-) -> None:
-    """Write a weights file: the one way that all networks share.
+def weights_bytes(kind: str, tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> bytes:
+    """A weights file's content: the one way that all networks share.
 
     Args:
-        path: of the file, which is there whole or not at all.
         kind: its format and version.
         tensors: by name.
         described: what else it says, each stored as JSON.
     """
     metadata = {key: json.dumps(value, sort_keys=True) for key, value in described.items()}
     stored = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-    write_atomically(path, save(stored, {"format": kind, **metadata}))
+    return save(stored, {"format": kind, **metadata})
+
+
+def write_weights(
+    path: str | Path, kind: str, tensors: Mapping[str, Tensor], described: Mapping[str, Any]
+) -> None:
+    """Write :func:`weights_bytes` to a file, which is there whole or not at all."""
+    write_atomically(path, weights_bytes(kind, tensors, described))
+
+
+def model_bytes(model: HeatmapLocator, extra: dict[str, Any]) -> bytes:
+    """The weights file of ``model``: its parameters, its configuration and ``extra``, which is how
+    it was trained and its calibration."""
+    described = {"config": model.config.to_dict(), "extra": extra, "ranker": FEATURES}
+    return weights_bytes(FORMAT, model.state_dict(), described)
 
 
 def save_model(model: HeatmapLocator, path: str | Path, extra: dict[str, Any]) -> None:
-    """Write ``model`` with its configuration and ``extra`` (how it was trained, calibration)."""
-    described = {"config": model.config.to_dict(), "extra": extra, "ranker": FEATURES}
-    write_weights(path, FORMAT, model.state_dict(), described)
+    """Write :func:`model_bytes` to a file, which is there whole or not at all."""
+    write_atomically(path, model_bytes(model, extra))
 
 
 def _by_name(weights: Tensor, names: str | None, source: Path) -> Tensor:

@@ -7,6 +7,7 @@ on where in the picture a piece lies or by how much it was turned.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -46,15 +47,15 @@ class HeadMaps:
 
     Attributes:
         heat: 1 channel, logits of "the piece's reference point lies in this cell".
-        size: 2 channels, log of true over nominal (width, height) of the box.
         offset: 2 channels, (x, y) of the reference point within its cell, in cells, 0..1.
         rotation: 2 channels, (sin, cos) of ``rotation_gain`` times what is missing to the best
-            rotation of the bank.
+            rotation of the bank.  This and the offset are read by parabolas, which learn nothing:
+            what a network added to them made neither better (``train/LOG.md``, "what the maps
+            say").
         best: ``(B, H, W)`` long, the index of that best rotation.
     """
 
     heat: Tensor
-    size: Tensor
     offset: Tensor
     rotation: Tensor
     best: Tensor
@@ -62,9 +63,7 @@ class HeadMaps:
     def of(self, index: int) -> "HeadMaps":
         """Those of one of the batch, still a batch."""
         own = slice(index, index + 1)
-        return HeadMaps(
-            self.heat[own], self.size[own], self.offset[own], self.rotation[own], self.best[own]
-        )
+        return HeadMaps(self.heat[own], self.offset[own], self.rotation[own], self.best[own])
 
 
 class CenterHead(nn.Module):
@@ -78,9 +77,9 @@ class CenterHead(nn.Module):
         if len(decoder_channels) != UNET_DEPTH:
             raise ValueError(f"the decoder has {UNET_DEPTH} blocks, not {len(decoder_channels)}")
         self.unet = unet(encoder, CHANNELS, decoder_channels, CONTEXT)
-        # The U-Net has no skip at full resolution, where offset and rotation are to be read, so
-        # its output is context for a small reader of the observation itself.
-        last = nn.Conv2d(FUSED, 7, 1)
+        # The U-Net has no skip at full resolution, so its output is context for a small reader of
+        # the observation itself.
+        last = nn.Conv2d(FUSED, 1, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.fuse = nn.Sequential(
@@ -94,6 +93,7 @@ class CenterHead(nn.Module):
         self.log_weights = nn.Parameter(torch.tensor([10.0, 10.0]).log())
         # heat starts as a plain readout of the best correlation, for the U-Net to correct
         self.readout = nn.Parameter(torch.tensor([0.4, -9.0]))
+        self.register_load_state_dict_pre_hook(_keep_the_heat)
 
     def combine(self, feature: Tensor, pixel: Tensor) -> Tensor:
         """The combined matching logit of two ``(B, R, H, W)`` correlation volumes."""
@@ -110,26 +110,29 @@ class CenterHead(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Where the peak lies between the samples, by parabolas through three of them.
 
+        Args:
+            feature: ``(B, R, H, W)``.
+            combined: ``(B, 3, H, W)`` logits under the rotation before the best, it and the next.
+            index: ``(B, H, W)`` long, the best rotation.
+
         Returns:
             ``(B, 2, H, W)`` (x, y) in cells and ``(B, H, W)`` in steps of the bank, from the
             middle sample; at most half a step.
         """
-
-        _, r, height, width = feature.shape
+        _, _, height, width = feature.shape
         rows = torch.arange(height, device=feature.device)[:, None]
         columns = torch.arange(width, device=feature.device)
+        plane, flat = index * (height * width), feature.flatten(1)
 
-        def at(volume: Tensor, dx: int, dy: int, step: int = 0) -> Tensor:
+        def at(dx: int, dy: int) -> Tensor:
             # At the border the outermost cell stands for the one beyond it.
             beside = (rows + dy).clamp(0, height - 1) * width + (columns + dx).clamp(0, width - 1)
-            place = _wrapped(index + step % r, r) * (height * width) + beside
-            return volume.flatten(1).gather(1, place.flatten(1)).view_as(index)
+            return flat.gather(1, (plane + beside).flatten(1)).view_as(index)
 
-        middle = at(feature, 0, 0)
-        x = vertex(at(feature, -1, 0), middle, at(feature, 1, 0))
-        y = vertex(at(feature, 0, -1), middle, at(feature, 0, 1))
-        turn = vertex(at(combined, 0, 0, -1), at(combined, 0, 0), at(combined, 0, 0, 1))
-        return torch.stack([x, y], 1), turn
+        middle = at(0, 0)
+        x = vertex(at(-1, 0), middle, at(1, 0))
+        y = vertex(at(0, -1), middle, at(0, 1))
+        return torch.stack([x, y], 1), vertex(*combined.unbind(1))
 
     def observe(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Roll the volume.
@@ -144,27 +147,26 @@ class CenterHead(nn.Module):
         combined = self.combine(feature, pixel)
         best, index = combined.max(1)
 
-        def rolled(volume: Tensor, steps: Tensor) -> Tensor:
-            return volume.gather(1, _wrapped(index[:, None] + steps, r))
-
         def steps_of(turns: tuple[int, ...]) -> Tensor:
             return constant(tuple(step % r for step in turns), combined.device).view(1, -1, 1, 1)
 
-        near = steps_of(NEIGHBOURS)
-        quarters = steps_of(tuple(q * r // 4 + d for q in (1, 2, 3) for d in (-1, 0, 1)))
-        turned = rolled(combined, quarters).unflatten(1, (3, 3)).amax(2)
-        order = _wrapped(index[:, None] + near, r)
+        order = _wrapped(index[:, None] + steps_of(NEIGHBOURS), r)
+        near = feature.gather(1, order), pixel.gather(1, order)
+        # Of each quarter turn the best of three neighbours.
+        highest = torch.maximum(torch.maximum(combined, combined.roll(1, 1)), combined.roll(-1, 1))
+        quarters = steps_of(tuple(turn * r // 4 for turn in (1, 2, 3)))
+        turned = highest.gather(1, _wrapped(index[:, None] + quarters, r))
         rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
         top = best[:, None]
         channels = [
-            _slopes(rolled(feature, near)),
-            _slopes(rolled(pixel, near)),
+            *(_slopes(one) for one in near),
             (turned - top) / 10,
             (rest - top) / 10,
             (top - top.amax((2, 3), keepdim=True)) / 10,
             top / 10,
         ]
-        shift, turn = self.interpolate(feature, combined, index)
+        beside = self.combine(*(one[:, 1:-1] for one in near))
+        shift, turn = self.interpolate(feature, beside, index)
         # A step of the bank times the gain is 90 degrees.
         angle = turn * (math.pi / 2)
         readout = torch.stack([0.5 + shift[:, 0], 0.5 + shift[:, 1], angle.sin(), angle.cos()], 1)
@@ -178,16 +180,16 @@ class CenterHead(nn.Module):
         wide, high = ((n + multiple - 1) // multiple * multiple for n in (width, height))
         pad = (0, wide - width, 0, high - height)
         context = self.unet(F.pad(x, pad, mode="replicate"))[..., :height, :width]
-        out = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
-        heat, size, offset, rotation = out.split([1, 2, 2, 2], 1)
+        heat = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
         heat = heat + self.readout[0] * best[:, None] + self.readout[1]
-        return HeadMaps(
-            heat,
-            0.2 * size,
-            readout[:, :2] + 0.3 * offset,
-            readout[:, 2:] + 0.3 * rotation,
-            index,
-        )
+        return HeadMaps(heat, readout[:, :2], readout[:, 2:], index)
+
+
+def _keep_the_heat(module: nn.Module, state: dict[str, Any], prefix: str, *rest: object) -> None:
+    """Of a file of 0.2.0 drop the outputs for size, offset and rotation, which come after heat."""
+    for name in (f"{prefix}fuse.4.weight", f"{prefix}fuse.4.bias"):
+        if name in state and len(state[name]) == 7:
+            state[name] = state[name][:1]
 
 
 def _wrapped(index: Tensor, count: int) -> Tensor:

@@ -63,7 +63,7 @@ class FlatHead(nn.Module):
     def forward(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, ...]:
         """Two ``(B, R, h, w)`` correlation volumes, as ``CenterHead`` reads them."""
         maps = self.head(feature, pixel)
-        return maps.heat, maps.size, maps.offset, maps.rotation, maps.best
+        return maps.heat, maps.offset, maps.rotation, maps.best
 
 
 def encoder_part(encoder: nn.Module, stride: int) -> Part:
@@ -88,7 +88,7 @@ def head_part(head: CenterHead) -> Part:
         shape = n, head.rotations, h, w
         return 2 * _random(*shape) - 1, 2 * _random(*shape) - 1
 
-    outputs = "heat", "size", "offset", "rotation", "best"
+    outputs = "heat", "offset", "rotation", "best"
     examples = example(2, 37, 50), example(1, 64, 41)
     return Part("head", FlatHead(head), ("feature", "pixel"), outputs, examples, (axes, axes))
 

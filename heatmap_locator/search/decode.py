@@ -1,4 +1,4 @@
-"""From the head's maps to candidates: peaks, each with its place, angle and size."""
+"""From the head's maps to candidates: peaks, each with its place and angle."""
 
 import math
 from collections.abc import Callable
@@ -75,7 +75,6 @@ def decode(
         (_cells(index, heat.shape[2]) + at(maps.offset).clamp(0, 1)) * STRIDE,
         # Twice: the remainder of a hair below zero rounds to 360 itself.
         degrees.remainder(360.0).remainder(360.0),
-        at(maps.size),
         logits,
         logits > -math.inf,
     )
@@ -105,7 +104,6 @@ def decode_pixels(maps: HeadMaps, pixel: Tensor, top: int, bias: Tensor) -> tupl
     named = Named(
         places,
         own * (360.0 / pixel.shape[1]),
-        torch.zeros_like(places),
         heat.flatten(1).gather(1, index),
         seen > -math.inf,
     )
@@ -133,7 +131,7 @@ def suppress(named: Named, distance: float, scores: Tensor, most: int) -> Named:
     near = (at.place[:, :, None] - at.place[:, None]).norm(dim=3) < distance
     first, kept = first_apart(near & at.real[:, None], most)
     own = at.take(first)
-    return Named(own.place, own.rotation, own.log_size, own.logit, own.real & kept)
+    return Named(own.place, own.rotation, own.logit, own.real & kept)
 
 
 def first_apart(near: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -172,7 +172,7 @@ def aligned(
     host = torch.cat([placed.flatten(1), order], 1).cpu().numpy()
     split = placed[0].numel()
     return [
-        _aligned(piece, row[:split].reshape(-1, 10), row[split:].reshape(-1, 8), level)
+        _aligned(piece, row[:split].reshape(-1, 10), row[split:].reshape(-1, 6), level)
         for piece, row in zip(poses.pieces, host, strict=True)
     ]
 
@@ -188,15 +188,15 @@ def _aligned(
     poses = compose(warps, to_print).reshape(-1, 6).tolist()
     own = {int(index): values for index, *values in named.tolist() if values[-1]}
     places = [
-        Candidate(x, y, rotation, tuple(own[int(index)][3:5]), logit, level, tuple(pose))
-        for (x, y), (index, _, logit, rotation), pose in zip(
+        Candidate(x, y, rotation, logit, level, tuple(pose))
+        for (x, y), (_, _, logit, rotation), pose in zip(
             warps[:, :, 2].tolist(), placed[:, :4].tolist(), poses, strict=True
         )
     ]
     taken = set(placed[:, 0].astype(int).tolist())
     rest = [
-        Candidate(x, y, rotation, (width, height), logit, level)
-        for index, (x, y, rotation, width, height, logit, _) in own.items()
+        Candidate(x, y, rotation, logit, level)
+        for index, (x, y, rotation, logit, _) in own.items()
         if index not in taken
     ]
     return places, rest

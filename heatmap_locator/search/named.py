@@ -16,7 +16,6 @@ class Candidate:
     Attributes:
         x, y: the piece's reference point.
         rotation: degrees in [0, 360).
-        log_size: log of the factors on the nominal box's (width, height).
         logit: of the heatmap, before calibration.
         level: index of that picture size.
         pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
@@ -26,7 +25,6 @@ class Candidate:
     x: float
     y: float
     rotation: float
-    log_size: tuple[float, float]
     logit: float
     level: int
     pose: tuple[float, ...] | None = None
@@ -39,14 +37,12 @@ class Named:
     Attributes:
         place: ``(B, M, 2)`` (x, y) of the reference point.
         rotation: ``(B, M)`` degrees in [0, 360).
-        log_size: ``(B, M, 2)`` log of the factors on the nominal box's (width, height).
         logit: ``(B, M)`` of the heatmap.
         real: ``(B, M)`` bool, False where a piece has fewer; the rest then says nothing.
     """
 
     place: Tensor
     rotation: Tensor
-    log_size: Tensor
     logit: Tensor
     real: Tensor
 
@@ -66,18 +62,13 @@ class Named:
         return Named(*(torch.cat([getattr(p, f.name) for p in parts], axis) for f in fields(Named)))
 
     def rows(self) -> Tensor:
-        """``(B, M, 7)`` of x, y, rotation, log sizes, logit, and whether it is real."""
+        """``(B, M, 5)`` of x, y, rotation, logit, and whether it is real."""
         single = (self.rotation, self.logit, self.real)
-        rotation, logit, real = (t[..., None].to(self.place.dtype) for t in single)
-        return torch.cat([self.place, rotation, self.log_size, logit, real], 2)
+        return torch.cat([self.place, *(t[..., None].to(self.place.dtype) for t in single)], 2)
 
     def candidates(self, level: int = 0) -> list[list[Candidate]]:
         """Of each piece, in order, at the picture size of that index; copied from the device."""
         return [
-            [
-                Candidate(x, y, rotation, (width, height), logit, level)
-                for x, y, rotation, width, height, logit, real in own
-                if real
-            ]
+            [Candidate(x, y, rotation, logit, level) for x, y, rotation, logit, real in own if real]
             for own in self.rows().tolist()
         ]

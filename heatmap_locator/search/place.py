@@ -45,12 +45,7 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     if candidate.pose is not None:
         pose = np.reshape(candidate.pose, (2, 3))
     else:
-        x, y = candidate.x, candidate.y
-        upright = photo_to_working(piece, (x, y), candidate.rotation)
-        # The size map corrects the nominal outline about the reference point.
-        factor = np.exp(candidate.log_size)
-        stretch = np.column_stack([np.diag(factor), [x, y] * (1 - factor)])
-        pose = compose(stretch, upright)
+        pose = photo_to_working(piece, (candidate.x, candidate.y), candidate.rotation)
     matrix = compose(level.to_picture, pose)
     return Laid(matrix, candidate.rotation, candidate.logit, candidate.level)
 

@@ -31,7 +31,6 @@ class Scenes:
         masks: ``(B, P, 1, PHOTO, PHOTO)`` the true outline's coverage.
         homographies: ``(B, P, 3, 3)`` photo pixels to picture pixels.
         rotation: ``(B, P)`` degrees.
-        log_size: ``(B, P, 2)`` log of true over nominal width and height of the box.
         box: ``(B, P, 4)`` in picture pixels.
         exact: ``(B,)`` bool, square cells cut from the file itself, without a second capture.
     """
@@ -41,7 +40,6 @@ class Scenes:
     masks: Tensor
     homographies: Tensor
     rotation: Tensor
-    log_size: Tensor
     box: Tensor
     exact: Tensor
 
@@ -177,16 +175,13 @@ def _piece(
         borderMode=cv2.BORDER_REPLICATE,
     )
     in_photo = apply_homography(forward, outline)
-    x1, y1, x2, y2 = bounds(outline)
-    left, top, right, bottom = bounds(in_photo @ clockwise(-rotation).T / OVERSAMPLE)
     mask = rasterize(in_photo.astype(np.float32), (PHOTO, PHOTO))
     return {
         "photos": photo.transpose(2, 0, 1),
         "masks": mask[None],
         "homographies": np.linalg.inv(forward),
         "rotation": np.array(rotation),
-        "log_size": np.log([(x2 - x1) / (right - left), (y2 - y1) / (bottom - top)]),
-        "box": np.array([x1, y1, x2, y2]),
+        "box": np.array(bounds(outline)),
     }
 
 
@@ -217,7 +212,6 @@ def collate(scenes: list[dict[str, np.ndarray]]) -> Scenes:
         masks=stack("masks").float(),
         homographies=stack("homographies").float(),
         rotation=stack("rotation").float(),
-        log_size=stack("log_size").float(),
         box=stack("box").float(),
         exact=stack("exact"),
     )

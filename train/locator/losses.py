@@ -70,29 +70,21 @@ def volume_cross_entropy(volume: Tensor, target: Tensor) -> Tensor:
     return -(target.flatten(1) * log_p).sum(1).mean()
 
 
-def center_losses(
-    maps: HeadMaps,
-    centers: Tensor,
-    log_size: Tensor,
-    residual: Tensor,
-    correct: Tensor,
-    rotation_gain: float,
-) -> dict[str, Tensor]:
+def center_losses(maps: HeadMaps, centers: Tensor, correct: Tensor) -> dict[str, Tensor]:
     """The CenterNet terms of one piece per picture.
+
+    Offset and rotation have none: parabolas read them, which learn nothing.
 
     Args:
         maps: the head's output.
         centers: ``(B, 2)`` true reference points, working pixels.
-        log_size: ``(B, 2)`` log of true over nominal box.
-        residual: ``(B,)`` degrees between the best rotation at the true cell and the truth.
-        correct: ``(B,)`` bool, whether that best rotation is near the truth; where it is not, the
-            picture has no positive and is excluded from the regression terms.
-        rotation_gain: factor between the residual and the angle whose sine and cosine are taught.
+        correct: ``(B,)`` bool, whether the best rotation at the true cell is near the truth; where
+            it is not, the picture has no positive.
 
     Returns:
-        scalars ``heat``, ``rank``, ``size``, ``offset``, ``rotation``; finite without any positive.
-        ``rank`` is the cross-entropy of the true cell among all cells of the heatmap: the focal
-        loss teaches how sure to be, this teaches which place is first.
+        scalars ``heat`` and ``rank``; finite without any positive.  ``rank`` is the cross-entropy
+        of the true cell among all cells of the heatmap: the focal loss teaches how sure to be,
+        this teaches which place is first.
     """
     height, width = maps.heat.shape[-2:]
     weight = correct.float()
@@ -101,20 +93,9 @@ def center_losses(
     xs = cell[:, 0].long().clamp(0, width - 1)
     ys = cell[:, 1].long().clamp(0, height - 1)
     rows = torch.arange(len(centers), device=centers.device)
-    angle = torch.deg2rad(residual * rotation_gain)
-    truth = {
-        "size": (maps.size, log_size * 10),
-        "offset": (maps.offset, centers / STRIDE - cell),
-        "rotation": (maps.rotation, torch.stack([angle.sin(), angle.cos()], 1)),
-    }
-    count = weight.sum() + 1e-4
     log_p = maps.heat.float().flatten(1).log_softmax(1)
     rank = -log_p[rows, ys * width + xs]
-    losses = {
+    return {
         "heat": focal_loss(maps.heat, target),
-        "rank": (rank * weight).sum() / count,
+        "rank": (rank * weight).sum() / (weight.sum() + 1e-4),
     }
-    for name, (values, wanted) in truth.items():
-        at_center = values[rows, :, ys, xs] * (10 if name == "size" else 1)
-        losses[name] = ((at_center - wanted).abs().sum(1) * weight).sum() / count
-    return losses

@@ -25,7 +25,7 @@ NEAR_STEPS = 1.5
 """A best rotation within so many steps of the bank counts as the true one."""
 
 
-HEAD_WEIGHTS = {"heat": 0.1, "rank": 1.0, "size": 0.5, "offset": 0.5, "rotation": 0.5}
+HEAD_WEIGHTS = {"heat": 0.1, "rank": 1.0}
 """The focal loss of a few pictures spikes by a factor of 50; at full weight it drowns the rest
 (train/LOG.md, 2026-11-23: the head, at 576 pixels and with parabolas and the ranking loss)."""
 
@@ -213,14 +213,7 @@ class TrainingModule(RecipeModule):
         n = self.recipe.run.head_pieces
         position = batch.rotation[:, :n].flatten() * rotations / 360
         steps = circular_steps(position, best.float(), rotations)
-        return center_losses(
-            maps,
-            centers,
-            batch.log_size[:, :n].flatten(0, 1),
-            steps * (360.0 / rotations),
-            steps.abs() <= NEAR_STEPS,
-            self.model.head.rotation_gain,
-        )
+        return center_losses(maps, centers, steps.abs() <= NEAR_STEPS)
 
     # ---------------------------------------------------------------- validation
 
@@ -240,7 +233,6 @@ class TrainingModule(RecipeModule):
         angle = seen["best"][rows, ys, xs] * (360.0 / rotations) + residual
         n = self.recipe.run.head_pieces
         error = circular_steps(angle, batch.rotation[:, :n].flatten(), 360).abs()
-        true_size = batch.log_size[:, :n].flatten(0, 1)
         near = (found - seen["centers"]).norm(dim=1) < CELL / 2
         self._validation.append(
             {
@@ -249,7 +241,6 @@ class TrainingModule(RecipeModule):
                 "place": near.float(),
                 "both": (near & (error < RIGHT_ANGLE)).float(),
                 "angle_error": error[near],
-                "size_error": (seen["size"][rows, :, ys, xs] - true_size).abs()[near],
                 "heat": terms["heat"][None],
             }
         )
@@ -267,7 +258,6 @@ class TrainingModule(RecipeModule):
         self.log("val/collapse_gauge", collapse_gauge(joined["found"], joined["truth"]))
         if len(joined["angle_error"]):
             self.log("val/angle_error", joined["angle_error"].median())
-            self.log("val/size_error", joined["size_error"].mean())
 
     def _log_pictures(self, batch: Scenes, seen: dict[str, Tensor]) -> None:
         writer = next((x for x in self.loggers if isinstance(x, TensorBoardLogger)), None)

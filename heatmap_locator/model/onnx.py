@@ -128,9 +128,12 @@ def to_onnx(part: Part, metadata: Mapping[str, str]) -> tuple[bytes, float]:
             f"torch {torch.__version__} is too old to export; run: "
             f"pip install --upgrade 'torch>={OLDEST_TORCH}'"
         )
+    with torch.no_grad():
+        # Before it is traced: what is computed once and kept must be kept as numbers.
+        part.module.eval()(*part.examples[0])
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            part.module.eval(),
+            part.module,
             part.examples[0],
             dynamo=True,
             dynamic_shapes=part.dynamic,

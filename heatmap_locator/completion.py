@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from heatmap_locator.errors import MissingPackageError
+from heatmap_locator.outcome import say
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -44,7 +45,7 @@ class _PrintCompletion(argparse.Action):
                 action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
             elif action.metavar in _FILES:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
-        print(shtab.complete(parser, shell=str(values)))
+        say(shtab.complete(parser, shell=str(values)))
         parser.exit()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.outcome import writing
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -25,7 +26,8 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         """Print help or version; argparse's own keeps a full disk to itself."""
         if message and file is not None:
-            file.write(message)
+            with writing():
+                file.write(message)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -4,6 +4,7 @@ Imports nothing heavy.
 """
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ INTERRUPTED = 130
 
 READER_GONE = 141
 """Exit status: the same where the reader of the output went away."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk without room; which file was written they do not say."""
 
 
 def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) -> int:
@@ -29,8 +33,7 @@ def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) 
     """
     try:
         try:
-            with writing():
-                status = work()
+            status = work()
         except SystemExit as stop:  # argparse's --help and --version
             status = stop.code if isinstance(stop.code, int) else 2
         flush()
@@ -45,6 +48,12 @@ def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) 
     except BrokenPipeError:
         _let_go()
         return READER_GONE
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _let_go()
+        complain(prog, f"a file or standard output cannot be written ({error.strerror}); make room")
+        return 2
 
 
 def complain(prog: str, message: str) -> None:
@@ -80,8 +89,6 @@ def writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        if error.filename is not None:  # of a file, which is not ours to name
-            raise
         _let_go()
         raise InputError(
             f"cannot be written ({error.strerror or error}); choose another place",

@@ -1,5 +1,6 @@
 """Every command: what needs no model is told before torch is loaded; a full disk is a failure."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from service_support import EXAMPLES
 
 from heatmap_locator import device
 from heatmap_locator.errors import InputError
+from heatmap_locator.outcome import run_command
 
 MODULES = {
     "heatmap-predict": "heatmap_locator.command.cli",
@@ -116,3 +118,22 @@ def test_a_machine_without_the_driver_has_no_cuda(monkeypatch: pytest.MonkeyPatc
         device.check_device("cuda")
     device.check_device("cpu")
     device.check_device("auto")
+
+
+def test_a_full_disk_in_the_middle_of_the_work_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full() -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert run_command("heatmap-eval", full) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("heatmap-eval: a file or standard output cannot be written (No space")
+
+
+def test_other_errors_are_not_taken_for_a_full_disk() -> None:
+    def broken() -> int:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    with pytest.raises(ConnectionRefusedError):
+        run_command("heatmap-train", broken)

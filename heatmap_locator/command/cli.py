@@ -117,7 +117,11 @@ def _answers(args: argparse.Namespace, names: list[str]) -> Answers:
         return Silent()
     if args.jsonl:
         return JsonLines()
-    return Csv() if args.csv else Table(names, args.many, args.assign)
+    if args.csv:
+        return Csv()
+    # Names to come are not known; those of cameras are about so long.
+    longest = [] if args.watch is None else [str(Path(args.watch) / "IMG_20260101_120000.jpg")]
+    return Table([*names, *longest], args.many, args.assign)
 
 
 def _watch(

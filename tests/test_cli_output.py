@@ -1,6 +1,8 @@
 """The command line: what is printed, as a table and as JSON, of one piece and of many."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,17 @@ def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "1,2",
         "0.900",
     ]
+
+
+def test_standard_input_has_room_in_the_table(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(Path("a.png").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert main(["-", "puzzle.png"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("standard input ")
+    assert head.index("score") == row.index("0.900")
 
 
 def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def _run(args: argparse.Namespace) -> int:
         progress.say("reading the picture")
         puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
         puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
-        answers = _answers(args, [piece.name for piece in pieces])
+        answers = _answers(args, [piece.shown for piece in pieces])
         prediction = Prediction(puzzle, args.top, args.assign, answers, progress, args.cutout)
         for index, piece in enumerate(pieces):
             if index in failed:

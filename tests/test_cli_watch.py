@@ -102,6 +102,7 @@ def test_a_folder_that_is_gone_for_a_while(folder: Folder, tmp_path: Path) -> No
         (["puzzle.png", "--watch", ".", "--json"], "--watch has none"),
         (["puzzle.png", "--watch", ".", "--assign", "--pieces", "4"], "--watch has none"),
         (["puzzle.png", "--watch", ".", "--overlay", "o.png"], "the folder that is watched"),
+        (["puzzle.png", "--watch", ".", "--overlay", "../o.png", "--many"], "--watch has none"),
         (["--watch", "."], "the picture of the puzzle"),
     ],
 )

@@ -128,6 +128,8 @@ def _check_watch(args: argparse.Namespace, parser: Parser) -> None:
     for option in ("json", "assign"):
         if getattr(args, option):
             parser.error(f"--{option} waits for the last piece, and --watch has none")
+    if args.many and args.overlay is not None:
+        parser.error("--overlay with --many draws all pieces at the end, and --watch has none")
     folder = Path(args.watch)
     if not folder.is_dir():
         raise InputError("no such folder; --watch takes one", name=display_name(args.watch))

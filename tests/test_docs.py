@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +99,21 @@ def test_commands_are_found() -> None:
         ["heatmap-eval", "x", "y"],
     ]
     assert sum(1 for paper in PAPERS for _ in commands(paper.read_text())) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paper", ["README.md", "docs/use.md"])
+def test_scripts_in_papers_run(paper: str, tmp_path: Path) -> None:
+    (script,) = re.findall(r"^```python\n(.*?)^```", (ROOT / paper).read_text(), re.M | re.S)
+    names = {"box": "puzzle", "piece": "piece1", "table": "piece2", "a": "piece1", "b": "piece3"}
+    for name, example in names.items():
+        shutil.copy(ROOT / "examples" / f"{example}.jpg", tmp_path / f"{name}.jpg")
+    script = script.replace("pieces=1000", "pieces=192")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") >= 5
 
 
 def test_figures_are_small_and_shown() -> None:

@@ -5,6 +5,7 @@
 It passes ``mypy --strict`` and ``pyright`` where the library is installed by ``pip install .``.
 """
 
+# pyright: strict
 import argparse
 from pathlib import Path
 

@@ -64,22 +64,27 @@ class Photo:
         mask: (S, S) float32, 0..1, the piece's visible print.
         frame: (x1, y1, x2, y2) of what the camera took, in pixels.
         side: pixels on the side of the square of the cell's area; 0 where there is no piece.
+        outline: (N, 2) in pixels, clockwise, a quarter of its points from each corner on; empty
+            where there is no piece.
     """
 
     rgb: np.ndarray
     mask: np.ndarray
     frame: tuple[int, int, int, int]
     side: float
+    outline: Array
 
 
-def _place(rng: Rng, settings: PhotoSettings, h: int, w: int) -> tuple[Array, float]:
-    """The piece's outline in the frame's pixels, and the side of its cell."""
+def _place(
+    rng: Rng, settings: PhotoSettings, h: int, w: int, cell: float | None
+) -> tuple[Array, float]:
+    """The piece's outline in the frame's pixels, and the side of its cell, ``cell`` if it fits."""
     shape = loose_outline(rng)
     x1, y1, x2, y2 = bounds(shape)
     low, high = settings.piece
     close = rng.random() < settings.close_share
     extent = rng.uniform(0.5, high) if close else np.exp(rng.uniform(np.log(low), np.log(0.6)))
-    side = float(extent * settings.size / max(x2 - x1, y2 - y1))
+    side = cell or float(extent * settings.size / max(x2 - x1, y2 - y1))
     # As much as the frame holds, but for a few whose knob is cut off.
     room = 1.04 if rng.random() < 0.06 else 0.98
     side = min(side, room * w / (x2 - x1), room * h / (y2 - y1))
@@ -154,8 +159,18 @@ def _with_piece(
     return image, mask
 
 
-def draw_photo(source: PictureSource, settings: PhotoSettings, rng: Rng) -> Photo:
-    """One photo; everything in it follows from ``rng``."""
+def draw_photo(
+    source: PictureSource, settings: PhotoSettings, rng: Rng, cell: float | None = None
+) -> Photo:
+    """One photo; everything in it follows from ``rng``.
+
+    Args:
+        source: of the print, and of tables.
+        settings: how it is drawn.
+        rng: decides.
+        cell: pixels on the side of the piece's cell, instead of what ``settings.piece`` leads to;
+            less where the frame holds no piece of that size.
+    """
     size = settings.size
     h = w = size
     if rng.random() < 0.4:
@@ -163,16 +178,16 @@ def draw_photo(source: PictureSource, settings: PhotoSettings, rng: Rng) -> Phot
         h, w = (size, short) if rng.random() < 0.5 else (short, size)
     picture, backdrop = (source[int(i)] for i in rng.integers(len(source), size=2))
     image = draw_table(rng, h, w, picture if rng.random() < 0.15 else backdrop)
-    mask, side = np.zeros((h, w), np.float32), 0.0
+    mask, side, points = np.zeros((h, w), np.float32), 0.0, np.zeros((0, 2))
     kind = rng.random() - settings.empty_share
     if 0 <= kind < settings.crop_share:
         image = printed_part(rng, picture, h, w, size * float(rng.uniform(0.25, 1)))
     elif kind >= 0:
-        points, side = _place(rng, settings, h, w)
+        points, side = _place(rng, settings, h, w, cell)
         image, mask = _with_piece(rng, settings, image, picture, points, side)
     taken = photograph(rng, light(rng, image))
     top, left = (size - h) // 2, (size - w) // 2
     pads = top, size - h - top, left, size - w - left
     square = cv2.copyMakeBorder(taken, *pads, cv2.BORDER_REPLICATE)
     whole = cv2.copyMakeBorder(mask, *pads, cv2.BORDER_CONSTANT, value=0)
-    return Photo(square, whole, (left, top, left + w, top + h), side)
+    return Photo(square, whole, (left, top, left + w, top + h), side, points + [left, top])

@@ -1,5 +1,6 @@
 """Corners and sides of pieces, on outlines whose corners and sides are known."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -80,3 +81,22 @@ def test_a_disc_is_not_regular() -> None:
     y, x = np.mgrid[:200, :200] + 0.5
     sides = find_sides((np.hypot(x - 100, y - 100) < 70).astype(np.float32))
     assert sides is None or not sides.regular
+
+
+def test_a_coarse_outline_is_drawn_to_the_edge_of_the_photo() -> None:
+    for seed in range(3):
+        _, mask, _ = drawn(seed, 25.0 * seed, 1, 1)
+        rng = np.random.default_rng(seed)
+        noise = rng.normal(0, 4, (*mask.shape, 3))
+        photo = mask[..., None] * (150, 90, 60) + (1 - mask[..., None]) * (70, 80, 130) + noise
+        # As wide as a network may find it, and with the steps of its pixels.
+        small = cv2.resize(mask, (100, 100), interpolation=cv2.INTER_AREA)
+        wide = cv2.resize(small, (400, 400), interpolation=cv2.INTER_NEAREST)
+        wide = (cv2.GaussianBlur(wide, (0, 0), 2.0) > 0.3).astype(np.float32)
+        true, coarse = found_sides(mask), found_sides(wide)
+        fine = find_sides(wide, photo.clip(0, 255).astype(np.uint8))
+        assert fine is not None
+        assert fine.kinds == true.kinds
+        off = [np.linalg.norm(s.corners - true.corners, axis=1).mean() for s in (fine, coarse)]
+        assert off[0] < 0.5 * off[1]
+        assert off[0] < 0.01 * CELL

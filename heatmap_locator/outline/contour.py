@@ -9,8 +9,9 @@ from heatmap_locator.resample import resize
 POINTS = 720
 """Of a contour, evenly along it."""
 
-# A piece is looked at with at most so many pixels on the root of its area: 1% of a side is 3 then.
-_LARGEST = 320.0
+LARGEST = 320.0
+"""Pixels on the root of its area that a piece is looked at with at most: 1% of a side is 3 then."""
+
 # Pixels of a blur that makes a mask's staircase a slope, and of the contour's own.
 _SOFT, _SMOOTH = 1.0, 1.5
 # Pixels kept around the mask.
@@ -19,12 +20,11 @@ _MARGIN = 6
 _STEPS, _FARTHEST = 3, 1.0
 
 
-def contour_of(mask: np.ndarray, photo: np.ndarray | None = None) -> Array | None:
+def contour_of(mask: np.ndarray) -> Array | None:
     """The contour of the largest part of a mask.
 
     Args:
         mask: (H, W) float, 0..1.
-        photo: (H, W, 3) uint8 that it was found in, or ``None``.
 
     Returns:
         (``POINTS``, 2) float64 in pixels of the mask, clockwise, evenly along it; ``None`` where
@@ -34,7 +34,7 @@ def contour_of(mask: np.ndarray, photo: np.ndarray | None = None) -> Array | Non
     if min(w, h) < 4:
         return None
     part = np.pad(mask[y : y + h, x : x + w].astype(np.float32), _MARGIN)
-    scale = min(1.0, _LARGEST / float(np.sqrt(max(part.sum(), 1.0))))
+    scale = min(1.0, LARGEST / float(np.sqrt(max(part.sum(), 1.0))))
     size = max(round(part.shape[1] * scale), 8), max(round(part.shape[0] * scale), 8)
     ratio = np.array([size[0] / part.shape[1], size[1] / part.shape[0]])
     if scale < 1:
@@ -71,10 +71,14 @@ def level_curve(field: np.ndarray) -> Array | None:
 
 
 def sampled(image: np.ndarray, points: Array) -> Array:
-    """(N,) or (N, C) float64 of (H, W) or (H, W, C) float32 at (N, 2) points, bilinearly."""
-    x, y = (points.T - 0.5).astype(np.float32)
-    found = cv2.remap(image, x[:, None], y[:, None], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-    return found[:, 0].astype(np.float64)
+    """(N,) or (N, C) float64 of (H, W) or (H, W, C) float32 at (N, 2) points, bilinearly.
+
+    Of (N, M, 2) points, as many.
+    """
+    single = points.ndim == 2
+    x, y = np.moveaxis((points[:, None] if single else points) - 0.5, -1, 0).astype(np.float32)
+    found = cv2.remap(image, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    return (found[:, 0] if single else found).astype(np.float64)
 
 
 def smoothed(points: Array, deviation: float) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from heatmap_locator.geometry import Array
 from heatmap_locator.outline.contour import contour_of, resampled
 from heatmap_locator.outline.quads import Quad, best_quad
+from heatmap_locator.outline.snap import snapped
 
 Kind = Literal["straight", "knob", "blank"]
 
@@ -94,9 +95,11 @@ def find_sides(mask: np.ndarray, photo: np.ndarray | None = None) -> Sides | Non
     Returns:
         ``None`` where the outline has no four corners.
     """
-    contour = contour_of(mask, photo)
+    contour = contour_of(mask)
     if contour is None:
         return None
+    if photo is not None:
+        contour = snapped(contour, photo)
     quad = best_quad(contour)
     return None if quad is None else _sides(contour, quad)
 
@@ -132,13 +135,17 @@ def _side(points: Array) -> Side:
     along, out = chord / length, np.array([chord[1], -chord[0]]) / length
     off = points - points[0]
     curve = np.stack([off @ along, off @ out], axis=1) / length
-    above, below = float(curve[:, 1].max()), float(-curve[:, 1].min())
-    reach = max(above, below)
-    kind: Kind = "straight"
-    if reach > _STRAIGHT:
-        kind = "knob" if above > below else "blank"
+    reach = float(np.abs(curve[:, 1]).max())
     sure = float(1 / (1 + np.exp(-abs(reach - _STRAIGHT) / _BAND)))
-    return Side(kind, curve.astype(np.float32), sure)
+    return Side(kind_of(curve), curve.astype(np.float32), sure)
+
+
+def kind_of(curve: Array) -> Kind:
+    """What a side is, by its curve as ``Side.curve`` has it."""
+    above, below = float(curve[:, 1].max()), float(-curve[:, 1].min())
+    if max(above, below) <= _STRAIGHT:
+        return "straight"
+    return "knob" if above > below else "blank"
 
 
 def _area(corners: Array) -> float:

@@ -12,6 +12,7 @@ from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, recognise
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.decode import best_apart
+from heatmap_locator.search.edges import weighed
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid, holds_centre, placement_of
@@ -51,7 +52,8 @@ class Judge:
         Raises:
             NoPieceError: the photo shows no piece of this picture.
         """
-        laid = lay_best(look.ranked, piece, max(top, CANDIDATES))
+        ranked = weighed(look.ranked, piece, self.calibration.scale)
+        laid = lay_best(ranked, piece, max(top, CANDIDATES))
         laid = recognise(laid, piece, self.picture, self.grid)
         # A piece that reaches out of the picture by half of itself is nowhere.
         laid = [one for one in laid if holds_centre(one, piece, self.size)]

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.geometry import compose
+from heatmap_locator.geometry import CELL, compose
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
 from heatmap_locator.search.agreement import Pixels, agreement
 from heatmap_locator.search.align import Aligned, align, points_of, rotation_of, sample
 from heatmap_locator.search.compare import REACH, Compared, compare
 from heatmap_locator.search.decode import first_apart
+from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.levels import Field, Level
 from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece
@@ -110,7 +111,9 @@ def measure_shortlist(
     best = compare(named, poses, field.halved)
     middles = bodies(best.middle.float(), best.degrees, best.scale, poses.body[:, None])
     cut = cut_evidence(middles, best.degrees, poses.direction, field.grid, field.size)
-    score = named.logit + PIXEL_WEIGHT * evidence(best.correlation) + CUT_WEIGHT * sum(cut)
+    sides = seen_sides(poses.pieces).to(middles.device)
+    edge = evidence_of_places(middles, best.degrees, sides, field.grid, field.size, CELL)
+    score = named.logit + PIXEL_WEIGHT * evidence(best.correlation) + CUT_WEIGHT * sum(cut) + edge
     score = score.masked_fill(~named.real, -torch.inf)
     order = score.argsort(dim=1, descending=True, stable=True)
     index, real = _distinct(best.take(order), order, most)

@@ -28,6 +28,7 @@ class Candidate:
     logit: float
     level: int
     pose: tuple[float, ...] | None = None
+    sides: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
+from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
 
@@ -77,6 +79,14 @@ class PreparedPiece:
         piece that is as large as its outline implies."""
         body = torch.from_numpy(self.to_resized @ [*self.body.middle, 1.0])
         return (body - self.reference[0].double()) / OVERSAMPLE
+
+    @cached_property
+    def sides(self) -> Sides | None:
+        """Its corners and sides in pixels of ``rgb``; ``None`` where it has none that count: the
+        outline is not its own alone, or has no four corners."""
+        if self.assumed or self.cut_off or self.is_rectangle:
+            return None
+        return find_sides(self.mask, self.rgb if self.searched else None)
 
     @property
     def is_rectangle(self) -> bool:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from heatmap_locator.geometry import STRIDE
+from heatmap_locator.geometry import CELL, STRIDE
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
+from heatmap_locator.search.border import border_places
 from heatmap_locator.search.decode import decode, decode_pixels
+from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.lattice import cell_evidence, turn_evidence
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
@@ -81,7 +83,8 @@ def name_places(
 ) -> Named:
     """The head's first places and those that the pixels alone put first, in view of the cut.
 
-    Features may fail on a print unlike any they were trained on; pixels fail elsewhere.
+    Features may fail on a print unlike any they were trained on; pixels fail elsewhere.  Pieces
+    with straight sides are looked for all along the picture's edges as well.
 
     Args:
         maps: the head's output.
@@ -97,10 +100,13 @@ def name_places(
     off = torch.stack([piece.body_off.float() for piece in pieces])[:, None].to(device)
     direction = torch.tensor([[piece.body.direction] for piece in pieces]).to(device)
 
+    sides = seen_sides(pieces).to(device)
+
     def favour(named: Named) -> Tensor:
         middles = bodies(named.place, named.rotation, 1.0, off)
         cell, turn = cut_evidence(middles, named.rotation, direction, grid, size)
-        return CUT_WEIGHT * (cell + turn)
+        edge = evidence_of_places(middles, named.rotation, sides, grid, size, CELL)
+        return CUT_WEIGHT * (cell + turn) + edge
 
     rotations = pixel.shape[1]
     named = decode(maps, rotations, gain, NAMED, favour)
@@ -109,7 +115,9 @@ def name_places(
     own = PIXEL_WEIGHT * evidence(found) + favour(by_pixels)
     own = own.masked_fill(~by_pixels.real, -torch.inf)
     order = own.argsort(dim=1, descending=True, stable=True)[:, :NAMED_BY_PIXELS]
-    return Named.joined([named, by_pixels.take(order)], 1)
+    parts = [named, by_pixels.take(order)]
+    along_edges = border_places(maps, pixel, sides, off[:, 0], grid, size)
+    return Named.joined(parts if along_edges is None else [*parts, along_edges], 1)
 
 
 def around(volume: Tensor, named: Named) -> Tensor:

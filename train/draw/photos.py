@@ -65,7 +65,7 @@ class Photo:
         frame: (x1, y1, x2, y2) of what the camera took, in pixels.
         side: pixels on the side of the square of the cell's area; 0 where there is no piece.
         outline: (N, 2) in pixels, clockwise, a quarter of its points from each corner on; empty
-            where there is no piece.
+            where there is no piece, and where the photo was turned since.
     """
 
     rgb: np.ndarray
@@ -178,7 +178,8 @@ def draw_photo(
         h, w = (size, short) if rng.random() < 0.5 else (short, size)
     picture, backdrop = (source[int(i)] for i in rng.integers(len(source), size=2))
     image = draw_table(rng, h, w, picture if rng.random() < 0.15 else backdrop)
-    mask, side, points = np.zeros((h, w), np.float32), 0.0, np.zeros((0, 2))
+    mask, side = np.zeros((h, w), np.float32), 0.0
+    points: Array = np.zeros((0, 2))
     kind = rng.random() - settings.empty_share
     if 0 <= kind < settings.crop_share:
         image = printed_part(rng, picture, h, w, size * float(rng.uniform(0.25, 1)))
@@ -190,4 +191,6 @@ def draw_photo(
     pads = top, size - h - top, left, size - w - left
     square = cv2.copyMakeBorder(taken, *pads, cv2.BORDER_REPLICATE)
     whole = cv2.copyMakeBorder(mask, *pads, cv2.BORDER_CONSTANT, value=0)
-    return Photo(square, whole, (left, top, left + w, top + h), side, points + [left, top])
+    return Photo(
+        square, whole, (left, top, left + w, top + h), side, points + np.array([left, top])
+    )

@@ -50,7 +50,7 @@ def _varied(photo: Photo, rng: np.random.Generator) -> Photo:
         rgb = rgb[..., rng.permutation(3)]
     rgb = cv2.LUT(np.ascontiguousarray(rgb), levels.clip(0, 255).astype(np.uint8)[None])
     x, y, w, h = cv2.boundingRect(counts)
-    return Photo(rgb, mask, (x, y, x + w, y + h), photo.side)
+    return Photo(rgb, mask, (x, y, x + w, y + h), photo.side, np.zeros((0, 2)))
 
 
 class PhotoBatches(Dataset[PhotoBatch]):

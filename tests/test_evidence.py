@@ -129,7 +129,7 @@ def maps_of(size: tuple[int, int]) -> tuple[HeadMaps, torch.Tensor]:
     pixel = torch.zeros(1, 36, height, width)
     pixel[:, :, 4, 20] = 0.9
     two = torch.zeros(1, 2, height, width)
-    return HeadMaps(heat, two, two, two, torch.zeros(1, height, width, dtype=torch.long)), pixel
+    return HeadMaps(heat, two, two, torch.zeros(1, height, width, dtype=torch.long)), pixel
 
 
 def test_all_cells_along_the_edges_are_named_in_the_turn_that_faces_out() -> None:

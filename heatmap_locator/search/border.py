@@ -104,7 +104,6 @@ def _named(
     return Named(
         at[best][None],
         degrees[best][None],
-        torch.zeros_like(at[best])[None],
         heat[best][None],
         real[None],
     )
@@ -117,7 +116,5 @@ def _filled(named: Named, most: int) -> Named:
         return named
     place = named.place.new_full((1, missing, 2), CELL / 2)
     empty = named.logit.new_zeros((1, missing))
-    more = Named(
-        place, empty, torch.zeros_like(place), empty, torch.zeros_like(empty, dtype=torch.bool)
-    )
+    more = Named(place, empty, empty, torch.zeros_like(empty, dtype=torch.bool))
     return Named.joined([named, more], 1)

@@ -1,5 +1,6 @@
 """All that one piece's search found, and pictures of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +25,21 @@ class Sized(Protocol):
     def height(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What a score was made of, for calibrating it and for whoever wonders.
+
+    Attributes:
+        logits: of the places weighed against each other, best first.
+        places: how many there are, found or not.
+        measures: of the photo and its best place, by name (``model.calibration.MEASURES``).
+    """
+
+    logits: tuple[float, ...]
+    places: float
+    measures: Mapping[str, float]
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Search:
     """Everything one piece's search found.
@@ -36,6 +52,10 @@ class Search:
         size_estimate: about how many pieces the puzzle has, where their number was not given, or
             another than that fits far better: as many as are of the size that this one fits at.
         others: whole pieces that lie in the photo beside this one.
+        foreign: probability, 0..1, that the photo shows no piece of this picture; ``None`` where
+            the weights cannot tell.
+        doubts: what is odd about the photo, a few words each.
+        evidence: what the scores were made of.
         picture: (H', W', 3) uint8, the puzzle's, which it shares; ``None`` after it was pickled,
             so that not every answer between processes carries it.
     """
@@ -46,6 +66,9 @@ class Search:
     piece_mask: np.ndarray
     size_estimate: int | None = None
     others: tuple[OtherPiece, ...] = ()
+    foreign: float | None = None
+    doubts: tuple[str, ...] = ()
+    evidence: Evidence | None = None
     picture: np.ndarray | None = field(default=None)
 
     def __getstate__(self) -> dict[str, Any]:

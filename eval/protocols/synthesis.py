@@ -74,7 +74,8 @@ def texture_class(spread: float) -> str:
     return "low" if spread < low else "medium" if spread < high else "high"
 
 
-def _names(source: PictureSource, folder: Path | None) -> list[str]:
+def names_of(source: PictureSource, folder: Path | None) -> list[str]:
+    """Names of a source's pictures, in order."""
     if source.files is None or folder is None:
         return [f"procedural-{index:03d}" for index in range(PROCEDURAL_PICTURES)]
     return [file.relative_to(folder).as_posix() for file in source.files]
@@ -89,7 +90,7 @@ def _wanted(
     source: PictureSource, folder: Path | None, only: Container[str] | None
 ) -> Iterator[tuple[int, str]]:
     """Numbers and names of the pictures of a source, those of the names given or all."""
-    for index, name in enumerate(_names(source, folder)):
+    for index, name in enumerate(names_of(source, folder)):
         if only is None or name in only:
             yield index, name
 

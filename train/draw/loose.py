@@ -45,6 +45,11 @@ def printed_part(rng: Rng, picture: np.ndarray, h: int, w: int, side: float) -> 
     at = rng.uniform(0, 1, 2) * (wide, high)
     matrix = np.column_stack([linear, np.array([w / 2, h / 2]) - linear @ at])
     view = cv2.warpAffine(picture, to_cv2(matrix), (w, h), borderMode=cv2.BORDER_REFLECT)
+    return toned(rng, view)
+
+
+def toned(rng: Rng, view: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 as printed: float32, about 0..1, with tone, lifted blacks, faded colours."""
     table = np.linspace(0, 1, 256)[:, None] ** np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.1, 3))
     lift = rng.uniform(0, 0.22) * (rng.random() < 0.5)
     table = table * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.1, 3)) * (1 - lift) + lift

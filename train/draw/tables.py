@@ -237,6 +237,18 @@ def draw_table(rng: Rng, height: int, width: int, picture: np.ndarray) -> np.nda
     return np.asarray(table, np.float32)
 
 
+def draw_cloth(rng: Rng, height: int, width: int, picture: np.ndarray) -> np.ndarray:
+    """A table cloth with a pattern of strong contrast, or printed; as :func:`draw_table`."""
+    kind = (_pattern, _pattern, _weave, _printed)[int(rng.integers(4))]
+    return np.ascontiguousarray(kind(rng, height, width, picture), dtype=np.float32)
+
+
+def skin_tone(rng: Rng) -> np.ndarray:
+    """(3,) of RGB, 0..1."""
+    tone: np.ndarray = _SKINS[rng.integers(len(_SKINS))] * rng.uniform(0.75, 1.15)
+    return tone
+
+
 def draw_hand(
     rng: Rng, height: int, width: int, toward: tuple[float, float], reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -263,6 +275,5 @@ def draw_hand(
         cv2.line(cover, a, b, 1, max(3, round(thick * rng.uniform(0.8, 1.2))))
     soft = cv2.GaussianBlur(cover.astype(np.float32), (0, 0), thick / 5)
     shade = 0.55 + 0.5 * soft + 0.05 * fractal(rng, height, width, 8)
-    skin = _SKINS[rng.integers(len(_SKINS))] * rng.uniform(0.75, 1.15)
-    image = skin * shade[..., None] ** np.array([0.8, 1.0, 1.1], np.float32)
+    image = skin_tone(rng) * shade[..., None] ** np.array([0.8, 1.0, 1.1], np.float32)
     return image, cv2.GaussianBlur(cover.astype(np.float32), (0, 0), 0.8)

@@ -1,0 +1,197 @@
+"""What became of photos that go wrong: one record a photo, kept as they come, and their shares."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
+
+from ..protocols.tasks import Box
+from .metrics import center
+
+NAME = "outcomes.jsonl"
+_KIND = "heatmap-eval nuisances"
+
+SURE = 0.9
+"""Score from which an answer is sure."""
+
+NAMED = 0.5
+"""Probability from which a photo is named as not of the picture."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was said of one photo, and the truth.
+
+    Attributes:
+        kind: of ``heatmap_train.draw.nuisances.KINDS``.
+        piece: all photos of a piece share it.
+        picture: name of the picture.
+        count: pieces of the puzzle.
+        texture: ``low``, ``medium`` or ``high``.
+        cell: (width, height) of a cell in picture pixels.
+        truth: true box in picture pixels; ``None`` where the photo shows no piece of the picture.
+        rotation: true rotation in degrees.
+        box, angle: of the first answer; ``None`` where there is none.
+        score: of the first answer, 0 where there is none.
+        foreign: probability that it is not of the picture; ``None`` where the library gives none.
+        doubts: what was said of the photo, in words.
+        refused: the error, where there was one.
+        evidence: what the score was made of: ``logits``, ``places``, ``measures``.
+        seconds: that it took.
+    """
+
+    kind: str
+    piece: str
+    picture: str
+    count: int
+    texture: str
+    cell: tuple[float, float]
+    truth: Box | None
+    rotation: float
+    box: Box | None
+    angle: float | None
+    score: float
+    foreign: float | None
+    doubts: tuple[str, ...]
+    refused: str | None
+    evidence: Mapping[str, Any] | None
+    seconds: float
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the photo from all others of a run."""
+        return self.kind, self.piece
+
+    @property
+    def right(self) -> bool:
+        """Whether place and angle are right."""
+        if self.truth is None or self.box is None or self.angle is None:
+            return False
+        (x, y), (true_x, true_y) = center(self.box), center(self.truth)
+        near = abs(x - true_x) <= self.cell[0] / 2 and abs(y - true_y) <= self.cell[1] / 2
+        return near and abs(angle_difference(self.angle, self.rotation)) <= RIGHT_ANGLE
+
+    @property
+    def named(self) -> bool:
+        """Whether it was refused, or said to be no piece of the picture, or mirrored."""
+        said = any("mirror" in doubt for doubt in self.doubts)
+        return self.refused is not None or said or (self.foreign or 0.0) >= NAMED
+
+
+@dataclass(frozen=True)
+class KindRow:
+    """Shares, 0..1, of one kind's photos.
+
+    Attributes:
+        kind: which.
+        n: photos.
+        plain: right among the plain photos of the same pieces.
+        right: right.
+        sure: scored ``SURE`` or more.
+        wrong: wrong and scored ``SURE`` or more.
+        named: refused or named.
+    """
+
+    kind: str
+    n: int
+    plain: float | None
+    right: float
+    sure: float
+    wrong: float
+    named: float
+
+
+def rows_of(outcomes: Sequence[Outcome]) -> list[KindRow]:
+    """One row a kind, in the order that they come in."""
+    plain = {o.piece: o.right for o in outcomes if o.kind == "plain"}
+    rows = []
+    for kind in dict.fromkeys(o.kind for o in outcomes):
+        own = [o for o in outcomes if o.kind == kind]
+        beside = [plain[o.piece] for o in own if o.piece in plain]
+        shares = np.array(
+            [
+                (o.right, o.score >= SURE, o.score >= SURE and not o.right, o.named)
+                for o in own
+            ],
+            float,
+        ).mean(axis=0)
+        rows.append(
+            KindRow(
+                kind, len(own), float(np.mean(beside)) if beside else None, *map(float, shares)
+            )
+        )
+    return rows
+
+
+class Outcomes:
+    """Outcomes of one run, kept in a folder if one is given; a run that was cut off goes on.
+
+    Args:
+        folder: holds or will hold ``outcomes.jsonl``; ``None`` keeps them in memory.
+        header: what was asked; a file that was asked something else is refused.
+
+    Raises:
+        InputError: the file is of another run or damaged, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, header: Mapping[str, Any]) -> None:
+        self.all: list[Outcome] = []
+        self.path = None if folder is None else folder / NAME
+        if self.path is None or folder is None:
+            return
+        own = json.dumps({"kind": _KIND, **header}, sort_keys=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self.path.write_text(own + "\n", encoding="utf-8")
+                return
+            self._read(self.path, own)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"cannot be used ({error}); name another --out", name=self.path
+            ) from None
+
+    def _read(self, path: Path, header: str) -> None:
+        data = path.read_bytes()
+        # A line without an end is one that a stopped run did not finish.
+        whole = data[: data.rfind(b"\n") + 1]
+        first, *lines = whole.decode("utf-8").splitlines() or [""]
+        if first != header:
+            raise InputError("of another run; name another --out", name=path)
+        for number, line in enumerate(lines, 2):
+            try:
+                self.all.append(_outcome(json.loads(line)))
+            except (ValueError, TypeError, KeyError):
+                raise InputError(
+                    f"line {number} is damaged; name another --out", name=path
+                ) from None
+        if len(whole) < len(data):
+            os.truncate(path, len(whole))
+
+    def done(self) -> set[tuple[str, str]]:
+        """Keys of what has been answered."""
+        return {outcome.key for outcome in self.all}
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Keep outcomes; on disk before the call returns."""
+        new = list(outcomes)
+        self.all += new
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(asdict(o), allow_nan=False) + "\n" for o in new)
+
+
+def _outcome(values: dict[str, Any]) -> Outcome:
+    if values.keys() != {f.name for f in fields(Outcome)}:
+        raise ValueError("other fields")
+    for name in ("cell", "truth", "box", "doubts"):
+        if values[name] is not None:
+            values[name] = tuple(values[name])
+    return Outcome(**values)

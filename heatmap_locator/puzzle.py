@@ -249,7 +249,7 @@ class Puzzle:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self.picture, self.grid, self.calibration)
+        return Judge(self.picture, self.grid, self.calibration, self.model.ranker)
 
     @property
     def _together(self) -> int:

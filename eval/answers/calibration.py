@@ -74,14 +74,20 @@ def fit(data: Answers, by_places: bool = True) -> Calibration:
     """
 
     def loss(values: np.ndarray) -> float:
-        calibration = Calibration(*(float(v) for v in values))
+        calibration = _of(values)
         return mean_loss(log_probabilities(calibration, data), data.hits) + RIDGE * values[0] ** 2
 
     bounds = [(1e-3, None), (None, None), (None, None) if by_places else (0.0, 0.0)]
     starts = [np.array([scale, 0.0, 0.0]) for scale in (0.3, 1.0)]
     fits = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(fits, key=lambda found: float(found.fun)).x
-    return Calibration(*(float(v) for v in best))
+    return _of(best)
+
+
+def _of(values: np.ndarray) -> Calibration:
+    """(3,) of a calibration's numbers."""
+    scale, unseen, places = (float(v) for v in values)
+    return Calibration(scale, unseen, places)
 
 
 def mean_loss(logs: np.ndarray, hits: np.ndarray) -> float:
@@ -145,5 +151,7 @@ def choose(rows: Sequence[Assessment]) -> Assessment:
 
 def rounded(calibration: Calibration) -> Calibration:
     """To six digits, which is more than the data tell."""
-    values = {key: float(f"{v:.6g}") for key, v in calibration.to_extra().items()}
-    return replace(calibration, **values)
+    scale, unseen, places = (
+        float(f"{v:.6g}") for v in (calibration.scale, calibration.unseen, calibration.places)
+    )
+    return replace(calibration, scale=scale, unseen=unseen, places=places)

@@ -116,16 +116,11 @@ def rows_of(outcomes: Sequence[Outcome]) -> list[KindRow]:
         own = [o for o in outcomes if o.kind == kind]
         beside = [plain[o.piece] for o in own if o.piece in plain]
         shares = np.array(
-            [
-                (o.right, o.score >= SURE, o.score >= SURE and not o.right, o.named)
-                for o in own
-            ],
+            [(o.right, o.score >= SURE, o.score >= SURE and not o.right, o.named) for o in own],
             float,
         ).mean(axis=0)
         rows.append(
-            KindRow(
-                kind, len(own), float(np.mean(beside)) if beside else None, *map(float, shares)
-            )
+            KindRow(kind, len(own), float(np.mean(beside)) if beside else None, *map(float, shares))
         )
     return rows
 

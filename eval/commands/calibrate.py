@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,9 +210,11 @@ def run(args: argparse.Namespace) -> int:
     if data is None or len(data.hits) < FEWEST or not 0 < data.hits.mean() < 1:
         count = 0 if data is None else len(data.hits)
         raise InputError(f"{count} answers, or all alike: too little to calibrate on; ask for more")
-    rows = assess(data, _before(extra))
+    before = _before(extra)
+    rows = assess(data, before)
     chosen = choose(rows)
-    calibration = rounded(chosen.calibration)
+    # What heatmap-eval nuisances --write has fitted stays.
+    calibration = replace(rounded(chosen.calibration), trust=before.trust, foreign=before.foreign)
     extra = {**stored_beside(source), "calibration": calibration.to_extra()}
     save_model(model, args.write, extra)
     sure = _sure(records, chosen.scores)

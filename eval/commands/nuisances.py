@@ -2,11 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
 
 from ..options import (
@@ -14,6 +15,7 @@ from ..options import (
     add_json_argument,
     add_seed_argument,
     add_weights_argument,
+    check_folder_of,
     check_folders,
     check_weights,
     listed,
@@ -41,6 +43,9 @@ KINDS = (
     "none",
 )
 """Of photos (``heatmap_train.draw.nuisances``)."""
+
+FEWEST = 40
+"""Photos of a sort, for a fit to tell anything."""
 
 SPLITS = ("validation", "all")
 
@@ -98,6 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="processes that search side by side (default 1)",
     )
     add("--out", metavar="DIR", type=Path, help="keeps outcomes, which a later run goes on with")
+    add(
+        "--write",
+        metavar="OUT",
+        type=Path,
+        help="weights file to write, the same but for what these photos say of misleading ones "
+        "and of foreign ones; the table is then of fits to other pictures",
+    )
     add_json_argument(parser, "a table")
 
 
@@ -106,6 +118,10 @@ def check(args: argparse.Namespace) -> None:
     if args.corpus_pictures is not None:
         check_folders([args.corpus_pictures])
     check_weights(args)
+    if args.write is not None:
+        check_folder_of(args.write)
+        if args.write.suffix != ".safetensors":
+            raise InputError("name a .safetensors file", name=args.write)
 
 
 Job = tuple[int, int, tuple[str, ...], frozenset[tuple[str, str]]]
@@ -163,28 +179,80 @@ def collect(args: argparse.Namespace) -> "Outcomes":
     return kept
 
 
+def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]":
+    """Fit to outcomes, write the weights, and return what fits to other pictures make of them."""
+    from heatmap_locator.model.calibration import Calibration
+    from heatmap_locator.model.files import load_model, save_model, shipped_weights
+    from heatmap_locator.puzzle import MOST_CUT_OFF
+    from heatmap_train.shared.weights import stored_beside
+
+    from ..answers.trust import fit
+
+    source = Path(args.weights or shipped_weights())
+    model, extra = load_model(source)
+    base = Calibration.from_extra(extra.get("calibration", {}))
+    if sum(o.right for o in outcomes) < FEWEST or sum(o.truth is None for o in outcomes) < FEWEST:
+        raise InputError(
+            f"fewer than {FEWEST} right answers, or photos of no piece; ask for more",
+            name="--write",
+        )
+    found = fit(outcomes, base, MOST_CUT_OFF)
+    stored = {**stored_beside(source), "calibration": found.calibration.to_extra()}
+    save_model(model, args.write, stored)
+    return found.held_out
+
+
 def run(args: argparse.Namespace) -> int:
     """Ask and print."""
-    from ..answers.outcomes import rows_of
+    from ..answers.outcomes import SURE, rows_of
+    from ..answers.reliability import calibration_error, reliability
+    from ..answers.trust import false_alarms
 
     outcomes = collect(args).all
+    if args.write is not None:
+        outcomes = _fit(args, outcomes)
     order = {kind: at for at, kind in enumerate(args.kinds)}
     outcomes.sort(key=lambda o: order[o.kind])
+    scores, hits = [o.score for o in outcomes], [o.right for o in outcomes]
+    sure = [o.right for o in outcomes if o.score >= SURE]
+    result = {
+        "photos": len(outcomes),
+        "kinds": [asdict(row) for row in rows_of(outcomes)],
+        "sure": len(sure),
+        "sure_right": sum(sure) / len(sure) if sure else None,
+        "calibration_error": calibration_error(scores, hits),
+        "reliability": [asdict(one) for one in reliability(scores, hits)],
+        **false_alarms(outcomes),
+    }
     if args.json:
-        rows = [asdict(row) for row in rows_of(outcomes)]
-        print(json.dumps({"photos": len(outcomes), "kinds": rows}, indent=2))
+        print(json.dumps(result, indent=2))
         return 0
-    _print(outcomes)
+    _print(result)
+    if args.write is not None:
+        print(f"wrote {args.write}; all of the above by fits to other pictures, 5-fold")
     return 0
 
 
-def _print(outcomes: "Sequence[Outcome]") -> None:
-    from ..answers.outcomes import rows_of
-
+def _print(result: dict[str, Any]) -> None:
     columns = ("plain", "right", "sure", "wrong", "named")
     print(f"{'kind':10}{'n':>6}" + "".join(f"{name:>8}" for name in columns))
-    for row in rows_of(outcomes):
-        values = (getattr(row, name) for name in columns)
-        shown = "".join(f"{'-' if v is None else f'{100 * v:.1f}':>8}" for v in values)
-        print(f"{row.kind:10}{row.n:6}{shown}")
+    for row in result["kinds"]:
+        shown = "".join(f"{_percent(row[name]):>8}" for name in columns)
+        print(f"{row['kind']:10}{row['n']:6}{shown}")
     print(TEXT)
+    print(f"\n{'score':12}{'n':>6}{'mean':>8}{'right':>8}")
+    for one in result["reliability"]:
+        span = f"{one['low']:.1f} to {one['high']:.1f}"
+        print(f"{span:12}{one['n']:6}{_percent(one['confidence']):>8}{_percent(one['share']):>8}")
+    print(
+        f"{result['photos']} photos, {result['sure']} sure, {_percent(result['sure_right'])}% of "
+        f"them right; expected calibration error {result['calibration_error']:.3f}"
+    )
+    print(
+        f"named as not of this picture: {_percent(result['right_named'])}% of right answers, "
+        f"{_percent(result['foreign_named'])}% of photos without a piece of it as it is"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"

@@ -130,11 +130,10 @@ def groups_of(
 ) -> Iterator[tuple[int, int]]:
     """(index, count) of groups that have so many pieces of each count, pictures spread evenly."""
     names = picture_names(folder, split)
-    wanted = -(-pieces // PER_PICTURE)
-    for turn, count in enumerate(counts):
-        # Counts begin at pictures of their own, so that a small run sees many.
-        start = turn * len(names) // len(counts)
-        for step in range(min(wanted, len(names))):
+    # Counts begin at pictures of their own, so that a small run sees many.
+    starts = [turn * len(names) // len(counts) for turn in range(len(counts))]
+    for step in range(min(-(-pieces // PER_PICTURE), len(names))):
+        for start, count in zip(starts, counts, strict=True):
             yield (start + step) % len(names), count
 
 

@@ -1,7 +1,8 @@
 """From the ranker's logits to the probability that a place is the piece's own."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -11,23 +12,74 @@ WEIGHED = 40
 everywhere would look surer than they are (``train/LOG.md``, "score")."""
 
 
+BIAS = "bias"
+
+MEASURES = (
+    "logit",
+    "places",
+    "unclear",
+    "cut_off",
+    "hidden",
+    "step",
+    "pixel",
+    "colour",
+    "detail",
+    "local",
+    "mirror",
+    "texture",
+)
+"""What is measured of a photo and its best place.
+
+``logit``: the ranker's.  ``places``: natural logarithm of how many there are.  Of the photo:
+``unclear``, 0..1, how unsurely its outline was seen; ``cut_off``, 1 where that runs into the
+photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``step``, the logarithm
+of the factor by which light changes at a shadow's edge across it.  Of the print at the place:
+``pixel``, ``colour``, ``detail``, ``local`` as in ``ranker.FEATURES``; ``mirror``, by how much the
+ranker would prefer the piece's mirror image there; ``texture``, the logarithm of how much detail
+the print has.
+"""
+
+
+def weighed(weights: Mapping[str, float], measures: Mapping[str, float] | None) -> float | None:
+    """Sum of measures by their weights and of ``BIAS``.
+
+    Returns:
+        ``None`` where there are no weights, or a measure is missing.
+    """
+    if not weights or measures is None or weights.keys() - {BIAS} - measures.keys():
+        return None
+    return sum(w * (1.0 if name == BIAS else measures[name]) for name, w in weights.items())
+
+
+def sigmoid(logit: float) -> float:
+    """0..1."""
+    return 1 / (1 + math.exp(-logit)) if logit >= 0 else 1 - 1 / (1 + math.exp(logit))
+
+
 @dataclass(frozen=True)
 class Calibration:
     """A conditional logit (McFadden, 1974) over the places found and one for all that were not.
 
     However well a piece fits a place, where it fits several as well it is in each of them only so
-    likely; and where it fits none well, it is likely elsewhere.  Fitted by
-    ``heatmap-eval calibrate``.
+    likely; and where it fits none well, it is likely elsewhere.  Beside that a photo may mislead:
+    a finger in the outline, glare, a piece of another puzzle.  How likely it does not, a logistic
+    regression on what is measured of it says, by which all scores are multiplied; another says how
+    likely it is of another picture.  Fitted by ``heatmap-eval calibrate``.
 
     Attributes:
         scale: of the logits, 0 and more; temperature scaling's 1 / T (Guo et al., 2017).
         unseen: logit of the places that were not found, together.
         places: its weight of the natural logarithm of the number of places there are.
+        trust: weights of ``MEASURES`` and ``BIAS`` for the photo's not misleading; none where it
+            was not fitted.
+        foreign: the same for its showing no piece of the picture.
     """
 
     scale: float = 1.0
     unseen: float = 0.0
     places: float = 0.0
+    trust: Mapping[str, float] = field(default_factory=dict)
+    foreign: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_extra(cls, value: Any) -> "Calibration":
@@ -39,25 +91,40 @@ class Calibration:
         if not isinstance(value, dict) or value.keys() - {f.name for f in fields(cls)}:
             raise ValueError(f"no calibration: {value!r}")
         try:
-            numbers = {key: float(number) for key, number in value.items()}
-        except TypeError:
+            own = {key: _numbers(key, given) for key, given in value.items()}
+        except (TypeError, ValueError):
             raise ValueError(f"no calibration: {value!r}") from None
-        if not np.isfinite(list(numbers.values())).all():
-            raise ValueError(f"no calibration: {value!r}")
-        return cls(**numbers)
+        return cls(**own)
 
-    def to_extra(self) -> dict[str, float]:
-        """JSON-ready, for a weights file."""
-        return asdict(self)
+    def to_extra(self) -> dict[str, Any]:
+        """JSON-ready, for a weights file; what was not fitted is left out."""
+        return {key: value for key, value in asdict(self).items() if value != {}}
 
-    def scores(self, logits: Sequence[float] | np.ndarray, places: float) -> np.ndarray:
+    def scores(
+        self,
+        logits: Sequence[float] | np.ndarray,
+        places: float,
+        measures: Mapping[str, float] | None = None,
+    ) -> np.ndarray:
         """(N,) probabilities, 0..1, of candidates; the ``WEIGHED`` best together make 1 at most.
 
         Args:
             logits: (N,) of candidates, best first, no place twice.
             places: pieces of the puzzle, or cells of all sizes that were searched.
+            measures: of the photo and its best place; without, it is trusted.
         """
-        return np.exp(self.log_scores(np.asarray(logits, np.float64), places))
+        found = np.exp(self.log_scores(np.asarray(logits, np.float64), places))
+        trust = weighed(self.trust, measures)
+        return found if trust is None else found * sigmoid(trust)
+
+    def probability_foreign(self, measures: Mapping[str, float] | None) -> float | None:
+        """How likely, 0..1, a photo shows no piece of the picture; ``None`` where it cannot tell.
+
+        Args:
+            measures: of the photo and its best place.
+        """
+        logit = weighed(self.foreign, measures)
+        return None if logit is None else sigmoid(logit)
 
     def log_scores(self, logits: np.ndarray, places: float | np.ndarray) -> np.ndarray:
         """(..., N) natural logarithms of ``scores``, of any number of pieces at once.
@@ -78,6 +145,27 @@ class Calibration:
 class Uncalibrated(Calibration):
     """The logits themselves for scores: what a calibration is fitted to."""
 
-    def scores(self, logits: Sequence[float] | np.ndarray, places: float) -> np.ndarray:
+    def scores(
+        self,
+        logits: Sequence[float] | np.ndarray,
+        places: float,
+        measures: Mapping[str, float] | None = None,
+    ) -> np.ndarray:
         """(N,) the logits."""
         return np.asarray(logits, np.float64)
+
+
+def _numbers(key: str, given: Any) -> Any:
+    """A field of a calibration as a weights file has it: a number, or numbers by measure."""
+    if key not in ("trust", "foreign"):
+        return _finite(given)
+    if not isinstance(given, dict) or given.keys() - {*MEASURES, BIAS}:
+        raise ValueError(key)
+    return {name: _finite(number) for name, number in given.items()}
+
+
+def _finite(number: Any) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError(number)
+    return found

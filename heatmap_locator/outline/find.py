@@ -9,6 +9,7 @@ from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
 from heatmap_locator.outline.given import Outline as Outline
 from heatmap_locator.outline.given import Shown, given_outline, runs_off
+from heatmap_locator.outline.hand import without_hand
 from heatmap_locator.outline.shape import is_piece_shaped, overlap
 
 CONTOUR_INSET = 0.25
@@ -110,7 +111,7 @@ def outlines_on_background(
     """
     seen = [
         mask if mask is not None and is_piece_shaped(mask) else None
-        for mask in find_pieces(photos, finder)
+        for mask in _parted(photos, find_pieces(photos, finder))
     ]
     found = [None if mask is None else Outline(mask, _is_sure(mask)) for mask in seen]
     unsure = [i for i, one in enumerate(found) if one is None or not one.sure]
@@ -128,6 +129,18 @@ def outlines_on_background(
     for i in agreed:
         found[i] = Outline(shaped[i], True)
     return found
+
+
+def _parted(
+    photos: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+) -> list[np.ndarray | None]:
+    """Masks, those that run along a hand off the photo without it."""
+    parted: list[np.ndarray | None] = []
+    for photo, mask in zip(photos, masks, strict=True):
+        held = mask is not None and runs_off(mask)
+        without = without_hand(photo, mask) if held and mask is not None else None
+        parted.append(mask if without is None else without)
+    return parted
 
 
 def outline_on_background(rgb: np.ndarray, finder: OutlineFinder) -> Outline | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from heatmap_locator.found import Search
+from heatmap_locator.found import Evidence, Search
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.calibration import WEIGHED, Calibration
+from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import highest, lay_best, recognise
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.decode import best_apart
+from heatmap_locator.search.doubt import photo_measures, place_measures
 from heatmap_locator.search.edges import weighed
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
@@ -27,11 +29,13 @@ class Judge:
         picture: (H, W, 3) uint8.
         grid: of the puzzle, ``None`` where it is not known.
         calibration: from the ranker's logits to scores.
+        ranker: with the model's weights.
     """
 
     picture: np.ndarray
     grid: Grid | None
     calibration: Calibration
+    ranker: Ranker
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,17 +61,28 @@ class Judge:
         laid = recognise(laid, piece, self.picture, self.grid)
         # A piece that reaches out of the picture by half of itself is nowhere.
         laid = [one for one in laid if holds_centre(one, piece, self.size)]
-        placements = self._placements(laid, look, piece, top)
+        placements, evidence = self._placements(laid, look, piece, top)
         require_piece(piece, placements, self.picture, name)
+        foreign = None
+        if evidence is not None:
+            foreign = self.calibration.probability_foreign(evidence.measures)
         found = Search(
-            placements, highest(look.heatmaps), piece.rgb, piece.mask, picture=self.picture
+            placements,
+            highest(look.heatmaps),
+            piece.rgb,
+            piece.mask,
+            foreign=foreign,
+            evidence=evidence,
+            picture=self.picture,
         )
         return found, laid[0].logit if laid else -math.inf
 
     def _placements(
         self, laid: list[Laid], look: Look, piece: PreparedPiece, top: int
-    ) -> list[Placement]:
-        """The first ``top`` of places, best first, with their scores."""
+    ) -> tuple[list[Placement], Evidence | None]:
+        """The first ``top`` of places, best first, with scores, and what these are made of."""
+        if not laid:
+            return [], None
         found = [placement_of(one, piece, self.size, self.grid, 0.0) for one in laid]
         centres = np.array([p.center for p in found]).reshape(-1, 2)
         reaches = {level.index: level.reach for level, _ in look.ranked}
@@ -75,8 +90,17 @@ class Judge:
         logits = np.array([one.logit for one in laid])
         # Two sizes of one place may only now turn out to be one.
         kept = best_apart(centres, reach, logits)
-        scores = self.calibration.scores(logits[kept], look.places)
-        return [
+        measures = {
+            "logit": float(logits[kept[0]]),
+            "places": math.log(max(look.places, 1.0)),
+            **photo_measures(piece),
+        }
+        levels = [level for level, _ in look.ranked]
+        measures |= place_measures(piece, laid[kept[0]], levels, self.ranker) or {}
+        scores = self.calibration.scores(logits[kept], look.places, measures)
+        placements = [
             replace(found[i], score=float(score))
             for i, score in zip(kept[:top], scores[:top], strict=True)
         ]
+        kept_logits = tuple(logits[kept][:WEIGHED].tolist())
+        return placements, Evidence(kept_logits, look.places, measures)

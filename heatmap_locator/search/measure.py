@@ -65,6 +65,21 @@ def lay(best: Compared, poses: Poses, field: Field) -> Aligned:
     return align(poses, field.picture, field.soft, warp)
 
 
+def print_evidence(laid: Aligned, poses: Poses, field: Field) -> dict[str, Tensor]:
+    """``pixel``, ``colour``, ``detail`` and ``local`` of ``ranker.FEATURES``, ``(B, M)`` each.
+
+    Args:
+        laid: where pieces lie, aligned.
+        poses: of the pieces.
+        field: the picture.
+    """
+    seen = sample(field.picture, laid.warp, points_of(poses), "bicubic")
+    shown = poses.prints.flatten(2).gather(2, poses.pixels[:, None].expand(-1, 3, -1))
+    size = poses.prints.shape[-2], poses.prints.shape[-1]
+    prints = agreement(shown, seen, Pixels(poses.pixels, poses.counted, size))
+    return {"pixel": evidence(laid.correlation), **prints}
+
+
 def measure(
     best: Compared, poses: Poses, field: Field, known: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
@@ -80,10 +95,7 @@ def measure(
         ``(B, M, 2, 3)`` as ``align.Aligned`` has it, and ``(B, M, F)`` as ``ranker.FEATURES``.
     """
     laid = lay(best, poses, field)
-    seen = sample(field.picture, laid.warp, points_of(poses), "bicubic")
-    shown = poses.prints.flatten(2).gather(2, poses.pixels[:, None].expand(-1, 3, -1))
-    size = poses.prints.shape[-2], poses.prints.shape[-1]
-    prints = agreement(shown, seen, Pixels(poses.pixels, poses.counted, size))
+    prints = print_evidence(laid, poses, field)
     middles = laid.warp[..., :2] @ poses.body[:, None, :, None] + laid.warp[..., 2:]
     cell, turn = cut_evidence(
         middles[..., 0], rotation_of(laid.warp), poses.direction, field.grid, field.size
@@ -92,7 +104,7 @@ def measure(
     if field.grid is not None:
         log_size = laid.warp[..., :2].det().abs().clamp_min(1e-6).log() / 2
         sized = -(log_size / SIZE_DEVIATION).square() / 2
-    own = {"pixel": evidence(laid.correlation), "cell": cell, "turn": turn, "size": sized}
+    own = {"cell": cell, "turn": turn, "size": sized}
     return laid.warp, features_of(known | own | prints)
 
 

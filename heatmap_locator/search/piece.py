@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
+from heatmap_locator.outline.light import Light, look_at_light
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
@@ -33,8 +34,9 @@ class PreparedPiece:
     Attributes:
         rgb: (H, W, 3) uint8, the photo as read.
         mask: (H, W) float32, 0..1, its outline.
-        photo: ``(1, 3, h, w)``, 0..1, resized.
-        weight: ``(1, 1, h, w)``, 0..1, the mask resized.
+        photo: ``(1, 3, h, w)``, 0..1, resized, its light made even where a shadow's edge crosses
+            it.
+        weight: ``(1, 1, h, w)``, 0..1, the mask resized, less what shows no print.
         reference: ``(1, 2)``, (x, y) of the mask's centroid in the resized photo.
         body: the piece without knobs and blanks, in pixels of ``rgb``.
         contour: (N, 2) points of the outline in pixels of ``rgb``.
@@ -43,6 +45,10 @@ class PreparedPiece:
             piece, or what might be one.
         searched: the outline was found in the photo, and not given.
         cut_off: it runs into the photo's edge, so that it is not the piece's alone.
+        clear: 0..1, mean of the mask inside: how surely the outline was seen.
+        hidden: 0..1, share of the piece that shows no print: burnt out, under a finger.
+        step: natural logarithm, 0 and more, of the factor by which light changes across the piece
+            at a shadow's edge; 0 where there is none.
     """
 
     rgb: np.ndarray
@@ -56,6 +62,31 @@ class PreparedPiece:
     assumed: bool = False
     searched: bool = False
     cut_off: bool = False
+    clear: float = 1.0
+    hidden: float = 0.0
+    step: float = 0.0
+
+    def mirrored(self) -> "PreparedPiece":
+        """The piece as its photo would show it if it were mirrored left to right."""
+        width, own = self.rgb.shape[1], self.photo.shape[3]
+        (x, y), body = self.body.middle, self.body
+        to_resized = self.to_resized.copy()
+        # From a mirrored pixel to the photo's, to the resized, and mirrored again.
+        to_resized[0] = [to_resized[0, 0], -to_resized[0, 1], own - to_resized[0, 2]]
+        to_resized[0, 2] -= self.to_resized[0, 0] * width
+        to_resized[1] = [-to_resized[1, 0], to_resized[1, 1], to_resized[1, 2]]
+        to_resized[1, 2] += self.to_resized[1, 0] * width
+        return replace(
+            self,
+            rgb=np.ascontiguousarray(self.rgb[:, ::-1]),
+            mask=np.ascontiguousarray(self.mask[:, ::-1]),
+            photo=self.photo.flip(3),
+            weight=self.weight.flip(3),
+            reference=self.reference * torch.tensor([-1.0, 1.0]) + torch.tensor([float(own), 0.0]),
+            body=Body((width - x, y), -body.direction % 90.0 % 90.0, body.side),
+            contour=np.ascontiguousarray((self.contour * [-1.0, 1.0] + [float(width), 0.0])[::-1]),
+            to_resized=to_resized,
+        )
 
     def rotated(
         self, degrees: Tensor, scale: float = 1.0, oversample: int = OVERSAMPLE
@@ -191,7 +222,8 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
     factor = OVERSAMPLE * CELL / body.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-    photo = resize(rgb[top:bottom, left:right], size, factor)
+    light = look_at_light(rgb, mask) if outline.searched else Light()
+    photo = resize(light.levelled(rgb)[top:bottom, left:right], size, factor)
     weight = resize(mask[top:bottom, left:right], size, factor).clip(0, 1)
     scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])
     to_resized = np.column_stack([np.diag(scale), -scale * [left, top]])
@@ -200,6 +232,8 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
         float((weight.sum(0) * (np.arange(size[0]) + 0.5)).sum() / total),
         float((weight.sum(1) * (np.arange(size[1]) + 0.5)).sum() / total),
     ]
+    if light.lost is not None:
+        weight = weight * (1 - resize(light.lost[top:bottom, left:right], size, factor, soft=True))
     return PreparedPiece(
         rgb=rgb,
         mask=mask,
@@ -212,6 +246,9 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
         assumed=not outline.sure,
         searched=outline.searched,
         cut_off=outline.cut_off,
+        clear=float(mask[ys, xs].mean()),
+        hidden=1 - float(weight.sum() / total),
+        step=light.step,
     )
 
 

@@ -54,7 +54,9 @@ def finger(
     if rng.random() < 0.6:  # the nail
         u, v = (along + 0.15 * half) / (0.62 * half), bent / (0.55 * half)
         nail = ((1 - np.hypot(u, v)) * 6).clip(0, 1)[..., None]
-        skin = skin + nail * 0.5 * (np.array([0.95, 0.8, 0.76], np.float32) * shade[..., None] - skin)
+        skin = skin + nail * 0.5 * (
+            np.array([0.95, 0.8, 0.76], np.float32) * shade[..., None] - skin
+        )
     cast = blur(np.roll(cover, (int(0.1 * half), int(0.08 * half)), (0, 1)), 0.25 * half)
     image = image * (1 - np.float32(rng.uniform(0.2, 0.6)) * cast[..., None])
     return np.asarray(image + cover[..., None] * (skin - image), np.float32)

@@ -152,7 +152,9 @@ def _with_another(scene: _Scene, other: Subject, rng: Rng) -> _Scene:
     free = max(int(x1) - 4, 1), max(scene.mask.shape[1] - int(x2) - 4, 1)
     strip = scene.image[:, -free[1] :] if free[1] > free[0] else scene.image[:, : free[0]]
     turns = -(-more // strip.shape[1])
-    mirrored = np.concatenate([strip[:, :: -1 if i % 2 == 0 else 1] for i in range(max(turns, 1))], 1)
+    mirrored = np.concatenate(
+        [strip[:, :: -1 if i % 2 == 0 else 1] for i in range(max(turns, 1))], 1
+    )
     image = np.concatenate([scene.image, mirrored[:, :more]], 1)
     mask = np.pad(scene.mask, ((0, 0), (0, more)))
     below = max(0, h + 4 - image.shape[0])
@@ -165,7 +167,9 @@ def _with_another(scene: _Scene, other: Subject, rng: Rng) -> _Scene:
     view[top : top + h, left : left + w] = toned(rng, printed)
     image = lie_down(rng, image, cover, other.side)
     image = image + cover[..., None] * (surfaced(rng, view, cover, other.side) - image)
-    image = np.where((mask > 0.5)[..., None], np.pad(scene.image, ((0, below), (0, more), (0, 0))), image)
+    image = np.where(
+        (mask > 0.5)[..., None], np.pad(scene.image, ((0, below), (0, more), (0, 0))), image
+    )
     # Only its shadow may fall on the first.
     return _Scene(image.astype(np.float32), mask, scene.outline)
 

@@ -1,0 +1,207 @@
+"""What light does to a photographed piece: highlights that burn print out, a shadow's hard edge."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from heatmap_locator.geometry import Array
+from heatmap_locator.outline.shape import disc
+from heatmap_locator.resample import average, stretch
+
+BURNT = 246
+"""Level from which a channel is burnt out, with room for JPEG's noise.  Set by hand, as
+all in this file, in view of drawn photos of training pictures."""
+
+# Light is looked at on a copy whose longer side is this.
+_SIDE = 160
+# Burnt-out parts count from so much of the piece; up to so much, as more is a photo overexposed
+# all over, which hides the same of all places.
+_LEAST_BURNT, _MOST_BURNT = 0.015, 0.5
+# The veil around a highlight, in sides of the piece.
+_VEIL = 0.07
+# Share of the table burnt out from which white is only white: a scanner's lid.
+_WHITE_TABLE = 0.25
+# A shadow's edge: share of the table's variance of log light that a step explains, least and most
+# log of the factor, least part of the piece on either side, and how far the log of the factor seen
+# on the piece may be from that on the table.
+_EXPLAINED, _STEP, _SIDE_SHARE, _APART = 0.6, (0.25, 1.8), 0.04, 0.45
+# Directions and distances tried.
+_DIRECTIONS, _DISTANCES = 48, 64
+
+
+@dataclass(frozen=True)
+class Light:
+    """What light does in a photo.
+
+    Attributes:
+        lost: (H, W) float32, 0..1, where the piece's print is burnt out; ``None`` for nowhere.
+        gain: (H, W, 3) float32, by which to multiply for even light; ``None`` for even light.
+        step: natural logarithm, 0 and more, of the factor across a shadow's edge.
+    """
+
+    lost: np.ndarray | None = None
+    gain: np.ndarray | None = None
+    step: float = 0.0
+
+    def levelled(self, rgb: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 in even light, no brighter than it can be."""
+        if self.gain is None:
+            return rgb
+        found: np.ndarray = (rgb * self.gain + 0.5).clip(0, 255).astype(np.uint8)
+        return found
+
+
+def look_at_light(rgb: np.ndarray, mask: np.ndarray) -> Light:
+    """Find highlights and a shadow's edge on a piece in its photo.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        mask: (H, W) float32, 0..1, the piece.
+    """
+    height, width = mask.shape
+    scale = min(1.0, _SIDE / max(height, width))
+    size = max(round(width * scale), 8), max(round(height * scale), 8)
+    small, inside = (average(rgb, size), average(mask, size)) if scale < 1 else (rgb, mask)
+    solid = inside > 0.5
+    if solid.sum() < 64:
+        return Light()
+    lost = _burnt_out(small, solid)
+    edge = _shadow_edge(small, inside, lost)
+    if edge is not None:  # just at the edge light is neither
+        lost = np.maximum(edge.band(solid.shape), 0.0 if lost is None else lost)
+    return Light(
+        None if lost is None else stretch(lost, (width, height)),
+        None if edge is None else edge.gain(rgb.shape, scale),
+        0.0 if edge is None else edge.step,
+    )
+
+
+def _burnt_out(rgb: np.ndarray, solid: np.ndarray) -> np.ndarray | None:
+    """(h, w) float32, 0..1, where a highlight hides the print of a piece, (h, w) bool."""
+    burnt = (rgb.min(axis=2) >= BURNT).astype(np.uint8)
+    table = cv2.dilate(solid.astype(np.uint8), disc(4)) == 0
+    if table.any() and burnt[table].mean() > _WHITE_TABLE:
+        return None
+    core = cv2.morphologyEx(burnt, cv2.MORPH_OPEN, disc(1)) * solid
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(core.astype(np.uint8), connectivity=8)
+    area = float(solid.sum())
+    large = np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] >= _LEAST_BURNT * area) + 1
+    core = np.isin(labels, large).astype(np.uint8)
+    if not 0 < core.sum() <= _MOST_BURNT * area:
+        return None
+    veil = cv2.dilate(core, disc(max(1, round(_VEIL * float(np.sqrt(area))))))
+    return veil.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A straight edge in a small photo: light is dimmer where ``x c + y s`` is beyond ``at``.
+
+    Attributes:
+        normal: (c, s).
+        at: in its pixels.
+        factors: (3,) of the light beyond over the light before, 0..1.
+        soft: width of the edge in pixels.
+    """
+
+    normal: tuple[float, float]
+    at: float
+    factors: Array
+    soft: float = 1.5
+
+    @property
+    def step(self) -> float:
+        return float(-np.log(self.factors).mean())
+
+    def band(self, shape: tuple[int, ...]) -> np.ndarray:
+        """(h, w) float32, 0..1, where the edge itself runs in the small photo."""
+        x, y = np.arange(shape[1])[None], np.arange(shape[0])[:, None]
+        off = np.abs(x * self.normal[0] + y * self.normal[1] - self.at)
+        return np.asarray((off < self.soft + 1.0), np.float32)
+
+    def gain(self, shape: tuple[int, ...], scale: float) -> np.ndarray:
+        """(H, W, 3) float32 for the photo that is 1 / ``scale`` times as large."""
+        height, width = shape[:2]
+        x = (np.arange(width, dtype=np.float32) + 0.5) * np.float32(scale) - 0.5
+        y = (np.arange(height, dtype=np.float32) + 0.5) * np.float32(scale) - 0.5
+        off = x[None] * np.float32(self.normal[0]) + y[:, None] * np.float32(self.normal[1])
+        share = ((off - np.float32(self.at)) / np.float32(self.soft) + 0.5).clip(0, 1)
+        return np.asarray(1 + share[..., None] * (1 / self.factors - 1), np.float32)
+
+
+def _shadow_edge(rgb: np.ndarray, inside: np.ndarray, lost: np.ndarray | None) -> _Edge | None:
+    """A shadow's edge that crosses table and piece alike, or None.
+
+    The table shows it: one colour in two lights, parted by a line; the piece, whose print is not
+    known, has to change by a like factor along it.
+    """
+    light = np.log(cv2.GaussianBlur(rgb, (0, 0), 0.8).astype(np.float32) + 4.0)
+    level = light.mean(axis=2)
+    table = cv2.dilate((inside > 0.05).astype(np.uint8), disc(5)) == 0
+    if table.sum() < 0.1 * table.size:
+        return None
+    found = _best_step(level, table)
+    if found is None:
+        return None
+    (c, s), at, explained = found
+    height, width = level.shape
+    off = np.arange(width)[None] * c + np.arange(height)[:, None] * s - at
+    beyond = off > 0
+    change = np.median(light[table & beyond], 0) - np.median(light[table & ~beyond], 0)
+    step = float(-change.mean())
+    solid = inside > 0.8
+    if lost is not None:
+        solid &= lost < 0.5
+    share = float(beyond[solid].mean()) if solid.any() else 0.0
+    if explained < _EXPLAINED or not _STEP[0] <= step <= _STEP[1]:
+        return None
+    if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
+        return None
+    own = _change_along(level, off, solid)
+    if own is None or abs(own + step) > _APART:
+        return None
+    return _Edge((c, s), at, np.exp(change.astype(np.float64)).clip(0.05, 1.5))
+
+
+def _best_step(
+    level: np.ndarray, table: np.ndarray
+) -> tuple[tuple[float, float], float, float] | None:
+    """The line that parts the table's light best: normal, distance, share of variance explained.
+
+    Light is less beyond it.
+    """
+    ys, xs = np.nonzero(table)
+    values = level[ys, xs].astype(np.float64)
+    total, count = float(values.var()) * len(values), len(values)
+    if total <= 1e-3 * count:
+        return None
+    best: tuple[tuple[float, float], float, float] | None = None
+    centred = values - values.mean()
+    for angle in np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS):
+        c, s = float(np.cos(angle)), float(np.sin(angle))
+        off = xs * c + ys * s
+        low, high = float(off.min()), float(off.max())
+        bins = ((off - low) * (_DISTANCES / max(high - low, 1e-6))).astype(int)
+        bins = bins.clip(0, _DISTANCES - 1)
+        sums = np.bincount(bins, centred, _DISTANCES).cumsum()[:-1]
+        counts = np.bincount(bins, minlength=_DISTANCES).cumsum()[:-1]
+        enough = (counts > 0.05 * count) & (counts < 0.95 * count)
+        # The mean before is higher than beyond.
+        gain = np.where(enough & (sums > 0), sums**2 * count, 0) / np.maximum(
+            counts * (count - counts), 1
+        )
+        index = int(gain.argmax())
+        if best is None or gain[index] / total > best[2]:
+            at = low + (index + 1) * (high - low) / _DISTANCES
+            best = (c, s), at, float(gain[index] / total)
+    return best
+
+
+def _change_along(level: np.ndarray, off: np.ndarray, solid: np.ndarray) -> float | None:
+    """By how much log light changes on the piece across a line, just on both sides of it."""
+    before = solid & (off > -6) & (off < -1.5)
+    beyond = solid & (off < 6) & (off > 1.5)
+    if before.sum() < 12 or beyond.sum() < 12:
+        return None
+    return float(np.median(level[beyond]) - np.median(level[before]))

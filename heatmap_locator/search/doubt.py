@@ -1,0 +1,132 @@
+"""What speaks against an answer: how well the print fits where it goes, and its mirror image there.
+
+The ranker tells places apart; whether the best of them is any good is another question.  A piece
+of another puzzle has a best place, too, and a mirrored photo of symmetrical print fits well.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.geometry import CELL, Array, compose, invert
+from heatmap_locator.model.filters import blur, gaussian_kernel
+from heatmap_locator.model.ranker import FEATURES, Ranker
+from heatmap_locator.search.compare import compare
+from heatmap_locator.search.levels import Level
+from heatmap_locator.search.measure import lay, print_evidence
+from heatmap_locator.search.named import Named
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.place import Laid
+from heatmap_locator.search.pose import Poses, pose_pieces
+
+PRINT = ("pixel", "colour", "detail", "local")
+"""Measures of ``ranker.FEATURES`` that are of the print alone."""
+
+TURNS = 24
+"""Angles that a mirror image is compared in, each with those 5 degrees beside it."""
+
+SAME_SIZE = math.log(1.2)
+"""Of the log of a cell's side, within which a picture size suits a place."""
+
+# Working pixels of the blurs between which print is detail.
+_FINE, _COARSE = 1.0, 6.0
+
+
+def photo_measures(piece: PreparedPiece) -> dict[str, float]:
+    """What the photo itself says, of ``calibration.MEASURES``."""
+    return {
+        "unclear": 1.0 - piece.clear,
+        "cut_off": float(piece.cut_off),
+        "hidden": piece.hidden,
+        "step": piece.step,
+    }
+
+
+def place_measures(
+    piece: PreparedPiece, best: Laid, levels: list[Level], ranker: Ranker
+) -> dict[str, float] | None:
+    """What the print says at the best place, of ``calibration.MEASURES``.
+
+    Args:
+        piece: the piece.
+        best: where it goes.
+        levels: picture sizes that it was looked for at.
+        ranker: whose weights add up what the measures of print are worth.
+
+    Returns:
+        ``None`` where no picture size suits the place.
+    """
+    level = _level_of(piece, best, levels)
+    if level is None:
+        return None
+    device = level.field.picture.device
+    pieces = [piece, piece.mirrored()]
+    poses = pose_pieces(pieces, device)
+    place = _reference(piece, best, level)
+    weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
+    found: list[dict[str, float]] = []
+    for row, rotations in enumerate(([best.rotation], np.arange(TURNS) * (360.0 / TURNS))):
+        own = poses.of([row])
+        turns = torch.as_tensor(np.asarray(rotations), dtype=torch.float32, device=device)
+        named = _at(place, turns)
+        compared = compare(named, own, level.field.halved)
+        if len(turns) > 1:  # the likeliest few are aligned
+            order = compared.correlation.argsort(dim=1, descending=True)[:, :3]
+            compared = compared.take(order)
+        prints = print_evidence(lay(compared, own, level.field), own, level.field)
+        worth = sum(weights[name] * prints[name] for name in PRINT)
+        assert isinstance(worth, Tensor)
+        index = int(worth[0].argmax())
+        found.append({name: float(prints[name][0, index]) for name in PRINT})
+        found[-1]["worth"] = float(worth[0, index])
+    upright, mirror = found
+    measures = {name: upright[name] for name in PRINT}
+    return measures | {
+        "mirror": mirror["worth"] - upright["worth"],
+        "texture": _texture(poses),
+    }
+
+
+def _level_of(piece: PreparedPiece, best: Laid, levels: list[Level]) -> Level | None:
+    """The picture size at which the piece is about as large as it lies there."""
+    own = math.log(abs(float(np.linalg.det(best.matrix[:, :2])))) / 2
+    own -= math.log(abs(float(np.linalg.det(piece.to_resized[:, :2])))) / 2
+
+    def off(level: Level) -> float:
+        # A piece made ready has twice the pixels of a working picture.
+        scale = math.log(abs(float(np.linalg.det(level.to_picture[:, :2])))) / 2
+        return abs(own + math.log(2.0) - scale)
+
+    nearest = min(levels, key=off, default=None)
+    return nearest if nearest is not None and off(nearest) <= SAME_SIZE else None
+
+
+def _reference(piece: PreparedPiece, best: Laid, level: Level) -> Array:
+    """(2,) where the piece's reference point lies, working pixels."""
+    to_working = compose(invert(level.to_picture), compose(best.matrix, invert(piece.to_resized)))
+    found: Array = to_working @ [*piece.reference[0].double().tolist(), 1.0]
+    return found
+
+
+def _at(place: Array, turns: Tensor) -> Named:
+    """Candidates at one place in several angles."""
+    count, device = len(turns), turns.device
+    where = torch.as_tensor(place, dtype=torch.float32, device=device).expand(1, count, 2)
+    zeros = torch.zeros(1, count, device=device)
+    return Named(where, turns[None], zeros[..., None].expand(-1, -1, 2), zeros, zeros == 0)
+
+
+def _texture(poses: Poses) -> float:
+    """Natural logarithm of how much detail the first piece's print has, deviation of 0..1."""
+    prints, inside = poses.prints[:1], poses.insides[:1]
+    device = prints.device
+
+    def soft(values: Tensor, sigma: float) -> Tensor:
+        kernel = gaussian_kernel(sigma * CELL / 32, device)
+        return blur(values * inside, kernel) / blur(inside, kernel).clamp_min(0.05)
+
+    detail = (soft(prints, _FINE) - soft(prints, _COARSE)) * inside
+    variance = detail.square().sum() / (3 * inside.sum()).clamp_min(1)
+    return 0.5 * math.log(float(variance) + 1e-6)

@@ -83,6 +83,16 @@ class Search:
         where = ", ".join(other.where for other in self.others)
         return f"{'two' if count == 2 else count} pieces in the photo, {which} at the {where}"
 
+    def about_photo(self) -> dict[str, Any]:
+        """What is said of the photo rather than of places, as JSON-ready values: what the command
+        and the service write."""
+        foreign = None if self.foreign is None else round(self.foreign, 4)
+        return {
+            "others": [other.to_dict() for other in self.others],
+            "foreign": foreign,
+            "doubts": list(self.doubts),
+        }
+
     def draw(self, picture: np.ndarray | None = None) -> np.ndarray:
         """The places in the picture with the heatmap over it, and close-ups of the first beside.
 
@@ -99,7 +109,7 @@ class Search:
         if shown is None:
             raise InputError("this search came without its picture; give draw(puzzle.picture)")
         places, rgb, mask = self.placements, self.piece_rgb, self.piece_mask
-        return draw_overlay(shown, self.heatmap, places, rgb, mask)
+        return draw_overlay(shown, self.heatmap, places, rgb, mask, self.doubts)
 
     def heatmap_like(self, picture: "np.ndarray | Sized") -> np.ndarray:
         """The heatmap at a picture's size.

@@ -1,5 +1,7 @@
 """The answer as a picture: where the piece goes, and whether it looks right there."""
 
+import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +21,8 @@ _GAP = 16
 _PAPER = (24, 26, 31)
 _TEXT = (236, 238, 242)
 _FAINT = (150, 156, 168)
+_LINE = 44
+"""Letters that fit under two tiles."""
 _FIRST = (255, 196, 0)
 _OTHER = (255, 255, 255)
 _WARM = np.array([[90, 10, 40], [214, 48, 24], [255, 140, 20], [255, 230, 130]], np.float32)
@@ -30,6 +34,7 @@ def draw_overlay(
     placements: list[Placement],
     piece_rgb: np.ndarray,
     piece_mask: np.ndarray,
+    doubts: Sequence[str] = (),
 ) -> np.ndarray:
     """Draw the places of a piece into the picture, with a panel of close-ups to the right.
 
@@ -39,12 +44,13 @@ def draw_overlay(
         placements: best first; may be empty.
         piece_rgb: (h', w', 3) uint8 RGB, the photo of the piece.
         piece_mask: (h', w') float, 0..1, where the piece is in it.
+        doubts: what is odd about the photo, printed under the answer.
 
     Returns:
         (H', W', 3) uint8 RGB, at most 1600 pixels on a side.
     """
     main = _draw_main(picture, heatmap, placements, piece_rgb, piece_mask)
-    panel = _draw_panel(picture, placements, piece_rgb, piece_mask)
+    panel = _draw_panel(picture, placements, piece_rgb, piece_mask, doubts)
     height = max(main.shape[0], panel.shape[0])
     width = main.shape[1] + panel.shape[1]
     sheet = np.empty((height + 2 * _GAP, width + 3 * _GAP, 3), np.uint8)
@@ -185,7 +191,11 @@ def _draw_box(
 
 
 def _draw_panel(
-    picture: np.ndarray, placements: list[Placement], rgb: np.ndarray, mask: np.ndarray
+    picture: np.ndarray,
+    placements: list[Placement],
+    rgb: np.ndarray,
+    mask: np.ndarray,
+    doubts: Sequence[str],
 ) -> np.ndarray:
     """Tiles two by two, and the first answer in words below."""
     tiles = [("piece as photographed", _fit(rgb, np.ones(mask.shape, np.float32), np.eye(2)))]
@@ -205,6 +215,8 @@ def _draw_panel(
         ]
         if first.cell is not None:
             lines.insert(0, f"cell  row {first.cell[0]}, column {first.cell[1]} (from 0)")
+    for doubt in doubts:
+        lines += textwrap.wrap(doubt, _LINE)
     label = 24
     step = _TILE + label + _GAP // 2
     rows = (len(tiles) + 1) // 2

@@ -1,7 +1,7 @@
 """An encoded picture, asked where pieces go."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -19,13 +19,13 @@ from heatmap_locator.model.precision import single_precision
 from heatmap_locator.options import in_range
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
-from heatmap_locator.outline.others import find_others
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.mirror import mirror_fits
 from heatmap_locator.search.open_size import answer_by_size, sureness
 from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.piece import (
@@ -36,15 +36,13 @@ from heatmap_locator.search.piece import (
     prepare_pieces,
 )
 from heatmap_locator.search.place import lay_on_picture, placement_of
+from heatmap_locator.search.remarks import remarked
 from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.several import LocatedPiece as LocatedPiece
 from heatmap_locator.search.several import assign_found, with_answers
 
 MAX_TOP = 100
 """Placements that can be asked for."""
-
-MOST_CUT_OFF = 0.89
-"""Score at most where the outline runs into the photo's edge: it is not the piece's alone."""
 
 VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""
@@ -218,13 +216,15 @@ class Puzzle:
         return assign_found(found, lambda searches: assign(self, searches))
 
     def _said(self, found: Search | InputError, piece: PreparedPiece | None) -> Search | InputError:
-        """The answer chosen for a photo, with what its outline leaves in doubt."""
-        if isinstance(found, InputError) or piece is None or not piece.searched:
+        """The answer chosen for a photo, with what is odd about it."""
+        if isinstance(found, InputError) or piece is None:
             return found
-        if piece.cut_off:
-            unsure = [replace(p, score=min(p.score, MOST_CUT_OFF)) for p in found.placements]
-            found = replace(found, placements=unsure)
-        return replace(found, others=tuple(find_others(piece.rgb, piece.mask, self.outlines)))
+        levels = self._levels if self._by_size is None else self._by_size.settled()
+
+        def mirrored(places: float) -> Search | None:
+            return mirror_fits(self._judge, piece, levels, places, self.model, self.device)
+
+        return remarked(found, piece, self.outlines, mirrored)
 
     def _answer(
         self, piece: PreparedPiece, seen: list[Seen], ranked: list[Ranked], top: int, name: str

@@ -17,15 +17,16 @@ from .outcomes import NAMED, Outcome
 TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "mirror", "texture")
 """Measures that tell whether a photo misleads."""
 
-FOREIGN = ("logit", "places", "detail", "local", "mirror", "texture")
+FOREIGN = ("logit", "places", "pixel", "colour", "detail", "local", "mirror", "texture")
 """Measures that tell whether it is of another picture."""
 
 FOLDS = 5
 RIDGE = 0.01
 """Of squared weights, of measures brought to unit deviation."""
 
-PRIOR = 0.1
-"""Share of photos that are assumed to show no piece of the picture; what is drawn has more."""
+PRIOR = 0.15
+"""Share of photos that are assumed to show no piece of the picture; what is drawn has more.  Set by
+hand, so that one in a hundred right answers at most is taken for foreign."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +135,14 @@ def fit_trust(data: Photos, chosen: np.ndarray) -> dict[str, float]:
 def fit_foreign(data: Photos, chosen: np.ndarray) -> dict[str, float]:
     """Weights for a photo's showing no piece of the picture, at the prior of ``PRIOR``.
 
+    Against those that are placed right: of pieces that are not, flat ones for the most part, nothing
+    tells whether they are of the picture.
+
     Args:
         data: the photos.
         chosen: (N,) bool, those to fit to.
     """
+    chosen = chosen & (data.foreign | data.hits)
     own = data.foreign[chosen]
     weight = np.where(own, PRIOR / max(own.sum(), 1), (1 - PRIOR) / max((~own).sum(), 1))
 
@@ -199,13 +204,21 @@ def scored(outcome: Outcome, calibration: Calibration, most_cut_off: float) -> O
     return replace(outcome, score=score, foreign=foreign)
 
 
-def false_alarms(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """Shares, 0..1: of right answers named all the same, and of foreign photos named."""
-    right = [(o.foreign or 0.0) >= NAMED for o in outcomes if o.right]
-    foreign = [o.named for o in outcomes if o.truth is None]
+def named_shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Shares, 0..1, refused or named as not of the picture: of right answers to plain photos and of
+    all right answers, of pieces of the picture that were not placed right, of foreign photos."""
+    named = np.array([o.named for o in outcomes], bool)
+    right = np.array([o.right for o in outcomes], bool)
+    own = np.array([o.truth is not None for o in outcomes], bool)
+    plain = np.array([o.kind == "plain" for o in outcomes], bool)
+    groups = {
+        "plain_right_named": plain & right,
+        "right_named": right,
+        "own_wrong_named": own & ~right,
+        "foreign_named": ~own,
+    }
     return {
-        "right_named": float(np.mean(right)) if right else 0.0,
-        "foreign_named": float(np.mean(foreign)) if foreign else 0.0,
+        name: float(named[group].mean()) if group.any() else 0.0 for name, group in groups.items()
     }
 
 

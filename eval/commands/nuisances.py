@@ -183,7 +183,7 @@ def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]"
     """Fit to outcomes, write the weights, and return what fits to other pictures make of them."""
     from heatmap_locator.model.calibration import Calibration
     from heatmap_locator.model.files import load_model, save_model, shipped_weights
-    from heatmap_locator.puzzle import MOST_CUT_OFF
+    from heatmap_locator.search.remarks import MOST_CUT_OFF
     from heatmap_train.shared.weights import stored_beside
 
     from ..answers.trust import fit
@@ -206,7 +206,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask and print."""
     from ..answers.outcomes import SURE, rows_of
     from ..answers.reliability import calibration_error, reliability
-    from ..answers.trust import false_alarms
+    from ..answers.trust import named_shares
 
     outcomes = collect(args).all
     if args.write is not None:
@@ -222,7 +222,7 @@ def run(args: argparse.Namespace) -> int:
         "sure_right": sum(sure) / len(sure) if sure else None,
         "calibration_error": calibration_error(scores, hits),
         "reliability": [asdict(one) for one in reliability(scores, hits)],
-        **false_alarms(outcomes),
+        **named_shares(outcomes),
     }
     if args.json:
         print(json.dumps(result, indent=2))
@@ -248,9 +248,12 @@ def _print(result: dict[str, Any]) -> None:
         f"{result['photos']} photos, {result['sure']} sure, {_percent(result['sure_right'])}% of "
         f"them right; expected calibration error {result['calibration_error']:.3f}"
     )
+    named = {name: _percent(result[name]) for name in result if name.endswith("_named")}
     print(
-        f"named as not of this picture: {_percent(result['right_named'])}% of right answers, "
-        f"{_percent(result['foreign_named'])}% of photos without a piece of it as it is"
+        f"refused, or named as not of this picture: {named['plain_right_named']}% of right answers "
+        f"to plain photos, {named['right_named']}% of all right ones, "
+        f"{named['own_wrong_named']}% of pieces placed wrong, {named['foreign_named']}% of photos "
+        "without a piece of it as it is"
     )
 
 

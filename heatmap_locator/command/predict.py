@@ -19,6 +19,7 @@ from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.resample import resize
+from heatmap_locator.search.sizes import SURE
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Puzzle, Search
@@ -140,17 +141,21 @@ class Prediction:
             "seconds": round(seconds, 3),
         }
         if "outline" not in about:
-            result |= _outline_of(search) | {"others": [o.to_dict() for o in search.others]}
+            result |= _outline_of(search)
             said = search.about_others()
             if said is not None:
                 complain(f"{label}: {said}; --many locates all of them")
+        result |= search.about_photo()
+        for doubt in _worth_saying(search):
+            complain(f"{label}: {doubt}")
         if self._puzzle.grid is None or search.size_estimate is not None:
             result["size_estimate"] = search.size_estimate
         if not self._together:
             self._answers.add(label, result, placements)
         if target is not None:
             picture, rgb, mask = self._puzzle.picture, search.piece_rgb, search.piece_mask
-            save_overlay(draw_overlay(picture, search.heatmap, placements, rgb, mask), target)
+            drawn = draw_overlay(picture, search.heatmap, placements, rgb, mask, search.doubts)
+            save_overlay(drawn, target)
         if sheet and placements:
             self._laid[len(self.results)] = _laid(search, str(len(self._laid) + 1))
         if self._together:
@@ -167,6 +172,12 @@ class Prediction:
         """Keep the result of a piece without an answer, whose error has been told."""
         self._answers.add("", result, [])
         self.results.append(result)
+
+
+def _worth_saying(search: "Search") -> tuple[str, ...]:
+    """Doubts, unless the answer is sure all the same."""
+    sure = bool(search.placements) and search.placements[0].score >= SURE
+    return () if sure else search.doubts
 
 
 def _in_photo(piece: FoundPiece) -> dict[str, Any]:

@@ -40,6 +40,8 @@ PIECE_EXAMPLE = {
     "box_in_photo": [21.5, 30.0, 150.5, 160.0],
     "touching": False,
     "others": [],
+    "foreign": 0.0001,
+    "doubts": [],
     "size_estimate": None,
     "placements": [PLACEMENT_EXAMPLE],
     "transforms": [[0.41, -0.3, 361.2, 0.3, 0.41, 205.9]],

@@ -51,6 +51,7 @@ async def overlay(service: Service, puzzle: Record, piece: Record) -> bytes:
                 search.placements[: piece["top"]],
                 search.piece_rgb,
                 search.piece_mask,
+                piece.get("doubts", []),
             )
             return records.to_png(drawn)
 

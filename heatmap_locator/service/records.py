@@ -117,7 +117,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "outline": [[round(float(v), 1) for v in point] for point in points],
         "box_in_photo": [round(float(v), 1) for v in (*low, *high)],
         "touching": False,
-        "others": [other.to_dict() for other in search.others],
+        **search.about_photo(),
         "size_estimate": search.size_estimate,
         "placements": [p.to_dict(exact=True) for p in search.placements],
         # From the cut-out's pixels to those of the image that was searched.
@@ -215,7 +215,9 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
     located_too = "heatmap" in files
     return {
         **{key: record[key] for key in shown},
-        "others": record.get("others", []),  # not in older records, as the size
+        "others": record.get("others", []),  # not in older records, as the next three
+        "foreign": record.get("foreign"),
+        "doubts": record.get("doubts", []),
         "size_estimate": record.get("size_estimate"),
         "placements": [p.to_dict() for p in places],
         "transforms": [[round(v, 6) for v in p.matrix] for p in places],

@@ -118,6 +118,14 @@ class Piece(BaseModel):
     others: list[OtherPiece] = Field(
         description="whole pieces beside this one in a photo of one; send it with `many` for all"
     )
+    foreign: float | None = Field(
+        description="probability, 0..1, that it is no piece of this picture: another puzzle's, "
+        "seen from behind, none at all; null where it failed or the weights cannot tell"
+    )
+    doubts: list[str] = Field(
+        description="what is odd about the photo, a few words each: probably not of this picture, "
+        "mirrored, runs off the photo, shows no print in part, lies half in shadow"
+    )
     size_estimate: int | None = Field(
         description="about how many pieces the puzzle has, where that was not given or another "
         "number fits far better than the one given"

@@ -6,7 +6,8 @@ import pytest
 from test_many import lay
 
 from heatmap_locator.outline.given import runs_off
-from heatmap_locator.puzzle import MOST_CUT_OFF, Puzzle
+from heatmap_locator.puzzle import Puzzle
+from heatmap_locator.search.remarks import MOST_CUT_OFF
 
 PIECE = (3, 5, 300, 450, 25.0)
 

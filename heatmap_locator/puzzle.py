@@ -79,6 +79,9 @@ class Puzzle:
             self._by_size = BySize(self.picture, self.model, self.device)
             self._levels = self._by_size.levels
         else:
+            if self.grid.exact:
+                cell = self.grid.cell_size(self.width, self.height)
+                self.outlines = self.outlines.for_cells(*cell)
             self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
             self._other_sizes = OtherSizes(self.picture, self.grid, self.model, self.device)
 

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from heatmap_locator.model.calibration import BIAS, Calibration, sigmoid, weighed
 
-from .outcomes import NAMED, Outcome
+from .outcomes import Outcome
 
 TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "mirror", "texture")
 """Measures that tell whether a photo misleads."""
@@ -135,8 +135,8 @@ def fit_trust(data: Photos, chosen: np.ndarray) -> dict[str, float]:
 def fit_foreign(data: Photos, chosen: np.ndarray) -> dict[str, float]:
     """Weights for a photo's showing no piece of the picture, at the prior of ``PRIOR``.
 
-    Against those that are placed right: of pieces that are not, flat ones for the most part, nothing
-    tells whether they are of the picture.
+    Against those that are placed right: of pieces that are not, flat ones for the most part,
+    nothing tells whether they are of the picture.
 
     Args:
         data: the photos.

@@ -180,8 +180,9 @@ def _conclude(
         return 2
     about_pieces = puzzle.size_estimate
     if about_pieces is not None and puzzle.grid is not None:
+        given = args.pieces or puzzle.grid.pieces  # the grid may hold a few more or less
         complain(
-            f"looks like about {about_pieces} pieces, not {puzzle.grid.pieces}; "
+            f"looks like about {about_pieces} pieces, not {given}; "
             f"give --pieces {about_pieces}, or their true number"
         )
     elif about_pieces is not None:

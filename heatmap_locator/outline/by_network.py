@@ -4,6 +4,7 @@ The photo is seen twice: whole, then the neighbourhood of what was found, enlarg
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import torch
 
 from heatmap_locator.model.precision import autocast, single_precision
 from heatmap_locator.outline.network import OutlineNet, load_outline_net
-from heatmap_locator.outline.shape import fill_holes
+from heatmap_locator.outline.shape import ASPECT, fill_holes
 from heatmap_locator.resample import resize, stretch
 
+# By how much knobs may make a piece longer than its cell, over its width.
+_LONGER = 1.45
 # Part of the window's side that the piece takes the second time.
 _FILL = 0.72
 # Of the photo's longer side: what is smaller is looked at once more.
@@ -35,6 +38,9 @@ class OutlineFinder:
         weights: a .safetensors file, which is read at once; ``None`` is the one that ships.
         device: where the network runs.
 
+    Attributes:
+        aspect: of pieces, longest side over the shortest at most.
+
     Raises:
         WeightsError: the file is missing, damaged, of another kind or version.
     """
@@ -43,9 +49,19 @@ class OutlineFinder:
         self, weights: str | Path | None = None, device: torch.device | str = "cpu"
     ) -> None:
         self.device = torch.device(device)
+        self.aspect = ASPECT
         self._weights = weights
         if weights is not None:
             self.net  # noqa: B018 - a file that is none should be told now
+
+    def for_cells(self, width: float, height: float) -> "OutlineFinder":
+        """The same for pieces of cells of a size: long cells have long pieces."""
+        longest = max(width, height) / min(width, height) * _LONGER
+        if longest <= self.aspect:
+            return self
+        own = copy(self)
+        own.aspect = longest
+        return own
 
     @cached_property
     def net(self) -> OutlineNet:

@@ -88,7 +88,7 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
     seen = outlines_on_background([photo.rgb for photo in photos], finder)
     for photo, found in zip(photos, seen, strict=True):
         whole = photo.whole
-        if found is None or not is_piece_shaped(found.mask):
+        if found is None or not is_piece_shaped(found.mask, finder.aspect):
             answers.append([whole])
             continue
         laid = Outline(photo.laid(found.mask), found.sure, True, runs_off(found.mask))
@@ -110,13 +110,17 @@ def outlines_on_background(
         finder: whose network is asked.
     """
     seen = [
-        mask if mask is not None and is_piece_shaped(mask) else None
-        for mask in _parted(photos, find_pieces(photos, finder))
+        mask if mask is not None and is_piece_shaped(mask, finder.aspect) else None
+        for mask in _parted(photos, find_pieces(photos, finder), finder.aspect)
     ]
     found = [None if mask is None else Outline(mask, _is_sure(mask)) for mask in seen]
     unsure = [i for i, one in enumerate(found) if one is None or not one.sure]
     parted = {i: outline_by_colour(photos[i]) for i in unsure}
-    shaped = {i: mask for i, mask in parted.items() if mask is not None and is_piece_shaped(mask)}
+    shaped = {
+        i: mask
+        for i, mask in parted.items()
+        if mask is not None and is_piece_shaped(mask, finder.aspect)
+    }
     # One too small in the photo for the network, or half seen, it knows from near by.
     agreed = {
         i
@@ -132,13 +136,13 @@ def outlines_on_background(
 
 
 def _parted(
-    photos: Sequence[np.ndarray], masks: Sequence[np.ndarray | None]
+    photos: Sequence[np.ndarray], masks: Sequence[np.ndarray | None], aspect: float
 ) -> list[np.ndarray | None]:
     """Masks, those that run along a hand off the photo without it."""
     parted: list[np.ndarray | None] = []
     for photo, mask in zip(photos, masks, strict=True):
         held = mask is not None and runs_off(mask)
-        without = without_hand(photo, mask) if held and mask is not None else None
+        without = without_hand(photo, mask, aspect) if held and mask is not None else None
         parted.append(mask if without is None else without)
     return parted
 

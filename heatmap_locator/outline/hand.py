@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from heatmap_locator.outline.shape import biggest, disc, is_piece_shaped
+from heatmap_locator.outline.shape import ASPECT, biggest, disc, is_piece_shaped
 from heatmap_locator.resample import average, stretch
 
 # The outline is parted on a copy whose longer side is this.
@@ -17,12 +17,13 @@ _LIGHT, _COLOUR = 34.0, 15.0
 _LEFT = 0.3
 
 
-def without_hand(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+def without_hand(rgb: np.ndarray, mask: np.ndarray, aspect: float = ASPECT) -> np.ndarray | None:
     """An outline without the skin that it runs along to the photo's edge.
 
     Args:
         rgb: (H, W, 3) uint8.
         mask: (H, W) float32, 0..1, an outline that runs off the photo.
+        aspect: of a piece, longest side over the shortest at most.
 
     Returns:
         of the same size; ``None`` where what leaves the photo has not the colour of skin, or what
@@ -58,7 +59,7 @@ def without_hand(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
         solid.astype(np.uint8) * (1 - cv2.dilate(hand, disc(1))), cv2.MORPH_OPEN, disc(2)
     )
     piece = biggest(rest)
-    if piece is None or piece.sum() < _LEFT * solid.sum() or not is_piece_shaped(piece):
+    if piece is None or piece.sum() < _LEFT * solid.sum() or not is_piece_shaped(piece, aspect):
         return None
     near = cv2.dilate(piece, disc(2)).astype(np.float32)
     soft = own * near * (1 - hand)

@@ -3,6 +3,8 @@
 Judged on the outline alone and generously: better to let a cup pass than to refuse a piece.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -24,9 +26,11 @@ _SMOOTH_DISC = 4.0
 _ROUGHNESS = 1.15
 # Plates, coins and faces are ellipses: overlap with one from which a shape is taken for it.
 _ELLIPSE = 0.83
-# Longest side over the shortest at most; of the hull's area, of the smallest rectangle's around the
+ASPECT = 2.2
+"""Longest side over the shortest at most, where nothing is known of the cut."""
+
+# Of the hull's area, of the smallest rectangle's around the
 # piece and around its body, the parts that are filled at least.
-_ASPECT = 2.2
 _SOLIDITY = 0.55
 _FILL = 0.4
 _BODY_FILL = 0.68
@@ -92,7 +96,7 @@ def normalise(mask: np.ndarray) -> np.ndarray | None:
     return biggest(cv2.copyMakeBorder(solid, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_CONSTANT))
 
 
-def is_piece_shaped(mask: np.ndarray) -> bool:
+def is_piece_shaped(mask: np.ndarray, aspect: float = ASPECT) -> bool:
     """Whether the largest part of a mask could be one jigsaw piece.
 
     About as long as wide, solid, smooth along its edge, no ellipse, and with two knobs or blanks
@@ -100,6 +104,7 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
 
     Args:
         mask: (H, W) float or uint8, 0..1.
+        aspect: longest side over the shortest at most.
     """
     shape = normalise(mask)
     if shape is None:
@@ -107,7 +112,7 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
     contour = _contour(shape)
     area = float(cv2.contourArea(contour))
     long, short = _sides(contour)
-    if long > _ASPECT * short or area < _FILL * long * short:
+    if long > aspect * short or area < _FILL * long * short:
         return False
     if area > _RECTANGLE * long * short:
         return True
@@ -115,7 +120,9 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
         return False
     smooth = cv2.morphologyEx(shape, cv2.MORPH_OPEN, disc(_SMOOTH_DISC))
     smooth = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, disc(_SMOOTH_DISC))
-    parts = open_body(shape, _BODY_DISC)
+    # Long pieces are narrow beside their area, and so are their knobs.
+    narrow = min(1.0, math.sqrt(ASPECT / max(long / short, 1.0)))
+    parts = open_body(shape, _BODY_DISC * narrow)
     if not parts:
         return False
     if cv2.arcLength(contour, True) > _ROUGHNESS * cv2.arcLength(_contour(smooth), True):
@@ -123,14 +130,14 @@ def is_piece_shaped(mask: np.ndarray) -> bool:
     if _ellipse_overlap(shape, contour) > _ELLIPSE:
         return False
     large = [part for part in parts if part.sum() >= BODY_PART * parts[0].sum()]
-    return any(_is_body(shape, np.max(body, axis=0)) for body in (parts[:1], large))
+    return any(_is_body(shape, np.max(body, axis=0), aspect) for body in (parts[:1], large))
 
 
-def _is_body(shape: np.ndarray, body: np.ndarray) -> bool:
+def _is_body(shape: np.ndarray, body: np.ndarray, aspect: float) -> bool:
     """Whether what opening has left of a shape is as a piece's body, with knobs and blanks."""
     hull = cv2.convexHull(cv2.findNonZero(body))
     long, short = _sides(hull)
-    if long > _ASPECT * short or cv2.contourArea(hull) < _BODY_FILL * long * short:
+    if long > aspect * short or cv2.contourArea(hull) < _BODY_FILL * long * short:
         return False
     return _knobs(shape, body, hull) >= _KNOBS
 

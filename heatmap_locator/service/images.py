@@ -128,8 +128,14 @@ class Decoders:
         for process in self._all:
             self._free.put(process)
 
-    def decode(self, data: bytes, kind: str, name: str) -> np.ndarray:
+    def decode(
+        self, data: bytes, kind: str, name: str, told: list[str] | None = None
+    ) -> np.ndarray:
         """As ``decoder.decode``, for a file of any kind that is taken; blocks.
+
+        Args:
+            told: gets what there is to say of a file that is read though a little of it is
+                missing; without, the log does.
 
         Raises:
             InputError: it is damaged, of a kind that is not taken, too large, or takes too long.
@@ -143,7 +149,11 @@ class Decoders:
         if "error" in head:
             raise InputError(head["error"], name)
         if "warning" in head:
-            _log.warning("%s", head["warning"])
+            said = str(head["warning"])
+            if told is None:
+                _log.warning("%s", said)
+            else:
+                told.append(said.removeprefix(f"{name}: "))
         return np.frombuffer(body, np.uint8).reshape(head["shape"])
 
     def start(self) -> None:

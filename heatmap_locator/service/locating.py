@@ -87,6 +87,7 @@ async def locate(
     A photo that cannot be used gives one that failed.
     """
     started = time.perf_counter()
+    told: list[str] = []  # of a file that is cut short
     base = {
         "puzzle": puzzle["id"],
         "photo": name,
@@ -103,12 +104,13 @@ async def locate(
             names["photo"], named[photo] = photo, data
         seconds = time.perf_counter() - started
         record = {**base, "id": records.new_id(), "seconds": seconds, **members, "files": names}
+        record["doubts"] = [*told, *members.get("doubts", [])]
         return Found(record, named, problem)
 
     async with service.decoded:
         try:
             kind = sniff(data, name)
-            image = await service.work(service.decoders.decode, data, "piece", name)
+            image = await service.work(service.decoders.decode, data, "piece", name, told)
         except InputError as error:
             yield found(records.failed(str(error)), refused(error), {}, None)
             return
@@ -176,10 +178,10 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
         data = await asyncio.to_thread(service.storage.file, piece["puzzle"], file)
     if data is None:  # it was no image; another picture changes nothing
         return None
-    name, files = piece["photo"], dict[str, bytes]()
+    name, files, told = piece["photo"], dict[str, bytes](), list[str]()
     try:
         async with service.decoded:
-            image = await service.work(service.decoders.decode, data, "piece", name)
+            image = await service.work(service.decoders.decode, data, "piece", name, told)
             puzzle = {"id": piece["puzzle"], "version": version}
             cutout = piece["many"] or piece.get("cutout", False)  # not in older records
             search = await _search(service, puzzle, image, piece["top"], cutout)
@@ -193,6 +195,7 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
     if piece["many"]:
         kept: tuple[str, ...] = ("outline", "box_in_photo", "touching")
         members.update({key: piece[key] for key in kept})
+    members["doubts"] = [*told, *members.get("doubts", [])]
     names, named = _name_files(files)
     if "photo" in piece["files"]:
         names["photo"] = piece["files"]["photo"]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from heatmap_locator.command.cli import main
 from heatmap_locator.errors import InputError, WeightsError
+from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.read import read_picture, read_piece
 from heatmap_locator.placement import Placement
@@ -38,16 +39,14 @@ class FakePuzzle:
     def locate(self, piece: str, top: int = 1, cutout: bool = False) -> list[Placement]:
         return self.search(piece, top, cutout).placements
 
-    def search(self, piece: str, top: int, cutout: bool = False) -> types.SimpleNamespace:
+    def search(self, piece: str, top: int, cutout: bool = False) -> Search:
         rgb, _ = read_piece(piece)
-        return types.SimpleNamespace(
+        return Search(
             placements=[_PLACE] * top,
             heatmap=np.ones((8, 8), np.float32),
             piece_rgb=rgb,
             piece_mask=np.ones(rgb.shape[:2], np.float32),
             size_estimate=self.size_estimate,
-            others=(),
-            about_others=lambda: None,
         )
 
 

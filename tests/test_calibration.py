@@ -1,6 +1,7 @@
 """Scores as probabilities: the library's formula and its place in a weights file."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,3 +59,37 @@ def test_what_weights_files_hold() -> None:
     for wrong in (*numbers, {"slope": 1.0}, {"scale": None}, "x", {"scale": "x"}):
         with pytest.raises(ValueError, match=r"no calibration|could not convert"):
             Calibration.from_extra(wrong)
+
+
+MEASURED = {"logit": 9.0, "detail": 2.0, "mirror": -8.0}
+
+
+def test_a_photo_that_misleads_lowers_all_scores_alike() -> None:
+    plain = Calibration(scale=0.6, unseen=-0.8)
+    own = replace(plain, trust={"bias": -1.0, "detail": 0.5, "mirror": -0.25})
+    before = plain.scores([9.0, 4.0], 100)
+    after = own.scores([9.0, 4.0], 100, MEASURED)
+    assert after == pytest.approx(before / (1 + np.exp(-2.0)))
+    # Where it cannot be told the photo is trusted.
+    assert own.scores([9.0, 4.0], 100) == pytest.approx(before)
+    assert own.scores([9.0, 4.0], 100, {"detail": 2.0}) == pytest.approx(before)
+    assert plain.scores([9.0, 4.0], 100, MEASURED) == pytest.approx(before)
+
+
+def test_foreign_photos_by_a_logistic() -> None:
+    own = Calibration(foreign={"bias": 1.0, "mirror": 0.5})
+    assert own.probability_foreign(MEASURED) == pytest.approx(1 / (1 + np.exp(3.0)))
+    assert own.probability_foreign({"mirror": 2000.0}) == 1.0
+    assert own.probability_foreign({"mirror": -2000.0}) == 0.0
+    assert own.probability_foreign(None) is None
+    assert Calibration().probability_foreign(MEASURED) is None
+
+
+def test_older_files_have_neither_and_others_are_refused() -> None:
+    old = {"scale": 0.6, "unseen": -0.7, "places": 0.0}
+    assert Calibration.from_extra(old).to_extra() == old
+    new = old | {"trust": {"bias": 1.0, "hidden": -2.0}, "foreign": {"bias": 0.5, "logit": -0.1}}
+    assert Calibration.from_extra(new).to_extra() == new
+    for wrong in ({"trust": 3.0}, {"trust": {"luck": 1.0}}, {"foreign": {"bias": float("nan")}}):
+        with pytest.raises(ValueError, match="no calibration"):
+            Calibration.from_extra(old | wrong)

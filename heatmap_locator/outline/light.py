@@ -1,6 +1,8 @@
 """What light does to a photographed piece: highlights that burn print out, a shadow's hard edge."""
 
+import math
 from dataclasses import dataclass
+from itertools import product
 
 import cv2
 import numpy as np
@@ -22,10 +24,19 @@ _LEAST_BURNT, _MOST_BURNT = 0.015, 0.5
 _VEIL = 0.07
 # Share of the table burnt out from which white is only white: a scanner's lid.
 _WHITE_TABLE = 0.25
-# A shadow's edge: share of the table's variance of log light that a step explains, least and most
-# log of the factor, least part of the piece on either side, and how far the log of the factor seen
-# on the piece may be from that on the table.
-_EXPLAINED, _STEP, _SIDE_SHARE, _APART = 0.6, (0.25, 1.8), 0.04, 0.45
+# A shadow's edge: share of the variance of the table's log light that a line explains at least;
+# least and most log of the factor; least part of the piece on either side; share of the places
+# along the edge, on the table, at which light falls by half of that or more; and by what part of
+# itself the log of the factor may be another on the piece.
+_EXPLAINED, _STEP, _SIDE_SHARE, _ALONG, _APART = 0.3, (0.25, 1.8), 0.04, 0.75, 0.65
+# What is just on either side of an edge lies so many pixels from it.
+_BESIDE = 3.0
+# Around the line that parts the table best: degrees and pixels that the edge may be off by, tried
+# coarsely and then finely.
+_REFINED = (
+    (np.arange(-20, 21, 2.5), np.arange(-8, 9, 1.0)),
+    (np.arange(-2, 2.1, 0.5), np.arange(-1.5, 1.6, 0.5)),
+)
 # Directions and distances tried.
 _DIRECTIONS, _DISTANCES = 48, 64
 
@@ -133,35 +144,84 @@ class _Edge:
 def _shadow_edge(rgb: np.ndarray, inside: np.ndarray, lost: np.ndarray | None) -> _Edge | None:
     """A shadow's edge that crosses table and piece alike, or None.
 
-    The table shows it: one colour in two lights, parted by a line; the piece, whose print is not
-    known, has to change by a like factor along it.
+    The table shows it: light falls along a line; the piece, whose print is not known, has to
+    change by a like factor just across it.
     """
     light = np.log(cv2.GaussianBlur(rgb, (0, 0), 0.8).astype(np.float32) + 4.0)
-    level = light.mean(axis=2)
     table = cv2.dilate((inside > 0.05).astype(np.uint8), disc(5)) == 0
     if table.sum() < 0.1 * table.size:
         return None
-    found = _best_step(level, table)
-    if found is None:
+    found = _best_step(light.mean(axis=2), table)
+    if found is None or found[2] < _EXPLAINED:
         return None
-    (c, s), at, explained = found
-    height, width = level.shape
-    off = np.arange(width)[None] * c + np.arange(height)[:, None] * s - at
-    beyond = off > 0
-    change = np.median(light[table & beyond], 0) - np.median(light[table & ~beyond], 0)
-    step = float(-change.mean())
+    line = _refined(light.mean(axis=2), table, found[0], found[1])
+    across = _across(light, table, line)
+    step = float(-np.median(across, axis=0).mean()) if len(across) >= 12 else 0.0
+    if not _STEP[0] <= step <= _STEP[1] or (across.mean(axis=1) < -step / 2).mean() < _ALONG:
+        return None
     solid = inside > 0.8
     if lost is not None:
         solid &= lost < 0.5
-    share = float(beyond[solid].mean()) if solid.any() else 0.0
-    if explained < _EXPLAINED or not _STEP[0] <= step <= _STEP[1]:
+    own = _across(light, solid, line)
+    if len(own) < 8 or abs(float(np.median(own.mean(axis=1))) + step) > _APART * step:
         return None
+    share = float((_off(light.shape, line) > 0)[solid].mean())
     if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
         return None
-    own = _change_along(level, off, solid)
-    if own is None or abs(own + step) > _APART:
-        return None
-    return _Edge((c, s), at, np.exp(change.astype(np.float64)).clip(0.05, 1.5))
+    factors = np.exp(np.median(across, axis=0).astype(np.float64)).clip(0.05, 1.5)
+    return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
+
+
+def _off(shape: tuple[int, ...], line: tuple[float, float]) -> np.ndarray:
+    """(h, w) distance of pixels beyond a line: the angle of its normal, and its distance."""
+    x, y = np.arange(shape[1])[None], np.arange(shape[0])[:, None]
+    return np.asarray(x * math.cos(line[0]) + y * math.sin(line[0]) - line[1])
+
+
+def _across(values: np.ndarray, where: np.ndarray, line: tuple[float, float]) -> np.ndarray:
+    """(N, ...) by how much values change just across a line, at N places along it.
+
+    Args:
+        values: (h, w) or (h, w, C).
+        where: (h, w) bool, both sides of a place have to lie there.
+        line: the angle of its normal, and its distance.
+    """
+    height, width = where.shape
+    c, s = math.cos(line[0]), math.sin(line[0])
+    reach = math.hypot(height, width)
+    along = np.arange(-reach, reach)
+    x, y = line[1] * c - along * s, line[1] * s + along * c
+    before, beyond = (
+        (np.rint(y + side * s).astype(int), np.rint(x + side * c).astype(int))
+        for side in (-_BESIDE, _BESIDE)
+    )
+    real = np.ones(len(along), bool)
+    for rows, columns in (before, beyond):
+        real &= (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    first, second = ((rows[real], columns[real]) for rows, columns in (before, beyond))
+    kept = where[first] & where[second]
+    return np.asarray((values[second] - values[first])[kept])
+
+
+def _refined(
+    level: np.ndarray, table: np.ndarray, normal: tuple[float, float], at: float
+) -> tuple[float, float]:
+    """The line near one, angle of its normal and distance, across which light falls most."""
+    best, line = 0.0, (math.atan2(normal[1], normal[0]), at)
+    for turns, shifts in _REFINED:
+        angle, distance = line
+        middle = np.array(level.shape[::-1]) / 2
+        own = np.array([math.cos(angle), math.sin(angle)])
+        # Turned about its point nearest the middle of the photo.
+        foot = middle + (distance - middle @ own) * own
+        for turn, shift in product(np.deg2rad(turns), shifts):
+            c, s = math.cos(angle + turn), math.sin(angle + turn)
+            tried = float(angle + turn), float(foot @ [c, s] + shift)
+            fall = _across(level, table, tried)
+            value = -float(np.median(fall)) if len(fall) >= 12 else 0.0
+            if value > best:
+                best, line = value, tried
+    return line
 
 
 def _best_step(
@@ -196,12 +256,3 @@ def _best_step(
             at = low + (index + 1) * (high - low) / _DISTANCES
             best = (c, s), at, float(gain[index] / total)
     return best
-
-
-def _change_along(level: np.ndarray, off: np.ndarray, solid: np.ndarray) -> float | None:
-    """By how much log light changes on the piece across a line, just on both sides of it."""
-    before = solid & (off > -6) & (off < -1.5)
-    beyond = solid & (off < 6) & (off > 1.5)
-    if before.sum() < 12 or beyond.sum() < 12:
-        return None
-    return float(np.median(level[beyond]) - np.median(level[before]))

@@ -1,0 +1,114 @@
+"""Glare on a glossy piece, and the hard edge of a shadow across it."""
+
+import json
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from reports_support import EXAMPLES, is_right, piece
+
+from heatmap_locator.outline.light import look_at_light
+from heatmap_locator.puzzle import Puzzle
+
+SIDE = 240
+
+
+@pytest.fixture(scope="module")
+def truth() -> dict[str, dict[str, Any]]:
+    """The examples' true places by file."""
+    found: dict[str, dict[str, Any]] = json.loads((EXAMPLES / "truth.json").read_text())
+    return found
+
+
+def scene(print_level: float = 120.0) -> tuple[np.ndarray, np.ndarray]:
+    """A grey table with a square of checked print, and the square's mask."""
+    rng = np.random.default_rng(0)
+    photo = np.full((SIDE, SIDE, 3), 150.0) + rng.normal(0, 2, (SIDE, SIDE, 3))
+    ys, xs = np.mgrid[:SIDE, :SIDE]
+    checks = print_level + 40 * (((xs // 9) + (ys // 9)) % 2)
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    mask[70:170, 70:170] = 1
+    return np.where(mask[..., None] > 0, checks[..., None], photo), mask
+
+
+def shaded(photo: np.ndarray, factor: float) -> np.ndarray:
+    """The photo with a shadow over all that lies right of a slanted line through its middle."""
+    ys, xs = np.mgrid[:SIDE, :SIDE]
+    beyond = (xs - 120) + 0.3 * (ys - 120) > 0
+    return np.where(beyond[..., None], photo * factor, photo)
+
+
+def test_a_burnt_out_part_is_found_with_its_veil() -> None:
+    photo, mask = scene()
+    cv2.circle(photo, (110, 110), 20, (255.0,) * 3, -1)
+    light = look_at_light(photo.clip(0, 255).astype(np.uint8), mask)
+    assert light.lost is not None
+    assert light.lost[110, 110] > 0.9
+    assert light.lost[110, 134] > 0.5
+    assert light.lost[160, 160] < 0.1
+
+
+def test_white_print_on_a_white_lid_is_no_glare() -> None:
+    photo, mask = scene()
+    photo[mask == 0] = 254
+    photo[80:120, 80:120] = 255
+    assert look_at_light(photo.clip(0, 255).astype(np.uint8), mask).lost is None
+
+
+@pytest.mark.parametrize("factor", [0.35, 0.55])
+def test_light_is_made_even_across_a_shadows_edge(factor: float) -> None:
+    photo, mask = scene()
+    taken = shaded(photo, factor).clip(0, 255).astype(np.uint8)
+    light = look_at_light(taken, mask)
+    assert light.step == pytest.approx(-np.log(factor), abs=0.15)
+    even = light.levelled(taken).astype(float)
+    inside = (mask > 0) & (light.lost < 0.1)
+    assert np.abs(even - photo)[inside].mean() < 12
+    assert light.lost[120, 120] > 0.5  # the edge itself is neither
+
+
+def test_a_table_of_two_colours_is_no_shadow_on_the_piece() -> None:
+    photo, mask = scene()
+    taken = np.where(mask[..., None] > 0, photo, shaded(photo, 0.4))
+    light = look_at_light(taken.clip(0, 255).astype(np.uint8), mask)
+    assert light.step == 0
+    assert light.gain is None
+
+
+def test_even_light_is_left_alone() -> None:
+    photo, mask = scene()
+    taken = photo.clip(0, 255).astype(np.uint8)
+    light = look_at_light(taken, mask)
+    assert light.lost is None
+    assert light.levelled(taken) is taken
+
+
+def test_the_example_is_found_in_spite_of_glare_and_says_so(example_puzzle: Puzzle) -> None:
+    photo = piece().astype(np.float32)
+    shine = np.zeros(photo.shape[:2], np.float32)
+    cv2.circle(shine, (150, 160), 42, 1.0, -1)
+    shine = cv2.GaussianBlur(shine, (0, 0), 7)
+    taken = (photo + 400 * shine[..., None]).clip(0, 255).astype(np.uint8)
+    search = example_puzzle.search(taken)
+    assert is_right(search.placements[0])
+    assert any("shows no print" in doubt for doubt in search.doubts)
+
+
+@pytest.mark.parametrize(("number", "angle"), [(1, 0.6), (2, 2.2), (3, 0.6)])
+def test_the_examples_in_half_a_shadow(
+    number: int, angle: float, example_puzzle: Puzzle, truth: dict[str, dict[str, Any]]
+) -> None:
+    photo = np.array(Image.open(EXAMPLES / f"piece{number}.jpg"))
+    height, width = photo.shape[:2]
+    ys, xs = np.mgrid[:height, :width]
+    beyond = (xs - width / 2) * np.cos(angle) + (ys - height / 2) * np.sin(angle) > 0
+    taken = np.where(beyond[..., None], photo * 0.45, photo).astype(np.uint8)
+    search = example_puzzle.search(taken)
+    place = search.placements[0]
+    if number == 1:  # on black, where no shadow is seen beside the piece
+        assert place.score < 0.9
+        return
+    assert "a shadow's edge lies across it" in search.doubts
+    assert place.cell == tuple(truth[f"piece{number}.jpg"]["cell"])

@@ -1,0 +1,59 @@
+"""What speaks against an answer: mirror images, and how well the print fits."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from heatmap_locator.geometry import transform
+from heatmap_locator.puzzle import Puzzle
+from heatmap_locator.search.doubt import PRINT
+from heatmap_locator.search.piece import PreparedPiece, prepare_piece
+
+PIECE = "examples/piece1.jpg"
+
+
+@pytest.fixture(scope="module")
+def cut(example_puzzle: Puzzle) -> np.ndarray:
+    """(H, W, 4) uint8, the example cut out."""
+    found = example_puzzle.search(PIECE)
+    return np.dstack([found.piece_rgb, np.rint(255 * found.piece_mask).astype(np.uint8)])
+
+
+def both(cut: np.ndarray) -> tuple[PreparedPiece, PreparedPiece]:
+    """A piece turned over as a photo, and as it is prepared."""
+    image = cut[:, 10:]
+    return prepare_piece(np.ascontiguousarray(image[:, ::-1])), prepare_piece(image).mirrored()
+
+
+def test_a_mirrored_piece_is_that_of_a_mirrored_photo(cut: np.ndarray) -> None:
+    wanted, found = both(cut)
+    assert torch.allclose(found.photo, wanted.photo, atol=2 / 255)
+    assert torch.allclose(found.weight, wanted.weight, atol=1e-4)
+    assert torch.allclose(found.reference, wanted.reference, atol=0.01)
+    assert found.to_resized == pytest.approx(wanted.to_resized, abs=1e-6)
+    assert found.body.middle == pytest.approx(wanted.body.middle, abs=1.0)
+    assert abs((found.body.direction - wanted.body.direction + 45) % 90 - 45) < 1.0
+    near = np.linalg.norm(found.contour[:, None] - wanted.contour[None, ::7], axis=2).min(axis=0)
+    assert near.max() < 1.5
+    back = transform(found.to_resized, found.contour)
+    assert back.min() > -1
+
+
+def test_twice_is_as_before(cut: np.ndarray) -> None:
+    once = prepare_piece(cut)
+    twice = once.mirrored().mirrored()
+    assert torch.equal(twice.photo, once.photo)
+    assert np.allclose(twice.to_resized, once.to_resized)
+    assert np.allclose(twice.contour, once.contour)
+
+
+def test_print_fits_far_better_than_its_mirror_image(example_puzzle: Puzzle) -> None:
+    right = example_puzzle.search(PIECE).evidence
+    assert right is not None
+    turned = np.array(Image.open(PIECE))[:, ::-1].copy()
+    wrong = example_puzzle.search(turned).evidence
+    assert wrong is not None
+    assert right.measures["mirror"] < -10 < -3 < wrong.measures["mirror"]
+    assert all(right.measures[name] > wrong.measures[name] > 0 for name in PRINT)
+    assert right.measures["texture"] == pytest.approx(wrong.measures["texture"], abs=0.05)

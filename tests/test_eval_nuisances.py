@@ -1,0 +1,112 @@
+"""heatmap-eval nuisances: outcomes, their shares, and what is fitted to them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heatmap_eval.answers.outcomes import Outcome, Outcomes, rows_of
+from heatmap_eval.answers.trust import FOREIGN, TRUST, fit, named_shares
+from heatmap_eval.cli import main
+from heatmap_locator.errors import InputError
+from heatmap_locator.model.calibration import Calibration, sigmoid
+
+
+def outcome(kind: str, number: int, right: bool, score: float, fits: float = 3.0) -> Outcome:
+    own = kind != "foreign"
+    measures = dict.fromkeys((*TRUST, *FOREIGN), 0.0) | {"detail": fits, "mirror": -4 * fits}
+    return Outcome(
+        kind=kind,
+        piece=f"24/{number}",
+        picture=f"picture {number % 17}",
+        count=24,
+        texture="high",
+        cell=(10.0, 10.0),
+        truth=(0.0, 0.0, 10.0, 10.0) if own else None,
+        rotation=90.0,
+        box=(1.0, 1.0, 11.0, 11.0) if right else (50.0, 0.0, 60.0, 10.0),
+        angle=92.0,
+        score=score,
+        foreign=None,
+        doubts=(),
+        refused=None,
+        evidence={"logits": [9.0, 2.0], "places": 24.0, "measures": measures},
+        seconds=0.1,
+    )
+
+
+def test_shares_of_kinds() -> None:
+    found = [
+        outcome("plain", 1, True, 0.99),
+        outcome("plain", 2, False, 0.2),
+        outcome("glare", 1, False, 0.95),
+        outcome("glare", 2, False, 0.3),
+        replace(outcome("foreign", 1, False, 0.1), foreign=0.7),
+        replace(outcome("foreign", 2, False, 0.1), refused="no piece found"),
+        replace(outcome("foreign", 3, False, 0.1), doubts=("looks mirrored: its",)),
+        outcome("foreign", 4, False, 0.1),
+    ]
+    plain, glare, foreign = rows_of(found)
+    assert (plain.n, plain.right, plain.sure, plain.wrong) == (2, 0.5, 0.5, 0)
+    assert (glare.plain, glare.right, glare.wrong) == (0.5, 0, 0.5)
+    assert foreign.named == 0.75
+    assert named_shares(found)["foreign_named"] == 0.75
+    assert named_shares(found)["right_named"] == 0
+
+
+def test_outcomes_are_kept_and_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:
+    kept = Outcomes(tmp_path, {"seed": 1})
+    kept.add([outcome("plain", 1, True, 0.9), outcome("glare", 1, False, 0.4)])
+    path = tmp_path / "outcomes.jsonl"
+    path.write_text(path.read_text()[:-20])
+    again = Outcomes(tmp_path, {"seed": 1})
+    assert again.all == kept.all[:1]
+    again.add(kept.all[1:])
+    assert Outcomes(tmp_path, {"seed": 1}).all == kept.all
+    with pytest.raises(InputError, match="of another run"):
+        Outcomes(tmp_path, {"seed": 2})
+    path.write_text(path.read_text() + '{"kind": 3}\n')
+    with pytest.raises(InputError, match="line 4 is damaged"):
+        Outcomes(tmp_path, {"seed": 1})
+
+
+def test_a_fit_tells_photos_that_mislead_and_foreign_ones() -> None:
+    rng = np.random.default_rng(0)
+    photos = [outcome("plain", n, True, 0.99, rng.normal(3, 0.4)) for n in range(80)]
+    photos += [outcome("glare", n, False, 0.99, rng.normal(0.4, 0.3)) for n in range(40)]
+    photos += [outcome("foreign", n, False, 0.99, rng.normal(0.3, 0.3)) for n in range(60)]
+    found = fit(photos, Calibration(scale=0.6, unseen=-0.8), 0.89)
+    assert found.calibration.scale == 0.6
+    sure = [o for o in found.held_out if o.score >= 0.9]
+    assert len(sure) > 60
+    assert np.mean([o.right for o in sure]) > 0.97
+    shares = named_shares(found.held_out)
+    assert shares["right_named"] < 0.03
+    assert shares["foreign_named"] > 0.9
+    one = found.calibration.probability_foreign(photos[0].evidence["measures"])
+    assert one is not None
+    assert one < 0.1
+    assert set(found.calibration.trust) == {"bias", *TRUST}
+    assert sigmoid(0.0) == 0.5
+
+
+def test_the_command_goes_on_where_it_was_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["nuisances", "--pieces", "24", "--per-count", "2", "--json"]
+    command += ["--out", str(tmp_path / "run"), "--kinds"]
+    assert main([*command, "plain"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert [row["kind"] for row in first["kinds"]] == ["plain"]
+    lines = (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()
+    assert main([*command, "plain,none"]) == 0
+    both = json.loads(capsys.readouterr().out)
+    assert [row["n"] for row in both["kinds"]] == [2, 2]
+    assert both["kinds"][0] == first["kinds"][0]
+    now = (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()
+    assert now[: len(lines)] == lines
+    assert main([*command, "plain", "--write", str(tmp_path / "w.safetensors")]) == 2
+    assert "ask for more" in capsys.readouterr().err
+    assert not (tmp_path / "w.safetensors").exists()

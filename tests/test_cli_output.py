@@ -65,6 +65,8 @@ def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "photo_box": [0.0, 0.0, 50.0, 40.0],
         "outline": [[0.25, 0.25], [49.75, 0.25], [49.75, 39.75], [0.25, 39.75]],
         "others": [],
+        "foreign": None,
+        "doubts": [],
         "placements": [
             {
                 "box": [10.0, 20.0, 60.0, 70.0],

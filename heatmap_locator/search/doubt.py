@@ -115,7 +115,7 @@ def _at(place: Array, turns: Tensor) -> Named:
     count, device = len(turns), turns.device
     where = torch.as_tensor(place, dtype=torch.float32, device=device).expand(1, count, 2)
     zeros = torch.zeros(1, count, device=device)
-    return Named(where, turns[None], zeros[..., None].expand(-1, -1, 2), zeros, zeros == 0)
+    return Named(where, turns[None], zeros, zeros == 0)
 
 
 def _texture(poses: Poses) -> float:

@@ -1,5 +1,7 @@
 """Takes the hand out of an outline that runs along it off the photo."""
 
+import math
+
 import cv2
 import numpy as np
 
@@ -13,8 +15,11 @@ _SIDE = 192
 _HUE, _CHROMA = (15.0, 85.0), (6.0, 60.0)
 # How far from the hand's own colour, where it leaves the photo, its skin is: lightness, chroma.
 _LIGHT, _COLOUR = 34.0, 15.0
-# Of the outline, the part that is left has so much at least.
-_LEFT = 0.3
+# Of the outline, the part that is left has so much at least, and along the photo's edge the hand is
+# so many of its sides wide at most: more is half of a piece that skin-coloured print runs through.
+_LEFT, _WIDE = 0.45, 0.75
+# Skin is smooth: deviation of its detail, in CIELAB, at most.
+_DETAIL = 2.8
 
 
 def without_hand(rgb: np.ndarray, mask: np.ndarray, aspect: float = ASPECT) -> np.ndarray | None:
@@ -61,6 +66,19 @@ def without_hand(rgb: np.ndarray, mask: np.ndarray, aspect: float = ASPECT) -> n
     piece = biggest(rest)
     if piece is None or piece.sum() < _LEFT * solid.sum() or not is_piece_shaped(piece, aspect):
         return None
+    if (hand[frame] > 0).sum() > 3 * _WIDE * math.sqrt(piece.sum()) or _detail(lab, hand) > _DETAIL:
+        return None
     near = cv2.dilate(piece, disc(2)).astype(np.float32)
     soft = own * near * (1 - hand)
     return np.asarray(mask * stretch(soft, (width, height)).clip(0, 1), np.float32)
+
+
+def _detail(lab: np.ndarray, where: np.ndarray) -> float:
+    """Deviation of fine structure in (h, w) uint8 0/1, away from its rim."""
+    inner = cv2.erode(where, disc(2)) > 0
+    if not inner.any():
+        return 0.0
+    weight = inner.astype(np.float32)[..., None]
+    share = cv2.GaussianBlur(weight, (0, 0), 4.0)[..., None].clip(1e-3)
+    fine = lab - cv2.GaussianBlur(lab * weight, (0, 0), 4.0) / share
+    return float(np.sqrt((fine[inner] ** 2).sum(axis=1).mean()))

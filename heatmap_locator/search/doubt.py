@@ -27,7 +27,7 @@ PRINT = ("pixel", "colour", "detail", "local")
 TURNS = 24
 """Angles that a mirror image is compared in, each with those 5 degrees beside it."""
 
-SAME_SIZE = math.log(1.2)
+SAME_SIZE = math.log(1.5)
 """Of the log of a cell's side, within which a picture size suits a place."""
 
 # Working pixels of the blurs between which print is detail.

@@ -16,8 +16,8 @@ from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import Level
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.remarks import NAMED
 from heatmap_locator.search.see import heats_of, see
+from heatmap_locator.search.sizes import SURE
 
 
 def mirror_fits(
@@ -28,7 +28,7 @@ def mirror_fits(
     model: HeatmapLocator,
     device: torch.device,
 ) -> Search | None:
-    """The answer to the mirror image of a photo, where that is a piece of the picture.
+    """The answer to the mirror image of a photo, where that is sure.
 
     Args:
         judge: for this picture.
@@ -49,5 +49,4 @@ def mirror_fits(
         found, _ = judge.conclude(Look(ranked, heats_of(seen[0]), places), mirror, 1, "piece")
     except NoPieceError:
         return None
-    own = found.foreign is not None and found.foreign < NAMED
-    return found if own and found.placements else None
+    return found if found.placements and found.placements[0].score >= SURE else None

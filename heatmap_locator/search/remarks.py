@@ -7,12 +7,16 @@ from heatmap_locator.found import Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.others import find_others
 from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.sizes import SURE
 
 MOST_CUT_OFF = 0.89
 """Score at most where the outline runs into the photo's edge: it is not the piece's alone."""
 
 NAMED = 0.5
 """Probability from which a photo is said to be probably not of the picture."""
+
+_MIRRORED = 0.05
+"""Probability from which an answer that is not sure is looked for in the photo's mirror image."""
 
 _HIDDEN = 0.1
 """Share of a piece without print from which that is told."""
@@ -31,7 +35,7 @@ def remarked(
         piece: as which it was searched.
         finder: whose network looks for other pieces.
         mirror_fits: asked, with the number of places, for the answer to the photo's mirror image
-            where the photo is probably of another picture; it answers where that is of this one.
+            where the photo may be of another picture; it answers where that one is sure.
     """
     if piece.searched and piece.cut_off:
         unsure = [replace(p, score=min(p.score, MOST_CUT_OFF)) for p in found.placements]
@@ -39,7 +43,8 @@ def remarked(
     if piece.searched:
         found = replace(found, others=tuple(find_others(piece.rgb, piece.mask, finder)))
     mirror = None
-    if found.evidence is not None and found.foreign is not None and found.foreign >= NAMED:
+    sure = bool(found.placements) and found.placements[0].score >= SURE
+    if not sure and found.evidence is not None and (found.foreign or 0.0) >= _MIRRORED:
         mirror = mirror_fits(found.evidence.places)
     if mirror is not None:
         found = replace(found, foreign=mirror.foreign)

@@ -14,7 +14,7 @@ from service_support import (
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.network import OutlineConfig, OutlineNet, save_outline_net
-from heatmap_locator.service.engine import load_locator
+from heatmap_locator.service.device import load_locator
 from heatmap_locator.service.environment import read
 from heatmap_locator.service.settings import Layout, Settings
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
@@ -150,9 +151,9 @@ def test_a_crash_of_one_search_leaves_the_engine_alive(
     assert client.get("/readyz").status_code == 200
 
 
-@pytest.mark.parametrize(("turn", "order"), [(0.0, "5675675"), (600.0, "5556677")])
+@pytest.mark.parametrize(("turn", "order"), [(0.0, ["567", "567", "5"]), (600.0, ["5556677"])])
 def test_puzzles_take_turns(
-    plain_locator: Locator, monkeypatch: pytest.MonkeyPatch, turn: float, order: str
+    plain_locator: Locator, monkeypatch: pytest.MonkeyPatch, turn: float, order: list[str]
 ) -> None:
     """Between two pieces of one puzzle others have theirs, unless it has just begun."""
     monkeypatch.setattr("heatmap_locator.service.engine.TURN", turn)
@@ -167,7 +168,9 @@ def test_puzzles_take_turns(
     for _, job in jobs:
         job.exception(HANG)
     engine.stop()
-    assert "".join(done) == order
+    for together in order:  # which of those begun side by side ends first is open
+        assert sorted(done[: len(together)]) == sorted(together)
+        del done[: len(together)]
 
 
 def test_what_was_deleted_is_given_up_at_once(plain_locator: Locator) -> None:
@@ -198,7 +201,7 @@ def test_a_stop_waits_for_nothing_long(plain_locator: Locator) -> None:
     assert time.monotonic() - begun < HANG / 2
     assert waiting.cancelled()
     held.go.set()
-    first.result(HANG)
+    assert isinstance(first.exception(HANG), CancelledError)
     assert engine.stop()
 
 

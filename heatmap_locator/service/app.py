@@ -17,8 +17,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from heatmap_locator import __version__
-from heatmap_locator.service import fitting, problems, routes_pieces, routes_puzzles, schemas
-from heatmap_locator.service.engine import Device, load_locator
+from heatmap_locator.service import (
+    fitting,
+    photos,
+    problems,
+    routes_pieces,
+    routes_puzzles,
+    schemas,
+)
+from heatmap_locator.service.device import Device, load_locator
 from heatmap_locator.service.folder import LocalStorage
 from heatmap_locator.service.metrics import MeasureRequests
 from heatmap_locator.service.service import Service
@@ -106,6 +113,7 @@ def _lifespan(
         app.state.service = service
         await service.start()
         await fitting.resume(service)
+        await photos.resume(service)
         yield
         await service.stop()
 
@@ -119,9 +127,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.cors),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Location", "Retry-After"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Prefer"],
+            expose_headers=["Location", "Preference-Applied", "Retry-After"],
         )
     app.add_middleware(_SecurityHeaders)
     app.add_middleware(_Measured)

@@ -44,7 +44,7 @@ class BlobStorage:
             self._fs.makedirs(self._root, exist_ok=True)
         except (ImportError, ValueError, OSError) as error:
             raise InputError(f"cannot be used as storage ({error})", name=url) from None
-        self._lock = threading.Lock()
+        self._lock, self._counting = threading.Lock(), threading.Lock()
         self._written = 0  # bytes by this process, ever
         self._size, self._counted = 0, float("-inf")
         self._sizes = Counter[str]()  # of puzzles, as they were counted last
@@ -140,6 +140,29 @@ class BlobStorage:
         self._write(puzzle, name, record, files)
         if before is not None:
             self._drop(puzzle, names_of(before) - names_of(record))
+
+    def update_piece(
+        self, puzzle: str, piece: str, changes: Record, files: Mapping[str, bytes] = {}
+    ) -> Record:
+        before = self.piece(puzzle, piece)
+        if before is None or self.puzzle(puzzle) is None:
+            raise GoneError(puzzle)
+        after = {**before, **changes}
+        self._write(puzzle, f"pieces/{piece}.json", after, files)
+        self._drop(puzzle, names_of(before) - names_of(after))
+        return after
+
+    def next_number(self, puzzle: str) -> int:
+        """Two servers that count at the same moment may come to the same."""
+        with self._counting:
+            path = self._path(puzzle, "number")
+            last = int(self._read(path) or self.count(puzzle))
+            self._pipe(path, str(last + 1).encode())
+            return last + 1
+
+    def waiting(self) -> list[Record]:
+        """None: another server may be at work on them."""
+        return []
 
     def _drop(self, puzzle: str, names: set[str]) -> None:
         """Removes files that no piece names any more: many pieces can share a photo."""

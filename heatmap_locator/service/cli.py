@@ -80,7 +80,7 @@ def _run(settings: Settings) -> int:
     for line in settings.lines():
         print(line)
     sys.stdout.flush()
-    from heatmap_locator.service.engine import load_locator
+    from heatmap_locator.service.device import load_locator
 
     app = create_app(settings, load_locator(settings), storage)
     server = uvicorn.Server(_config(app, settings))
@@ -89,7 +89,7 @@ def _run(settings: Settings) -> int:
     finally:
         service = getattr(app.state, "service", None)
         if service is not None and not service.idle:
-            # A search in work cannot be interrupted, and Python does not end well beside one that
+            # A step in work cannot be interrupted, and Python does not end well beside one that
             # goes on.  All that was acknowledged is on disk.
             sys.stdout.flush()
             sys.stderr.flush()

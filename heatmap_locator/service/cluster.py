@@ -47,7 +47,8 @@ class Searcher:
     """A replica with a model: collects searches into batches and runs them on its engine."""
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
-        from heatmap_locator.service.engine import Engine, load_locator, together
+        from heatmap_locator.service.device import load_locator, together
+        from heatmap_locator.service.engine import Engine
         from heatmap_locator.service.images import Decoders
         from heatmap_locator.service.metrics import Metrics
         from heatmap_locator.service.squaring import load_picture

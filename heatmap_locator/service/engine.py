@@ -1,19 +1,19 @@
-"""The thread that owns the model: puzzles take turns, jobs of one puzzle are searched together."""
+"""The model's threads: puzzles take turns, also in the middle of a search."""
 
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from concurrent.futures import CancelledError, Future
+from functools import partial
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
+from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Interruptible, Job, may_pause
 from heatmap_locator.service.metrics import Metrics
-from heatmap_locator.service.settings import Settings
 from heatmap_locator.service.storage import GoneError
 
 if TYPE_CHECKING:
@@ -23,80 +23,20 @@ Load = Callable[[str, int], tuple[np.ndarray, Grid | None]]
 """(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and its grid."""
 
 TURN = 1.0
-"""Seconds after which a puzzle gives way to others that wait, when what it has in work is done."""
+"""Seconds after which a puzzle gives way to others that wait."""
+
+LANES = 4
+"""Puzzles whose searches may be begun and not ended; each holds its memory meanwhile."""
 
 LAST = 1.0
 """Seconds that a stop waits for what is in work."""
 
 
-class Device(Protocol):
-    """What searches: the engine of this process, or one elsewhere in a cluster."""
-
-    @property
-    def ready(self) -> bool: ...
-
-    def encode(self, puzzle: str, version: int) -> "Future[None]":
-        """Make a puzzle's features ready."""
-        ...
-
-    def search(
-        self, puzzle: str, version: int, image: np.ndarray, top: int, cutout: bool = False
-    ) -> "Future[Search]":
-        """Search one piece, (H, W, 3) or (H, W, 4) uint8; arguments as ``Puzzle.search``'s."""
-        ...
-
-    def forget(self, puzzle: str, before: int | None = None) -> None:
-        """Drop a puzzle's features, and its jobs with GoneError.
-
-        Args:
-            before: only those of older versions than this.
-        """
-        ...
-
-
-def load_locator(settings: Settings) -> "Locator":
-    """The model, with its outline network, that settings ask for.
-
-    Raises:
-        WeightsError: a file is missing, damaged or of another version.
-        InputError: there is no such device.
-    """
-    from heatmap_locator.locator import Locator
-
-    return Locator.from_pretrained(settings.weights, settings.device, settings.outline_weights)
-
-
-def together(locator: "Locator", batch: int) -> int:
-    """Most pieces to search together: ``batch``, and one on a CPU.
-
-    A CPU gains nothing by more, and after each piece it can turn to another puzzle.
-    """
-    return 1 if locator.device.type == "cpu" else batch
-
-
-@dataclass
-class _Job:
-    puzzle: str
-    version: int
-    future: "Future[Any]"
-    image: np.ndarray | None = None
-    top: int = 1
-    cutout: bool = False
-
-    @property
-    def kind(self) -> tuple[str, int, int, bool]:
-        """Jobs of one kind are searched together."""
-        return self.puzzle, self.version, self.top, self.cutout
-
-    def goes_with(self, other: "_Job") -> bool:
-        return self.image is not None and other.image is not None and self.kind == other.kind
-
-
 class Engine:
     """One model on one device.
 
-    What is in work cannot be interrupted: who comes waits for a batch, or one encoding, of each
-    other puzzle at most.
+    One thread computes at a time.  After its turn a search pauses where it is, and goes on when the
+    others that wait have had theirs; what nobody wants any more ends at its next step.
 
     Args:
         locator: the model.
@@ -111,25 +51,33 @@ class Engine:
         self._locator, self._load = locator, load
         self._batch, self._cache, self._metrics = batch, cache, metrics
         self._puzzles: OrderedDict[tuple[str, int], Puzzle] = OrderedDict()
-        self._lines: OrderedDict[str, deque[_Job]] = OrderedDict()  # the first one's turn is next
+        self._lines: dict[str, deque[Job]] = {}
+        self._begun: dict[str, Batch] = {}
+        self._order: OrderedDict[str, None] = OrderedDict()  # of both; the first one's turn is next
+        self._turn: str | None = None
         self._turn_ends = 0.0
-        self._wake = threading.Condition()
+        self._idle = 0
+        self._wake = Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="heatmap-engine", daemon=True)
-        self._thread.start()
+        self._threads = [
+            Thread(target=self._run, name=f"heatmap-engine-{n}", daemon=True) for n in range(LANES)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def ready(self) -> bool:
         """Whether jobs are being done."""
-        return self._thread.is_alive() and not self._stopping
+        return not self._stopping and all(thread.is_alive() for thread in self._threads)
 
     def encode(self, puzzle: str, version: int) -> "Future[None]":
-        return self._submit(_Job(puzzle, version, Future()))
+        return self._submit(Job(puzzle, version, Answer(self._drop_unwanted)))
 
     def search(
         self, puzzle: str, version: int, image: np.ndarray, top: int, cutout: bool = False
     ) -> "Future[Search]":
-        return self._submit(_Job(puzzle, version, Future(), image, top, cutout))
+        answer = Answer(self._drop_unwanted)
+        return self._submit(Job(puzzle, version, answer, image, top, cutout))
 
     def forget(self, puzzle: str, before: int | None = None) -> None:
         def old(version: int) -> bool:
@@ -139,89 +87,161 @@ class Engine:
             for key in [key for key in self._puzzles if key[0] == puzzle and old(key[1])]:
                 del self._puzzles[key]
             line = self._lines.pop(puzzle, deque())
-            kept = deque(job for job in line if not old(job.version))
-            if kept:
+            if kept := deque(job for job in line if not old(job.version)):
                 self._lines[puzzle] = kept
-            self._count()
+            batch = self._begun.get(puzzle)
+            if batch is not None and old(batch.version):
+                batch.over = GoneError(puzzle)
+            self._tidy(puzzle)
+            self._give()
+            self._wake.notify_all()
         for job in line:
-            if old(job.version) and job.future.set_running_or_notify_cancel():
-                job.future.set_exception(GoneError(puzzle))
+            if old(job.version) and job.answer.set_running_or_notify_cancel():
+                job.answer.set_exception(GoneError(puzzle))
 
     def stop(self) -> bool:
-        """Ends the thread after the batch in work; what waits is cancelled.
+        """Gives up all that waits or is in work.
 
         Returns:
-            Whether the thread has ended; what is in work may take long, and nobody waits for it.
+            Whether the threads have ended; nobody waits for a step that takes long.
         """
         with self._wake:
             self._stopping = True
             waiting = [job for line in self._lines.values() for job in line]
             self._lines.clear()
+            for batch in self._begun.values():
+                batch.over = CancelledError()
             self._count()
-            self._wake.notify()
+            self._wake.notify_all()
         for job in waiting:
-            job.future.cancel()
-        self._thread.join(timeout=LAST)
-        return not self._thread.is_alive()
+            job.answer.cancel()
+        end = time.monotonic() + LAST
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def _submit(self, job: _Job) -> "Future[Any]":
-        with self._wake:
-            if not self.ready:
-                job.future.set_exception(RuntimeError("the engine has stopped"))
-            else:
-                self._lines.setdefault(job.puzzle, deque()).append(job)
-                self._count()
-                self._wake.notify()
-        return job.future
+    # ------------------------------------------------------------------- turns
+    # All of these are called with _wake held.
+
+    def _tidy(self, puzzle: str) -> None:
+        """Keeps a puzzle in the order while it has work."""
+        if puzzle in self._lines or puzzle in self._begun:
+            self._order.setdefault(puzzle)
+        else:
+            self._order.pop(puzzle, None)
+            if self._turn == puzzle:
+                self._turn = None
+        self._count()
 
     def _count(self) -> None:
         self._metrics.queue.set(sum(map(len, self._lines.values())))
 
-    def _next(self, served: str) -> list[_Job]:
-        """The oldest job of the puzzle whose turn it is, with those that go together with it.
+    def _give(self) -> None:
+        """Gives the turn, where nobody has it, to the puzzle that is next."""
+        if self._turn is not None:
+            return
+        for puzzle in self._order:
+            if puzzle in self._begun or self._idle:
+                self._turn, self._turn_ends = puzzle, time.monotonic() + TURN
+                self._wake.notify_all()
+                return
 
-        Args:
-            served: the puzzle that had the last batch, and goes on while its turn lasts.
-        """
+    def _take(self, puzzle: str) -> Batch:
+        """A puzzle's oldest job, with those that go together with it."""
+        line = self._lines.pop(puzzle)
+        batch, rest = Batch([line.popleft()]), deque[Job]()
+        for job in line:
+            if len(batch.jobs) < self._batch and job.goes_with(batch.jobs[0]):
+                batch.jobs.append(job)
+            else:
+                rest.append(job)
+        if rest:
+            self._lines[puzzle] = rest
+        self._begun[puzzle] = batch
+        self._count()
+        return batch
+
+    # ------------------------------------------------------------------ threads
+
+    def _submit(self, job: Job) -> "Future[Any]":
         with self._wake:
-            while not self._lines and not self._stopping:
-                self._wake.wait()
-            if self._stopping:
-                return []
-            now = time.monotonic()
-            if served not in self._lines or now >= self._turn_ends:
-                served, self._turn_ends = next(iter(self._lines)), now + TURN
-            line = self._lines.pop(served)
-            jobs, rest = [line.popleft()], deque[_Job]()
-            for job in line:
-                if len(jobs) < self._batch and job.goes_with(jobs[0]):
-                    jobs.append(job)
-                else:
-                    rest.append(job)
-            if rest:
-                self._lines[served] = rest  # behind all others
-            self._count()
-            return jobs
+            if not self.ready:
+                job.answer.set_exception(RuntimeError("the engine has stopped"))
+            else:
+                self._lines.setdefault(job.puzzle, deque()).append(job)
+                self._tidy(job.puzzle)
+                self._give()
+        return job.answer
+
+    def _drop_unwanted(self) -> None:
+        with self._wake:
+            for batch in self._begun.values():
+                if not any(job.answer.wanted for job in batch.jobs):
+                    batch.over = CancelledError()
+            self._wake.notify_all()
+
+    def _begin(self) -> Batch | None:
+        """The next batch, once there is one and it is its puzzle's turn; none at the end."""
+        with self._wake:
+            self._idle += 1
+            self._give()
+            self._wake.wait_for(
+                lambda: self._stopping or (self._turn in self._lines.keys() - self._begun.keys())
+            )
+            self._idle -= 1
+            if self._stopping or self._turn is None:
+                return None
+            return self._take(self._turn)
+
+    def _step(self, batch: Batch) -> None:
+        """Before each step of a search: gives way when its turn is over, ends what is given up."""
+        if batch.over is None and time.monotonic() < self._turn_ends:
+            return
+        with self._wake:
+            if batch.over is None and len(self._order) > 1 and may_pause():
+                self._turn = None
+                self._order.move_to_end(batch.puzzle)
+                self._give()
+                self._wake.wait_for(lambda: self._turn == batch.puzzle or batch.over is not None)
+            if batch.over is not None:
+                raise GivenUpError
+            if len(self._order) == 1:
+                self._turn_ends = time.monotonic() + TURN
+
+    def _end(self, batch: Batch) -> None:
+        with self._wake:
+            del self._begun[batch.puzzle]
+            if self._turn == batch.puzzle and time.monotonic() >= self._turn_ends:
+                self._turn = None
+            if self._turn != batch.puzzle:
+                self._order.move_to_end(batch.puzzle)
+            self._tidy(batch.puzzle)
+            self._give()
 
     def _run(self) -> None:
-        served = ""
-        while jobs := self._next(served):
-            served = jobs[0].puzzle
+        while batch := self._begin():
             # A caller that has gone has cancelled its future.
-            jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            if not jobs:
-                continue
+            batch.jobs = [
+                job for job in batch.jobs if job.answer.set_running_or_notify_cancel()
+            ] or batch.jobs
             try:
-                puzzle = self._puzzle(jobs[0].puzzle, jobs[0].version)
-                if jobs[0].image is None:
-                    jobs[0].future.set_result(None)
-                    continue
-                self._search(puzzle, jobs)
+                if not batch.jobs[0].answer.cancelled():
+                    with Interruptible(partial(self._step, batch)):
+                        self._do(batch)
+            except GivenUpError:
+                batch.fail(batch.over or CancelledError())
             except BaseException as error:  # whatever it is belongs to the callers
-                for job in jobs:
-                    if not job.future.done():
-                        job.future.set_exception(error)
-            jobs = []
+                batch.fail(error)
+            finally:
+                self._end(batch)
+            del batch
+
+    def _do(self, batch: Batch) -> None:
+        puzzle = self._puzzle(batch.puzzle, batch.version)
+        if batch.jobs[0].image is None:
+            batch.jobs[0].answer.set_result(None)
+        else:
+            self._search(puzzle, batch.jobs)
 
     def _puzzle(self, puzzle: str, version: int) -> "Puzzle":
         key = (puzzle, version)
@@ -238,7 +258,7 @@ class Engine:
                 self._puzzles.popitem(last=False)
         return encoded
 
-    def _search(self, puzzle: "Puzzle", jobs: list[_Job]) -> None:
+    def _search(self, puzzle: "Puzzle", jobs: list[Job]) -> None:
         started = time.perf_counter()
         images = [job.image for job in jobs if job.image is not None]
         try:
@@ -251,12 +271,12 @@ class Engine:
                 try:
                     self._search(puzzle, [job])
                 except Exception as error:
-                    job.future.set_exception(error)
+                    job.answer.set_exception(error)
             return
         self._metrics.batch.observe(len(jobs))
         self._metrics.search_seconds.observe(time.perf_counter() - started)
         for job, answer in zip(jobs, found, strict=True):
             if isinstance(answer, InputError):  # it must not take the others with it
-                job.future.set_exception(answer)
+                job.answer.set_exception(answer)
             else:
-                job.future.set_result(answer)
+                job.answer.set_result(answer)

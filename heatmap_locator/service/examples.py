@@ -34,6 +34,10 @@ PUZZLE_EXAMPLE = {
 PIECE_EXAMPLE = {
     "id": PIECE,
     "photo": "piece1.jpg",
+    "number": 7,
+    "many": False,
+    "photo_id": "Qm2x8vT1cZ0r5kLw9aYb7g",
+    "progress": None,
     "state": "located",
     "error": None,
     "outline": [[21.5, 30.0], [148.0, 33.5], [150.5, 160.0], [24.0, 158.5]],

@@ -33,11 +33,21 @@ async def resume(service: Service) -> None:
 
 
 async def store(service: Service, found: Found) -> Record:
-    """Keeps a piece, tells the listeners, and returns its record; 409 if its puzzle has gone."""
+    """Keeps a piece, tells the listeners, and returns its record; 409 if it or its puzzle went."""
     record, data = found.record, found.data
-    puzzle = record["puzzle"]
+    puzzle, storage = record["puzzle"], service.storage
+
+    def write() -> Record:
+        if found.known:  # and may have been marked by people since
+            return storage.update_piece(puzzle, record["id"], record, data)
+        if storage.puzzle(puzzle) is None:
+            raise GoneError(puzzle)
+        numbered = {"number": storage.next_number(puzzle), **record}
+        storage.put_piece(numbered, data)
+        return numbered
+
     try:
-        await service.keep(lambda: service.storage.put_piece(record, data), data, puzzle)
+        record = await service.keep(write, data, puzzle)
     except GoneError:
         raise Problem(409, "the puzzle has been deleted", "changed") from None
     service.events.publish(puzzle, "piece", records.piece_view(record))
@@ -71,7 +81,7 @@ async def _encode(service: Service, puzzle: str) -> None:
         failure = "the picture could not be encoded; the server's log says why"
     if failure is None:
         for piece in await asyncio.to_thread(service.storage.pieces, puzzle):
-            if piece["version"] != version:
+            if piece["version"] != version and piece["state"] != "waiting":
                 found = await locate_again(service, piece, version)
                 if found is not None:
                     with contextlib.suppress(Problem):

@@ -5,27 +5,15 @@ import fcntl
 import json
 import shutil
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import write_atomically
+from heatmap_locator.service.database import Database
 from heatmap_locator.service.storage import GoneError, Record, Usage, names_of
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS puzzles (
-    id TEXT PRIMARY KEY, created TEXT NOT NULL, used REAL NOT NULL, size INTEGER NOT NULL,
-    record TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS pieces (
-    id TEXT NOT NULL, puzzle TEXT NOT NULL REFERENCES puzzles(id) ON DELETE CASCADE,
-    created TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (puzzle, id)
-);
-"""
-_VERSION = 1
 _GRACE = 3600.0
 """Seconds for which files of another process may still be in the making."""
 
@@ -47,7 +35,6 @@ class LocalStorage:
     def __init__(self, folder: Path, shared: bool = False) -> None:
         self.folder, self.shared = folder, shared
         self._files = folder / "puzzles"
-        self._lock = threading.RLock()
         try:
             self._files.mkdir(parents=True, exist_ok=True)
             self._held = (folder / "lock").open("a")
@@ -60,48 +47,14 @@ class LocalStorage:
                 f"cannot be written ({error.strerror}); name another --data", name=folder
             ) from None
         try:
-            self._database = self._connect()
-        except sqlite3.DatabaseError as error:
+            self._database = Database(folder)
+        except BaseException:
             self._held.close()
-            raise InputError(f"its database is damaged ({error})", name=folder) from None
-
-    def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            self.folder / "heatmap.sqlite3",
-            check_same_thread=False,
-            timeout=30,
-            isolation_level=None,
-        )
-        database.execute("PRAGMA journal_mode = WAL")
-        # A commit is on disk when it returns, even if the power goes.
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA foreign_keys = ON")
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            raise InputError("written by another version; name another --data", name=self.folder)
-        database.executescript(_SCHEMA)
-        database.execute(f"PRAGMA user_version = {_VERSION}")
-        return database
+            raise
 
     def close(self) -> None:
-        with self._lock:
-            self._database.close()
-            self._held.close()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-
-    def _rows(self, query: str, *values: Any) -> list[Any]:
-        with self._lock:
-            return self._database.execute(query, values).fetchall()
+        self._database.close()
+        self._held.close()
 
     # ------------------------------------------------------------------- puzzles
 
@@ -110,7 +63,7 @@ class LocalStorage:
         folder.mkdir()
         try:
             self._write(folder, files)
-            with self._transaction() as database:
+            with self._database.transaction() as database:
                 database.execute(
                     "INSERT INTO puzzles VALUES (?, ?, ?, ?, ?)",
                     (
@@ -128,7 +81,7 @@ class LocalStorage:
     def update_puzzle(
         self, puzzle: str, changes: Record, files: Mapping[str, bytes] = {}
     ) -> Record:
-        with self._written(puzzle, files), self._transaction() as database:
+        with self._written(puzzle, files), self._database.transaction() as database:
             rows = database.execute("SELECT record FROM puzzles WHERE id = ?", (puzzle,)).fetchall()
             if not rows:
                 raise GoneError(puzzle)
@@ -141,15 +94,15 @@ class LocalStorage:
         return after
 
     def puzzle(self, puzzle: str) -> Record | None:
-        rows = self._rows("SELECT record FROM puzzles WHERE id = ?", puzzle)
+        rows = self._database.rows("SELECT record FROM puzzles WHERE id = ?", puzzle)
         return json.loads(rows[0][0]) if rows else None
 
     def puzzles(self) -> list[Record]:
-        rows = self._rows("SELECT record FROM puzzles ORDER BY created DESC, id")
+        rows = self._database.rows("SELECT record FROM puzzles ORDER BY created DESC, id")
         return [json.loads(row[0]) for row in rows]
 
     def delete_puzzle(self, puzzle: str) -> bool:
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             gone = database.execute("DELETE FROM puzzles WHERE id = ?", (puzzle,)).rowcount
         if gone:
             shutil.rmtree(self._files / puzzle, ignore_errors=True)
@@ -160,7 +113,7 @@ class LocalStorage:
     def put_piece(self, record: Record, files: Mapping[str, bytes] = {}) -> None:
         puzzle = record["puzzle"]
         try:
-            with self._written(puzzle, files), self._transaction() as database:
+            with self._written(puzzle, files), self._database.transaction() as database:
                 rows = database.execute(
                     "SELECT record FROM pieces WHERE puzzle = ? AND id = ?", (puzzle, record["id"])
                 ).fetchall()
@@ -174,19 +127,60 @@ class LocalStorage:
         if rows:
             self._drop_unnamed(puzzle, names_of(json.loads(rows[0][0])) - names_of(record))
 
+    def update_piece(
+        self, puzzle: str, piece: str, changes: Record, files: Mapping[str, bytes] = {}
+    ) -> Record:
+        with self._written(puzzle, files), self._database.transaction() as database:
+            rows = database.execute(
+                "SELECT record FROM pieces WHERE puzzle = ? AND id = ?", (puzzle, piece)
+            ).fetchall()
+            if not rows:
+                raise GoneError(puzzle)
+            before: Record = json.loads(rows[0][0])
+            after = {**before, **changes}
+            database.execute(
+                "UPDATE pieces SET record = ? WHERE puzzle = ? AND id = ?",
+                (json.dumps(after), puzzle, piece),
+            )
+        self._drop_unnamed(puzzle, names_of(before) - names_of(after))
+        return after
+
+    def next_number(self, puzzle: str) -> int:
+        with self._database.transaction() as database:
+            # Pieces of older records have none: theirs are those that come first.
+            rows = database.execute(
+                "INSERT INTO numbers SELECT ?, 1 + count(*) FROM pieces WHERE puzzle = ? "
+                "ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last",
+                (puzzle, puzzle),
+            ).fetchall()
+        return int(rows[0][0])
+
+    def waiting(self) -> list[Record]:
+        rows = self._database.rows(
+            "SELECT record FROM pieces WHERE json_extract(record, '$.state') = 'waiting' "
+            "ORDER BY created, id"
+        )
+        return [json.loads(row[0]) for row in rows]
+
     def piece(self, puzzle: str, piece: str) -> Record | None:
-        rows = self._rows("SELECT record FROM pieces WHERE puzzle = ? AND id = ?", puzzle, piece)
+        rows = self._database.rows(
+            "SELECT record FROM pieces WHERE puzzle = ? AND id = ?", puzzle, piece
+        )
         return json.loads(rows[0][0]) if rows else None
 
     def pieces(self, puzzle: str) -> list[Record]:
-        rows = self._rows("SELECT record FROM pieces WHERE puzzle = ? ORDER BY created, id", puzzle)
+        rows = self._database.rows(
+            "SELECT record FROM pieces WHERE puzzle = ? ORDER BY created, id", puzzle
+        )
         return [json.loads(row[0]) for row in rows]
 
     def count(self, puzzle: str) -> int:
-        return int(self._rows("SELECT count(*) FROM pieces WHERE puzzle = ?", puzzle)[0][0])
+        return int(
+            self._database.rows("SELECT count(*) FROM pieces WHERE puzzle = ?", puzzle)[0][0]
+        )
 
     def delete_piece(self, puzzle: str, piece: str) -> bool:
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             rows = database.execute(
                 "DELETE FROM pieces WHERE puzzle = ? AND id = ? RETURNING record", (puzzle, piece)
             ).fetchall()
@@ -227,7 +221,7 @@ class LocalStorage:
             write_atomically(folder / name, data)
 
     def _grow(self, puzzle: str, size: int) -> None:
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             database.execute("UPDATE puzzles SET size = size + ? WHERE id = ?", (size, puzzle))
 
     def _drop(self, puzzle: str, names: set[str]) -> None:
@@ -250,15 +244,16 @@ class LocalStorage:
     # ----------------------------------------------------------------- retention
 
     def touch(self, puzzle: str) -> None:
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             database.execute("UPDATE puzzles SET used = ? WHERE id = ?", (time.time(), puzzle))
 
     def size(self) -> int:
-        return int(self._rows("SELECT coalesce(sum(size), 0) FROM puzzles")[0][0])
+        return int(self._database.rows("SELECT coalesce(sum(size), 0) FROM puzzles")[0][0])
 
     def usage(self) -> list[Usage]:
         return [
-            Usage(*row) for row in self._rows("SELECT id, size, used FROM puzzles ORDER BY created")
+            Usage(*row)
+            for row in self._database.rows("SELECT id, size, used FROM puzzles ORDER BY created")
         ]
 
     def sweep(self) -> int:
@@ -282,6 +277,6 @@ class LocalStorage:
                     else:
                         path.unlink()
                         removed += 1
-            with self._transaction() as database:
+            with self._database.transaction() as database:
                 database.execute("UPDATE puzzles SET size = ? WHERE id = ?", (size, folder.name))
         return removed

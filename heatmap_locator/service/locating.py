@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from heatmap_locator.service.storage import GoneError, Record
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Search
+    from heatmap_locator.outline.many import FoundPiece
 
 MAX_FOUND = 200
 """Pieces taken from one photo."""
@@ -38,35 +39,38 @@ class Asked(NamedTuple):
     cutout: bool = False
 
 
-class Found:
+class Found(NamedTuple):
     """A piece out of a photo, not stored yet.
 
     Attributes:
         record: what will be stored.
         data: its files by name.
         problem: why it has no place, or ``None`` where it has.
+        known: it is stored already, and ``record`` is what changes, with its ``id`` and ``puzzle``.
     """
 
-    def __init__(
-        self, record: Record, data: dict[str, bytes], problem: Problem | None = None
-    ) -> None:
-        self.record, self.data, self.problem = record, data, problem
+    record: Record
+    data: dict[str, bytes]
+    problem: Problem | None = None
+    known: bool = False
 
 
-def _failed(error: InputError, name: str) -> tuple[Record, Problem]:
+def failed(error: InputError, name: str) -> tuple[Record, Problem]:
+    """Members of the record of a piece that could not be located, and the answer to its sender."""
     named = error.renamed(name)
     return records.failed(str(named)), refused(named)
 
 
-def _name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, bytes]]:
+def name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, bytes]]:
     """File names by role, each used once, and data by name."""
     names = {role: f"{role}-{records.new_id()}.{_SUFFIX[role]}" for role in files}
     return names, {names[role]: data for role, data in files.items()}
 
 
-async def _search(
+async def search(
     service: Service, puzzle: Record, image: np.ndarray, top: int, cutout: bool
 ) -> "Search":
+    """The device's answer; 409 where the puzzle is another now, or gone."""
     # More than are shown: a piece may have to give way to another when all are solved.
     top = max(top, ASSIGN_TOP)
     try:
@@ -99,7 +103,7 @@ async def locate(
     def found(
         members: Record, problem: Problem | None, files: dict[str, bytes], photo: str | None
     ) -> Found:
-        names, named = _name_files(files)
+        names, named = name_files(files)
         if photo is not None:
             names["photo"], named[photo] = photo, data
         seconds = time.perf_counter() - started
@@ -107,7 +111,7 @@ async def locate(
         record["doubts"] = [*told, *members.get("doubts", [])]
         return Found(record, named, problem)
 
-    async with service.decoded:
+    async with service.decoded.of(puzzle["id"]):
         try:
             kind = sniff(data, name)
             image = await service.work(service.decoders.decode, data, "piece", name, told)
@@ -121,10 +125,10 @@ async def locate(
             return
         problem, files = None, {}
         try:
-            search = await _search(service, puzzle, image, asked.top, asked.cutout)
-            members, files = await service.work(records.located, search)
+            result = await search(service, puzzle, image, asked.top, asked.cutout)
+            members, files = await service.work(records.located, result)
         except InputError as error:
-            members, problem = _failed(error, name)
+            members, problem = failed(error, name)
         yield found(members, problem, files, photo)
 
 
@@ -132,34 +136,46 @@ async def _locate_many(
     service: Service, puzzle: Record, name: str, image: np.ndarray, asked: Asked
 ) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
     """Record members, problem and files by role of every piece in a photo."""
+    try:
+        cut = await cut_photo(service, image, asked.cutout)
+    except InputError as error:
+        yield *failed(error, name), {}
+        return
+    async for found in locate_cut(service, puzzle, name, cut, asked):
+        yield found
+
+
+async def cut_photo(service: Service, image: np.ndarray, cutout: bool) -> "list[FoundPiece]":
+    """The pieces in a photo of many, ``MAX_FOUND`` at most; InputError without any."""
     from heatmap_locator.outline.many import cut_pieces
 
-    try:
-        cut = await service.work(cut_pieces, image, cutout=asked.cutout)
-        if not cut:
-            raise NoPieceError(
-                "no piece found; lay pieces apart on a plain background", name="photo"
-            )
-    except InputError as error:
-        yield *_failed(error, name), {}
-        return
+    cut = await service.work(cut_pieces, image, cutout=cutout)
+    if not cut:
+        raise NoPieceError("no piece found; lay pieces apart on a plain background", name="photo")
+    return cut[:MAX_FOUND]
+
+
+async def locate_cut(
+    service: Service, puzzle: Record, name: str, cut: "list[FoundPiece]", asked: Asked
+) -> AsyncGenerator[tuple[Record, Problem | None, dict[str, bytes]], None]:
+    """Record members, problem and files by role of pieces cut from a photo, in their order."""
     # As many at once as a batch holds, so that one photo does not fill the queue.
     step = service.settings.batch
-    for first in range(0, min(len(cut), MAX_FOUND), step):
+    for first in range(0, len(cut), step):
         pieces = cut[first : first + step]
         searches = await asyncio.gather(
-            *(_search(service, puzzle, piece.image, asked.top, True) for piece in pieces),
+            *(search(service, puzzle, piece.image, asked.top, True) for piece in pieces),
             return_exceptions=True,
         )
-        for piece, search in zip(pieces, searches, strict=True):
+        for piece, result in zip(pieces, searches, strict=True):
             problem = None
-            if isinstance(search, InputError):
-                members, problem = _failed(search, name)
+            if isinstance(result, InputError):
+                members, problem = failed(result, name)
                 files = {"image": records.to_png(piece.image)}
-            elif isinstance(search, BaseException):
-                raise search
+            elif isinstance(result, BaseException):
+                raise result
             else:
-                members, files = await service.work(records.located, search)
+                members, files = await service.work(records.located, result)
             members["outline"] = np.round(piece.outline, 1).tolist()
             members["box_in_photo"] = [round(float(v), 1) for v in piece.box]
             members["touching"] = bool(piece.touching)
@@ -180,14 +196,14 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
         return None
     name, files, told = piece["photo"], dict[str, bytes](), list[str]()
     try:
-        async with service.decoded:
+        async with service.decoded.of(piece["puzzle"]):
             image = await service.work(service.decoders.decode, data, "piece", name, told)
             puzzle = {"id": piece["puzzle"], "version": version}
             cutout = piece["many"] or piece.get("cutout", False)  # not in older records
-            search = await _search(service, puzzle, image, piece["top"], cutout)
-            members, files = await service.work(records.located, search)
+            result = await search(service, puzzle, image, piece["top"], cutout)
+            members, files = await service.work(records.located, result)
     except InputError as error:
-        members, _ = _failed(error, name)
+        members, _ = failed(error, name)
         if piece["many"]:
             files = {"image": data}
     except Problem:
@@ -196,8 +212,8 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
         kept: tuple[str, ...] = ("outline", "box_in_photo", "touching")
         members.update({key: piece[key] for key in kept})
     members["doubts"] = [*told, *members.get("doubts", [])]
-    names, named = _name_files(files)
+    names, named = name_files(files)
     if "photo" in piece["files"]:
         names["photo"] = piece["files"]["photo"]
-    new: dict[str, Any] = {**piece, **members, "version": version, "files": names}
-    return Found(new, named)
+    whose = {"id": piece["id"], "puzzle": piece["puzzle"]}
+    return Found({**whose, **members, "version": version, "files": names}, named, known=True)

@@ -50,6 +50,17 @@ def refused(error: InputError) -> Problem:
     return Problem(422, str(error), "bad-image")
 
 
+def all_failed(problems: list[Problem]) -> Problem:
+    """The answer where nothing of a request could be used."""
+    if len(problems) == 1:
+        return problems[0]
+    status = problems[0].status_code if len({p.status_code for p in problems}) == 1 else 422
+    detail = "; ".join(str(p.detail) for p in problems[:5])
+    if len(problems) > 5:
+        detail += f"; and {len(problems) - 5} more"
+    return Problem(status, detail, "none-located")
+
+
 def problem_response(
     status: int,
     detail: str,

@@ -49,7 +49,7 @@ async def add_puzzle(service: Service, given: Given) -> Record:
     if given.corners is not None and given.find_corners:
         raise Problem(422, "give corners or find_corners, not both")
     with service.room(1):
-        async with service.decoded:
+        async with service.decoded.of("new"):
             try:
                 record, files = await service.work(_prepare, service, given)
             except InputError as error:
@@ -89,7 +89,7 @@ async def set_corners(service: Service, puzzle: str, corners: Corners | None) ->
         return squaring.squared(before, original, corners, version, before["name"], limit)
 
     with service.room(1):
-        async with service.decoded:
+        async with service.decoded.of(puzzle):
             try:
                 changes, files = await service.work(prepare)
             except InputError as error:
@@ -109,7 +109,7 @@ async def set_corners(service: Service, puzzle: str, corners: Corners | None) ->
 async def suggest_corners(service: Service, puzzle: str) -> Corners | None:
     """Corners of the puzzle in its original picture."""
     record = await service.puzzle(puzzle)
-    async with service.decoded:
+    async with service.decoded.of(puzzle):
         return await service.work(lambda: squaring.find_corners(_original(service, record)))
 
 

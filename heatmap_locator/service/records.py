@@ -131,6 +131,11 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
     return record, {"image": to_png(cut), "heatmap": heat.getvalue()}
 
 
+def waiting() -> Record:
+    """Members of the record of a photo that is kept and not searched yet."""
+    return {**failed(""), "state": "waiting", "error": None, "progress": None, "tries": 0}
+
+
 def failed(error: str) -> Record:
     """Members of the record of a piece that could not be located."""
     return {
@@ -200,6 +205,12 @@ def puzzle_view(record: Record, piece_count: int) -> dict[str, Any]:
     }
 
 
+def _photo_id(files: dict[str, str]) -> str | None:
+    """The same for all pieces of one photo."""
+    name = files.get("photo")
+    return None if name is None else name.partition(".")[0].removeprefix("photo-")
+
+
 def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
     """A piece as the API shows it.
 
@@ -215,7 +226,11 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
     located_too = "heatmap" in files
     return {
         **{key: record[key] for key in shown},
-        "others": record.get("others", []),  # not in older records, as the next three
+        "number": record.get("number"),  # not in older records, as some others
+        "many": record["many"],
+        "photo_id": _photo_id(files),
+        "progress": record.get("progress") if record["state"] == "waiting" else None,
+        "others": record.get("others", []),
         "foreign": record.get("foreign"),
         "doubts": record.get("doubts", []),
         "size_estimate": record.get("size_estimate"),

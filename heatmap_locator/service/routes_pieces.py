@@ -6,6 +6,7 @@ from fastapi import APIRouter, File, Form, Header, Path, Request, Response, Uplo
 from sse_starlette import EventSourceResponse
 
 from heatmap_locator.picture.formats import NAMES
+from heatmap_locator.service import photos as photos_kept
 from heatmap_locator.service import pictures, schemas
 from heatmap_locator.service.locating import Asked
 from heatmap_locator.service.problems import Problem
@@ -37,6 +38,15 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
     response_model=schemas.Located,
     responses={
         **problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
+        202: {
+            "description": "with `Prefer: respond-async`: the photos are kept; each is a piece "
+            "that waits",
+            "model": schemas.Located,
+            "headers": {
+                "Preference-Applied": {"schema": {"type": "string"}},
+                "Location": {"schema": {"type": "string"}},
+            },
+        },
         200: {
             "description": "a piece for every one found; one that failed says why",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -46,6 +56,7 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
 )
 async def locate(
     request: Request,
+    response: Response,
     service: TheService,
     puzzle: PuzzleId,
     photos: Annotated[
@@ -65,8 +76,14 @@ async def locate(
         ),
     ] = False,
     accept: Annotated[str, Header(description="text/event-stream for one event a piece")] = "",
+    prefer: Annotated[
+        str, Header(description="respond-async (RFC 7240) for an answer before the search")
+    ] = "",
 ) -> Any:
     """Waits for the picture to be encoded.  All failed: 422; some: those have an `error`.
+
+    With `Prefer: respond-async` the answer is 202 as soon as the photos are on disk.  Their pieces
+    are `waiting` then; ask for them, or listen to the puzzle's events.
 
     With `Accept: text/event-stream` each piece is sent as a `piece` event as soon as it is
     located, then `done`.
@@ -80,6 +97,12 @@ async def locate(
         for number, photo in enumerate(photos, 1)
     ]
     asked = Asked(top, many, cutout)
+    if "respond-async" in [part.partition(";")[0].strip().lower() for part in prefer.split(",")]:
+        kept = await photos_kept.accept(service, record, taken, asked)
+        response.status_code = 202
+        response.headers["Preference-Applied"] = "respond-async"
+        response.headers["Location"] = piece_view(kept[0])["links"]["self"]
+        return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in kept]}
     if "text/event-stream" in accept.lower():
         return EventSourceResponse(locate_events(service, record, taken, asked), ping=15)
     work = locate_photos(service, record, taken, asked)
@@ -91,7 +114,9 @@ async def locate(
 async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     """Oldest first."""
     version = (await service.puzzle(puzzle))["version"]
-    return {"pieces": [piece_view(piece, version) for piece in await service.pieces(puzzle)]}
+    pieces = await service.pieces(puzzle)
+    photos_kept.adopt(service, pieces)
+    return {"pieces": [piece_view(piece, version) for piece in pieces]}
 
 
 @router.get("/{piece}", response_model=schemas.Piece, responses=problems(404), summary="One piece")

@@ -91,6 +91,13 @@ class OtherPiece(BaseModel):
     where: str = Field(description="in which part of the photo, such as `top left`")
 
 
+class Progress(BaseModel):
+    """How far the search of a photo of many pieces is."""
+
+    done: int
+    of: int
+
+
 class PieceLinks(BaseModel):
     """Paths on this server; null where there is no such image."""
 
@@ -108,8 +115,17 @@ class Piece(BaseModel):
 
     id: str
     photo: str = Field(description="name of the photo as it was sent")
+    number: int | None = Field(
+        description="of its puzzle's, from 1, and never another's; null in older records"
+    )
+    many: bool = Field(description="its photo was said to show many pieces")
+    photo_id: str | None = Field(description="the same for all pieces of one photo")
     state: Literal["located", "failed", "waiting"] = Field(
-        description="waiting: the picture's corners changed and the piece is located anew"
+        description="waiting: its photo is kept and will be searched, or searched anew as the "
+        "picture changed"
+    )
+    progress: Progress | None = Field(
+        description="of a photo of many that waits, once its pieces are counted"
     )
     error: str | None
     outline: list[Point] | None = Field(description="in the photo's pixels")

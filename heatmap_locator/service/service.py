@@ -5,28 +5,30 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from heatmap_locator.service import records, squaring
-from heatmap_locator.service.engine import Device, Engine, together
+from heatmap_locator.service.device import Device, together
+from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.events import Events
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.retention import Retention
 from heatmap_locator.service.settings import Settings
-from heatmap_locator.service.storage import Record, Storage
+from heatmap_locator.service.slots import Slots
+from heatmap_locator.service.storage import GoneError, Record, Storage
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Search
 
 BATCHES = 2
-"""Batches of images held decoded at once, so that one is ready when another has been searched: with
-8 a batch and 12 megapixels each about 600 MB."""
+"""Batches of a puzzle's images held decoded at once, so that one is ready when another has been
+searched: with 8 a batch and 12 megapixels each about 600 MB."""
 
-FEWEST_DECODED = 8
-"""Images held decoded at once at least."""
+FEWEST_DECODED = 16
+"""Images of all puzzles held decoded at once at least."""
 
 WORKERS = 4
 """Threads for images, apart from those that read and write records: uploads that take long to
@@ -81,10 +83,14 @@ class Service:
         self.idle = True
         """Whether nothing was left in work by ``stop``."""
         self._in_work = 0
-        self.decoded = asyncio.Semaphore(max(FEWEST_DECODED, BATCHES * settings.batch))
+        each = BATCHES * (settings.batch if locator is None else together(locator, settings.batch))
+        self.decoded = Slots(max(FEWEST_DECODED, 2 * each), each)
         self.drawing = asyncio.Semaphore(DRAWN)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="heatmap-images")
+        self._in_hand: set[Future[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self.photos: dict[str, asyncio.Task[None]] = {}
+        """Photos that are kept and in work here, by the id of their piece."""
 
     # ----------------------------------------------------------------- lifetime
 
@@ -103,19 +109,23 @@ class Service:
         if self._engine is not None:
             self.idle = await asyncio.to_thread(self._engine.stop)
         self._workers.shutdown(wait=False, cancel_futures=True)
+        self.idle = self.idle and not self._in_hand
         await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.storage.close)
 
     async def work(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """What a call that works on images returns; it waits for one of a few threads."""
-        ready = functools.partial(call, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._workers, ready)
+        future = self._workers.submit(functools.partial(call, *args, **kwargs))
+        self._in_hand.add(future)
+        future.add_done_callback(self._in_hand.discard)
+        return await asyncio.wrap_future(future)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Does something in the background; it is cancelled when the service stops."""
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     # ----------------------------------------------------------------- admission
 
@@ -187,6 +197,13 @@ class Service:
             raise Problem(404, "no such piece; it may have been deleted", "not-found")
         return record
 
+    async def change_piece(self, puzzle: str, piece: str, changes: Record) -> Record:
+        """The record of a piece with changes; 404 without one."""
+        try:
+            return await asyncio.to_thread(self.storage.update_piece, puzzle, piece, changes)
+        except GoneError:
+            raise Problem(404, "no such piece; it may have been deleted", "not-found") from None
+
     async def pieces(self, puzzle: str) -> list[Record]:
         """The records of a puzzle's pieces, oldest first; 404 without the puzzle."""
         await self.puzzle(puzzle)
@@ -196,6 +213,8 @@ class Service:
         """Removes a piece and its files; 404 without one."""
         if not await asyncio.to_thread(self.storage.delete_piece, puzzle, piece):
             raise Problem(404, "no such piece; it may have been deleted", "not-found")
+        if (task := self.photos.pop(piece, None)) is not None:
+            task.cancel()
 
     async def file(self, record: Record, role: str) -> bytes:
         """A record's file; 404 without one."""

@@ -51,6 +51,20 @@ class Storage(Protocol):
         """Adds or replaces a piece.  GoneError if its puzzle is not there."""
         ...
 
+    def update_piece(
+        self, puzzle: str, piece: str, changes: Record, files: Mapping[str, bytes] = {}
+    ) -> Record:
+        """The record with ``changes``; files no longer named go.  GoneError without a piece."""
+        ...
+
+    def next_number(self, puzzle: str) -> int:
+        """A number that no piece of the puzzle has or had, from 1."""
+        ...
+
+    def waiting(self) -> list[Record]:
+        """Pieces of all puzzles that are kept but not searched yet, oldest first."""
+        ...
+
     def piece(self, puzzle: str, piece: str) -> Record | None: ...
 
     def pieces(self, puzzle: str) -> list[Record]:

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from heatmap_locator.service.fitting import store, view
 from heatmap_locator.service.locating import Asked, Found, locate
-from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.problems import Problem, all_failed
 from heatmap_locator.service.records import piece_view, puzzle_view
 from heatmap_locator.service.service import RETRY_AFTER, Service
 from heatmap_locator.service.storage import Record
@@ -130,20 +130,10 @@ async def locate_photos(
             await asyncio.gather(*tasks, return_exceptions=True)
         failed.sort(key=lambda pair: pair[0])
         if not any(kept.values()):
-            raise _all_failed([p.problem for _, p in failed if p.problem is not None])
+            raise all_failed([p.problem for _, p in failed if p.problem is not None])
         for number, piece in failed:
             kept[number].append(await store(service, piece))
     return [piece for number in sorted(kept) for piece in kept[number]]
-
-
-def _all_failed(problems: list[Problem]) -> Problem:
-    if len(problems) == 1:
-        return problems[0]
-    status = problems[0].status_code if len({p.status_code for p in problems}) == 1 else 422
-    detail = "; ".join(str(p.detail) for p in problems[:5])
-    if len(problems) > 5:
-        detail += f"; and {len(problems) - 5} more"
-    return Problem(status, detail, "none-located")
 
 
 async def locate_events(

@@ -71,7 +71,7 @@ def test_names_are_text_and_faults_are_plain_words(
     expect(page.locator("#answer-title")).to_have_text("This photo could not be used")
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator("#pieces .piece")).to_have_count(1)
-    expect(page.locator(".bar img, #pieces .piece-name img")).to_have_count(0)
+    expect(page.locator(".bar img, #pieces .piece-text img")).to_have_count(0)
     assert page.title() == hostile
     page.reload()
     expect(page.locator("#pieces .piece")).to_have_count(1)
@@ -115,11 +115,11 @@ def test_a_full_server_is_asked_again_when_it_says(
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 0, 51))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.locator(".piece-name")).to_have_text(["one.png"])
+    expect(page.locator(".piece-file")).to_have_text(["one.png"])
     full.wait = 12
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "three.png", 1, 3, 51))
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 4")
-    expect(page.locator(".piece-name")).to_have_text(["one.png", "three.png"])
+    expect(page.locator(".piece-file")).to_have_text(["one.png", "three.png"])
     assert len(full.asked) == 3
 
 
@@ -137,7 +137,7 @@ def test_photos_given_offline_are_sent_once_there_is_a_connection(
     page.context.set_offline(False)
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 2")
     expect(page.locator("#stage-busy")).to_be_hidden()
-    expect(page.locator(".piece-name")).to_have_text(["one.png"])
+    expect(page.locator(".piece-file")).to_have_text(["one.png"])
 
 
 def test_a_server_that_comes_back_goes_on(
@@ -149,7 +149,7 @@ def test_a_server_that_comes_back_goes_on(
         held: list[Any] = []
         page.route("**/locate", lambda route: held.append(route))
         page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 2, 2, 53))
-        expect(page.locator(".piece-state")).to_have_text("Looking")
+        expect(page.locator(".piece-state")).to_have_text("Sending")
         end = time.monotonic() + HANG
         while not held and time.monotonic() < end:  # it says so a moment before it asks
             page.wait_for_timeout(20)
@@ -165,7 +165,7 @@ def test_a_server_that_comes_back_goes_on(
         expect(page.locator(".card")).to_have_count(1)
         page.locator(".card").click()
         expect(page.locator("#answer-title")).to_have_text("Row 3, column 3")
-        expect(page.locator(".piece-name")).to_have_text(["one.png"])
+        expect(page.locator(".piece-file")).to_have_text(["one.png"])
 
         # One who stays has nothing to press.
         server.kill()
@@ -174,7 +174,7 @@ def test_a_server_that_comes_back_goes_on(
         expect(page.locator("#answer-title")).to_have_text("Not sent yet")
         server.start()
         expect(page.locator("#answer-title")).to_have_text("Row 1, column 4")
-        expect(page.locator(".piece-name")).to_have_text(["one.png", "two.png"])
+        expect(page.locator(".piece-file")).to_have_text(["one.png", "two.png"])
 
 
 def test_too_large_a_file_is_told_with_the_limit(

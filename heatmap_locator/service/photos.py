@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.service import records
+from heatmap_locator.service import marks, records
 from heatmap_locator.service.fitting import store
 from heatmap_locator.service.images import sniff
 from heatmap_locator.service.locating import (
@@ -111,7 +111,9 @@ async def find_all(service: Service, piece: Record) -> Record:
     """Searches a piece's photo again, for all pieces in it; 409 where it is gone or in work."""
     if "photo" not in piece["files"] or piece["state"] == "waiting" or piece["many"]:
         raise Problem(409, "its photo is not there, or is searched for all pieces", "no-photo")
-    changes = {**records.waiting(), "many": True, "files": {"photo": piece["files"]["photo"]}}
+    # What it was before stays, for the case that no piece is told from another.
+    changes = {"state": "waiting", "progress": None, "tries": 0, "many": True}
+    changes["before"] = piece["state"]
     record = await service.change_piece(piece["puzzle"], piece["id"], changes)
     service.events.publish(piece["puzzle"], "piece", records.piece_view(record))
     begin(service, record)
@@ -182,12 +184,22 @@ async def _search(service: Service, picture: Record, piece: Record) -> None:
                 result = await search(service, picture, image, asked.top, asked.cutout)
                 members, files = await service.work(records.located, result)
         except InputError as error:
+            if piece.get("before") == "located":
+                await _restore(service, piece)
+                return None
             members, files = failed(error, name)[0], {}
         else:
             if asked.many:
                 return await _search_many(service, picture, piece, asked, cut)
     members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
     await _store(service, piece, members, files)
+
+
+async def _restore(service: Service, piece: Record) -> None:
+    """A photo searched for all its pieces shows no more than the one that was known."""
+    changes = {"state": "located", "many": False, "before": None}
+    record = await service.change_piece(piece["puzzle"], piece["id"], changes)
+    service.events.publish(piece["puzzle"], "piece", records.piece_view(record))
 
 
 async def _search_many(
@@ -202,12 +214,14 @@ async def _search_many(
         index, number = order[number], number + 1
         members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
         if index == 0:
+            members |= marks.NONE
             await _store(service, piece, members, files)
             return
         names, data = name_files(files)
         new = {
             **piece,
             **members,
+            **marks.NONE,
             "id": _follower(piece["id"], index),
             "files": {**names, "photo": piece["files"]["photo"]},
         }

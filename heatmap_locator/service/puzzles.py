@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.service import records, squaring
+from heatmap_locator.service import marks, records, squaring
 from heatmap_locator.service.fitting import encode_soon, view
 from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem, refused
+from heatmap_locator.service.records import clean_name
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.squaring import Corners
 from heatmap_locator.service.storage import GoneError, Record
@@ -82,11 +83,41 @@ def _prepare(service: Service, given: Given) -> tuple[Record, dict[str, bytes]]:
 async def set_corners(service: Service, puzzle: str, corners: Corners | None) -> Record:
     """Squares a puzzle's picture up anew; its pieces are located again in the background."""
     before = await service.puzzle(puzzle)
+    after = await _anew(service, {**before, "corners": corners})
+    across, down = (after[side] / before[side] for side in ("width", "height"))
+    for piece in await service.pieces(puzzle):
+        if changes := marks.moved(piece, across, down):
+            await service.change_piece(puzzle, piece["id"], changes)
+    return after
+
+
+async def change(service: Service, puzzle: str, given: Record) -> Record:
+    """Another name, or another number of pieces, with which they are located again.
+
+    Args:
+        given: ``name``, ``pieces`` or ``grid``; what is not given stays.
+    """
+    before = await service.puzzle(puzzle)
+    changes: Record = {}
+    if "name" in given:
+        changes["name"] = clean_name(given["name"], before["name"])
+        before = await asyncio.to_thread(service.storage.update_puzzle, puzzle, changes)
+    asked = {"pieces": given.get("pieces"), "grid": given.get("grid")}
+    if given.keys() & asked.keys() and asked != before["asked"]:
+        return await _anew(service, {**before, "asked": asked})
+    service.events.publish(puzzle, "puzzle", await view(service, before))
+    return before
+
+
+async def _anew(service: Service, wanted: Record) -> Record:
+    """Makes a puzzle's picture anew, by its record as it is wanted, and encodes it."""
+    puzzle = wanted["id"]
 
     def prepare() -> tuple[Record, dict[str, bytes]]:
-        original = _original(service, before)
-        version, limit = before["version"] + 1, service.settings.max_pieces
-        return squaring.squared(before, original, corners, version, before["name"], limit)
+        original = _original(service, wanted)
+        version, limit = wanted["version"] + 1, service.settings.max_pieces
+        corners, name = wanted["corners"], wanted["name"]
+        return squaring.squared(wanted, original, corners, version, name, limit)
 
     with service.room(1):
         async with service.decoded.of(puzzle):
@@ -94,7 +125,8 @@ async def set_corners(service: Service, puzzle: str, corners: Corners | None) ->
                 changes, files = await service.work(prepare)
             except InputError as error:
                 raise refused(error) from None
-        changes["files"] = {**before["files"], **changes["files"]}
+        changes["files"] = {**wanted["files"], **changes["files"]}
+        changes["asked"] = wanted["asked"]
         try:
             record = await service.keep(
                 lambda: service.storage.update_puzzle(puzzle, changes, files), files, puzzle
@@ -102,6 +134,7 @@ async def set_corners(service: Service, puzzle: str, corners: Corners | None) ->
         except GoneError:
             raise Problem(404, "the puzzle has been deleted", "not-found") from None
     service.device.forget(puzzle, record["version"])
+    service.events.publish(puzzle, "puzzle", await view(service, record))
     encode_soon(service, puzzle)
     return record
 

@@ -12,6 +12,7 @@ import numpy as np
 from heatmap_locator.geometry import compose
 from heatmap_locator.placement import Placement
 from heatmap_locator.resample import resize
+from heatmap_locator.service import marks
 from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
@@ -150,13 +151,14 @@ def failed(error: str) -> Record:
 
 
 def placements_of(record: Record, top: int | None = None) -> list[Placement]:
-    """The first ``top`` stored placements; their matrices map the cut-out to the picture."""
+    """The first ``top`` places that are not marked wrong; their matrices map the cut-out."""
     if record["cut"] is None:
         return []
     sx, sy, x, y = record["cut"]
     uncut = np.array([[sx, 0.0, x], [0.0, sy, y]])
     found = []
-    for placement in map(Placement.from_dict, record["placements"][:top]):
+    stored = [Placement.from_dict(values) for values in record["placements"]]
+    for placement in marks.ordered(record, stored)[:top]:
         matrix = compose(np.reshape(placement.matrix, (2, 3)), uncut)
         flat = tuple(float(v) for v in matrix.flatten())
         found.append(replace(placement, matrix=flat))  # type: ignore[arg-type]
@@ -218,7 +220,9 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
         version: of the puzzle's picture; a piece located in another waits to be located anew.
     """
     if version is not None and version != record["version"] and record["state"] == "located":
-        record = {**record, "state": "waiting", "placements": []}
+        record = {**record, "state": "waiting"}
+    if record["state"] == "waiting":
+        record = {**record, "placements": []}
     here = f"/v1/puzzles/{record['puzzle']}/pieces/{record['id']}"
     files = record.get("files", {})
     places = placements_of(record, record["top"])
@@ -230,6 +234,7 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
         "many": record["many"],
         "photo_id": _photo_id(files),
         "progress": record.get("progress") if record["state"] == "waiting" else None,
+        **marks.shown(record),
         "others": record.get("others", []),
         "foreign": record.get("foreign"),
         "doubts": record.get("doubts", []),

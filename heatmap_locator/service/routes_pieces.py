@@ -9,13 +9,15 @@ from heatmap_locator.picture.formats import NAMES
 from heatmap_locator.service import photos as photos_kept
 from heatmap_locator.service import pictures, schemas
 from heatmap_locator.service.locating import Asked
+from heatmap_locator.service.marks import is_at
 from heatmap_locator.service.problems import Problem
-from heatmap_locator.service.records import clean_name, piece_view
+from heatmap_locator.service.records import clean_name, piece_view, placements_of
 from heatmap_locator.service.routes_puzzles import (
     ID_PATTERN,
     PuzzleId,
     Shown,
     TheService,
+    finite,
     image_answer,
 )
 from heatmap_locator.service.schemas import problems
@@ -124,6 +126,38 @@ async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> An
     """As it was answered when it was located."""
     version = (await service.puzzle(puzzle))["version"]
     return piece_view(await service.piece(puzzle, piece), version)
+
+
+@router.patch(
+    "/{piece}",
+    response_model=schemas.Piece,
+    responses=problems(400, 404, 409, 422),
+    summary="Say where it lies, or does not",
+)
+async def change_piece(
+    service: TheService, puzzle: PuzzleId, piece: PieceId, change: schemas.PieceChange
+) -> Any:
+    """Marks a piece as placed, chooses one of its places, or takes wrong ones away.
+
+    Points are in the picture's pixels. `many` searches its photo again for all pieces in it.
+    """
+    given = change.model_dump(exclude_unset=True)
+    record = await service.piece(puzzle, piece)
+    version = (await service.puzzle(puzzle))["version"]
+    if "many" in given:
+        if len(given) > 1:
+            raise Problem(422, "give many alone")
+        return piece_view(await photos_kept.find_all(service, record), version)
+    for point in [given.get("chosen"), *given.get("rejected", [])]:
+        if point is not None:
+            finite([point], "points")
+    if given.get("chosen") and not any(
+        is_at(place, given["chosen"]) for place in placements_of({**record, **given})
+    ):
+        raise Problem(422, "chosen: none of the piece's places is there")
+    changed = await service.change_piece(puzzle, piece, given)
+    service.events.publish(puzzle, "piece", piece_view(changed, version))
+    return piece_view(changed, version)
 
 
 @router.delete("/{piece}", status_code=204, responses=problems(404), summary="Delete a piece")

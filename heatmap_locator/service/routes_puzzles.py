@@ -54,13 +54,14 @@ def _parse_corners(text: str | None) -> list[list[float]] | None:
         raise Problem(
             422, "corners: give a JSON list of four [x, y], clockwise from the top left"
         ) from None
-    return _finite(corners)
+    return finite(corners, "corners")
 
 
-def _finite(corners: list[list[float]]) -> list[list[float]]:
-    if not all(abs(value) < 1e6 for point in corners for value in point):  # NaN is not less either
-        raise Problem(422, "corners: give coordinates in pixels of the picture")
-    return corners
+def finite(points: list[list[float]], name: str) -> list[list[float]]:
+    """Points as they are; 422 where a coordinate is none of a picture's."""
+    if not all(abs(value) < 1e6 for point in points for value in point):  # NaN is not less either
+        raise Problem(422, f"{name}: give coordinates in pixels of the picture")
+    return points
 
 
 @uploads.post(
@@ -136,6 +137,20 @@ async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
     return await view(service, await service.puzzle(puzzle))
 
 
+@router.patch(
+    "/puzzles/{puzzle}",
+    response_model=schemas.Puzzle,
+    responses=problems(400, 404, 409, 422, 503, 507),
+    summary="Change its name or number of pieces",
+)
+async def change_puzzle(service: TheService, puzzle: PuzzleId, change: schemas.PuzzleChange) -> Any:
+    """With another number of pieces, or rows and columns, its pieces are located anew."""
+    given = change.model_dump(exclude_unset=True)
+    if given.get("pieces") is not None and given.get("grid") is not None:
+        raise Problem(422, "give pieces or grid, not both")
+    return await view(service, await puzzles.change(service, puzzle, given))
+
+
 @router.delete(
     "/puzzles/{puzzle}", status_code=204, responses=problems(404), summary="Delete a puzzle"
 )
@@ -155,7 +170,7 @@ async def set_corners(service: TheService, puzzle: PuzzleId, change: schemas.Cor
 
     Coordinates are pixels of the original, clockwise from the top left; `null` undoes it.
     """
-    corners = None if change.corners is None else _finite(change.corners)
+    corners = None if change.corners is None else finite(change.corners, "corners")
     return await view(service, await puzzles.set_corners(service, puzzle, corners))
 
 

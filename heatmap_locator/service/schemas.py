@@ -124,6 +124,11 @@ class Piece(BaseModel):
         description="waiting: its photo is kept and will be searched, or searched anew as the "
         "picture changed"
     )
+    placed: bool = Field(description="somebody said that it lies in its place")
+    chosen: Point | None = Field(description="the middle of the place that it was put in")
+    rejected: list[Point] = Field(
+        description="middles of places that are wrong; they are not among `placements`"
+    )
     progress: Progress | None = Field(
         description="of a photo of many that waits, once its pieces are counted"
     )
@@ -186,6 +191,39 @@ class CornersChange(BaseModel):
     )
 
     corners: Corners | None
+
+
+class PieceChange(BaseModel):
+    """What people say of a piece; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"placed": True, "chosen": [382.0, 252.6]}, {"rejected": [[75.2, 31.0]]}]
+        },
+    )
+
+    placed: bool = Field(False, description="whether it lies in its place")
+    chosen: Point | None = Field(None, description="the middle of one of its places, or null")
+    rejected: list[Point] = Field(
+        [], max_length=100, description="middles of places that are wrong, all of them"
+    )
+    many: Literal[True] = Field(
+        True, description="search its photo again, for all pieces in it; alone"
+    )
+
+
+class PuzzleChange(BaseModel):
+    """What is to be changed of a puzzle; what is left out stays as it is."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "Lake in winter"}, {"pieces": 500}]},
+    )
+
+    name: str = Field("", max_length=200)
+    pieces: int | None = Field(None, ge=1, le=50_000, description="null: not known")
+    grid: str | None = Field(None, max_length=20, description="ROWSxCOLS; null: not known")
 
 
 class Assignment(BaseModel):

@@ -3,7 +3,9 @@
 from typing import Any
 
 from heatmap_locator.grid import Grid
+from heatmap_locator.service.marks import settled
 from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.records import placements_of
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
 
@@ -18,7 +20,11 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
         raise Problem(409, "the grid is not known; give pieces or grid with the puzzle", "no-grid")
     if puzzle["state"] != "ready":
         raise Problem(409, f"the puzzle is {puzzle['state']}; try again later", "not-ready")
-    located = [p for p in await service.pieces(puzzle["id"]) if p["state"] == "located"]
+    located = [
+        piece
+        for piece in await service.pieces(puzzle["id"])
+        if piece["state"] == "located" and placements_of(piece)
+    ]
     grid = Grid(*puzzle["grid"])
     service.events.publish(puzzle["id"], "solve", {"state": "started", "pieces": len(located)})
     searches = [await service.stored_search(piece) for piece in located]
@@ -26,7 +32,9 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     def compute() -> list[Any]:
         from heatmap_locator.assign import assign
 
-        return assign(_Cut(puzzle["width"], puzzle["height"], grid), searches)
+        size = puzzle["width"], puzzle["height"]
+        known = [settled(p, s, size) for p, s in zip(located, searches, strict=True)]
+        return assign(_Cut(*size, grid), known)
 
     answers = await service.work(compute) if searches else []
     assignments = [

@@ -1,7 +1,7 @@
 // The HTTP API: requests with the token, problem documents as errors.
 
 import { patiently } from "./patience.js";
-import { readEvents } from "./sse.js";
+import { sendForm } from "./send.js";
 import { askForToken, token } from "./token.js";
 
 /** An answer that is not a success, or no answer at all (status 0). */
@@ -68,13 +68,24 @@ const puzzlePath = (id) => `v1/puzzles/${encodeURIComponent(id)}`;
 
 export const listPuzzles = async () => (await json("v1/puzzles")).puzzles;
 export const getPuzzle = (id, signal) => json(puzzlePath(id), { signal });
-export const deletePuzzle = (id) => send(puzzlePath(id), { method: "DELETE" });
+export const deletePuzzle = (id) => send(puzzlePath(id), { method: "DELETE", keepalive: true });
 
 export const listPieces = async (id, signal) =>
   (await json(`${puzzlePath(id)}/pieces`, { signal })).pieces;
 
-export const deletePiece = (id, piece) =>
-  send(`${puzzlePath(id)}/pieces/${encodeURIComponent(piece)}`, { method: "DELETE" });
+const piecePath = (id, piece) => `${puzzlePath(id)}/pieces/${encodeURIComponent(piece)}`;
+
+// Removals may be sent while the page goes.
+export const deletePiece = (id, piece) => send(piecePath(id, piece), { method: "DELETE", keepalive: true });
+
+const patch = (path, change) =>
+  json(path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(change) });
+
+/** change: {placed, chosen, rejected}, or {many: true} to search its photo for all pieces. */
+export const changePiece = (id, piece, change) => patch(piecePath(id, piece), change);
+
+/** change: {name, pieces, grid}; what is left out stays. */
+export const changePuzzle = (id, change) => patch(puzzlePath(id), change);
 
 /** fields: name, pieces or grid; empty ones are left out. */
 export function createPuzzle(picture, fields, signal) {
@@ -96,34 +107,28 @@ export const setCorners = (id, corners) =>
 
 export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
 
-/** Sends one photo; each piece found in it goes to onPiece as it comes.  Asks a full server once. */
-export async function locate(id, photo, { many, onPiece }) {
-  const body = new FormData();
-  body.append("photos", photo, photo.name || "photo.jpg");
-  body.append("top", "5");
-  if (many) body.append("many", "true");
-  const response = await send(`${puzzlePath(id)}/locate`, {
-    method: "POST",
-    body,
-    accept: "text/event-stream, application/json;q=0.5",
-    patient: false,
-  });
-  if (!(response.headers.get("Content-Type") || "").startsWith("text/event-stream")) {
-    for (const piece of (await response.json()).pieces) onPiece(piece);
-    return;
+/**
+ * Sends one photo, which the server keeps before it answers; resolves to its pieces, which wait to
+ * be looked for.  Asks a full server once.
+ */
+export async function sendPhoto(id, photo, { many, progress, signal }) {
+  const form = new FormData();
+  form.append("photos", photo, photo.name || "photo.jpg");
+  form.append("top", "5");
+  if (many) form.append("many", "true");
+  return (await post(`${puzzlePath(id)}/locate`, form, { headers: { Prefer: "respond-async" }, progress, signal })).pieces;
+}
+
+/** A form sent with the token; its parsed answer. */
+async function post(path, form, { headers = {}, ...options }) {
+  for (let asked = 0; ; asked += 1) {
+    const given = token();
+    const own = given ? { ...headers, Authorization: `Bearer ${given}` } : headers;
+    const { status, body, retryAfter } = await sendForm(path, form, { headers: own, ...options });
+    if (status >= 200 && status < 300) return body;
+    if (status === 401 && asked < 5 && (await askForToken(given))) continue;
+    throw new Problem(status, body, retryAfter);
   }
-  try {
-    for await (const event of readEvents(response.body)) {
-      if (event.kind === "piece") onPiece(event.data);
-      else if (event.kind === "problem" || event.kind === "error")
-        throw new Problem(event.data?.status || 500, event.data || {});
-      else if (event.kind === "done") return;
-    }
-  } catch (error) {
-    throw error instanceof TypeError ? new Problem(0) : error;
-  }
-  // Without "done" the connection broke in the middle.
-  throw new Problem(0);
 }
 
 /** The open stream of what happens to a puzzle. */

@@ -5,6 +5,7 @@ import { $ } from "./dom.js";
 import { colourHeat } from "./heat.js";
 import { Layers } from "./layers.js";
 import { notice } from "./notices.js";
+import { letter } from "./places.js";
 import { Viewer } from "./viewer.js";
 
 export class Board {
@@ -13,7 +14,7 @@ export class Board {
     this.on = on;
     this.viewer = new Viewer($("stage"), $("world"));
     this.layers = new Layers(this.viewer);
-    this.shown = { heat: true, piece: true, others: true };
+    this.shown = { heat: true, piece: true, others: true, placed: false };
     this.reset();
     this.#listen();
   }
@@ -73,22 +74,25 @@ export class Board {
     const placed = [];
     const boxes = [];
     if (this.shown.others)
-      for (const { key, piece, choice } of entries) {
-        if (!choice || key === current?.key) continue;
+      for (const { key, number, piece, choice } of entries) {
+        if (!choice || key === current?.key || (this.shown.placed && !piece.placed)) continue;
         placed.push({ piece, choice, main: false });
         const unsure = choice.fitted && !choice.sure;
-        boxes.push({ box: choice.placement.box, kind: unsure ? "laid unsure" : "laid", take: () => this.on.select(key) });
+        const kind = piece.placed ? "laid placed" : unsure ? "laid unsure" : "laid";
+        boxes.push({ box: choice.placement.box, kind, label: String(number), take: () => this.on.select(key) });
       }
     this.place = current?.choice ? current.list[rank].placement : null;
     if (this.place) {
       current.list.forEach(({ placement }, index) => {
-        if (index !== rank) boxes.push({ box: placement.box, kind: "other", label: String(index + 1), take: () => this.on.choose(index) });
+        if (index !== rank) boxes.push({ box: placement.box, kind: "other", label: letter(index), take: () => this.on.choose(index) });
       });
       if (this.shown.piece) placed.push({ piece: current.piece, choice: current.list[rank], main: true });
-      boxes.push({ box: this.place.box, kind: "main", label: String(rank + 1) });
+      boxes.push({ box: this.place.box, kind: "main", label: String(current.number) });
     }
     this.layers.setPlaced(placed);
     this.layers.setBoxes(boxes);
+    // Where pieces lie the picture is filled in; the rest of it fades.
+    $("board").classList.toggle("progress", this.shown.placed);
     $("zoom-place").disabled = !this.place;
     $("board").dataset.state = puzzle.state;
     this.#showHeat(current, puzzle);
@@ -116,7 +120,7 @@ export class Board {
     $("zoom-out").addEventListener("click", () => viewer.zoomBy(1 / 1.6, undefined, undefined, true));
     $("zoom-fit").addEventListener("click", () => viewer.fit(true));
     $("zoom-place").addEventListener("click", () => this.zoomToPlace());
-    for (const layer of ["heat", "piece", "others"])
+    for (const layer of Object.keys(this.shown))
       $(`layer-${layer}`).addEventListener("click", () => this.#toggle(layer));
     $("stage").addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;

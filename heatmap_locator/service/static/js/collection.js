@@ -1,7 +1,8 @@
 // The pieces of a puzzle as the server last told of them.
 
 import { forgetCutout } from "./cutouts.js";
-import { choices } from "./places.js";
+import { t } from "./lang.js";
+import { choices, markTwins } from "./places.js";
 
 export class Collection {
   constructor() {
@@ -17,6 +18,16 @@ export class Collection {
 
   has(id) {
     return this.pieces.has(id);
+  }
+
+  get(id) {
+    return this.pieces.get(id);
+  }
+
+  /** What is known of a piece by now: events may come before the answer to its photo. */
+  latest(piece) {
+    const told = this.held.findLast(({ id }) => id === piece.id) || this.pieces.get(piece.id);
+    return told && told.state !== "waiting" ? told : piece;
   }
 
   /**
@@ -75,26 +86,22 @@ export class Collection {
   }
 
   /**
-   * Pieces and photos on their way: [{key, name, piece | item, list, choice}].  list: its places,
-   * the one to believe first; choice: that one, or null.  Those given in this window stand in the
-   * order they were given in, however they are answered; the others, by their time, before them.
+   * Pieces and photos on their way: [{key, number, name, file, piece | item, list, choice, twin}].
+   * list: its places, the one to believe first; choice: that one, or null; twin: the entry of the
+   * same piece photographed before.  By number; photos that are not numbered yet come last.
    *
-   * items: as of Uploads; assigned(id): a piece's place among all others.
+   * items: as of Uploads; assigned(id): a piece's place among all others; without: keys left out.
    */
-  entries(items, assigned) {
-    const pieces = [...this.pieces.values()].sort(({ created: a }, { created: b }) => (a < b ? -1 : a > b ? 1 : 0));
-    const total = new Map();
-    for (const { photo } of pieces) total.set(photo, (total.get(photo) || 0) + 1);
-    const seen = new Map();
-    const found = pieces.map((piece) => {
-      const number = (seen.get(piece.photo) || 0) + 1;
-      seen.set(piece.photo, number);
+  entries(items, assigned, without = new Set()) {
+    const found = [...this.pieces.values()].map((piece, index) => {
+      const number = piece.number || index + 1;
       const list = choices(piece, assigned(piece.id));
-      const name = total.get(piece.photo) > 1 ? `${piece.photo} (${number})` : piece.photo;
       const choice = (piece.state === "located" && list[0]) || null;
-      return { key: piece.id, turn: this.turns.get(piece.id) || 0, name, piece, list, choice };
+      return { key: piece.id, number, name: t("piece.name", { n: number }), file: piece.photo, piece, list, choice };
     });
-    const photos = items.map((item) => ({ key: item.key, turn: item.turn, name: item.name, item, list: [], choice: null }));
-    return [...found, ...photos].sort((a, b) => a.turn - b.turn);
+    found.sort((a, b) => a.number - b.number);
+    markTwins(found);
+    const photos = items.map((item) => ({ key: item.key, name: item.name, file: item.name, item, list: [], choice: null }));
+    return [...found, ...photos].filter(({ key }) => !without.has(key));
   }
 }

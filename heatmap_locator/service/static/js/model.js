@@ -7,8 +7,9 @@ import { uploadsOf } from "./uploads.js";
 
 export class PuzzleModel {
   /**
-   * on: {change(), puzzle(before), found(piece, item), failed(item), renewed(id), lost(), back(),
-   * removed(), solving(data)}.  renewed: a piece that was known has been located anew.
+   * on: {change(), puzzle(before), sent(piece, item), found(piece), failed(item), renewed(id),
+   * lost(), back(), removed(), solving(data)}.  sent: a photo is kept, and waits as a piece; found:
+   * what became of it; renewed: a piece that was known has been located anew.
    */
   constructor(id, on) {
     this.id = id;
@@ -19,9 +20,13 @@ export class PuzzleModel {
     this.abort = new AbortController();
     this.uploads = uploadsOf(id, {
       change: on.change,
-      piece: (piece, item) => {
-        this.#keep(piece, item.turn);
-        on.found(piece, item);
+      sent: (pieces, item) => {
+        for (const piece of pieces) {
+          this.#keep(this.pieces.latest(piece), item.turn);
+          on.sent(piece, item);
+          // What became of it may have been told before the photo's own answer.
+          if (this.pieces.get(piece.id).state !== "waiting") on.found(this.pieces.get(piece.id));
+        }
       },
       failed: on.failed,
       idle: () => this.#settle(),
@@ -55,6 +60,7 @@ export class PuzzleModel {
     this.#resume();
   }
 
+  /** For good. */
   async removePiece(id) {
     try {
       await api.deletePiece(this.id, id);
@@ -64,22 +70,21 @@ export class PuzzleModel {
     this.pieces.delete(id);
   }
 
-  async removePuzzle() {
-    // Its own stream would tell of the deletion as if another window had done it.
-    this.removing = true;
-    try {
-      await api.deletePuzzle(this.id);
-    } finally {
-      this.removing = false;
-    }
-    this.uploads.stop();
-    this.abort.abort();
+  /** Says something of a piece: {placed, chosen, rejected} or {many}. */
+  async mark(id, change) {
+    this.#keep(await api.changePiece(this.id, id, change));
+    this.on.change();
+  }
+
+  /** Another name or number of pieces. */
+  async change(fields) {
+    this.#setPuzzle(await api.changePuzzle(this.id, fields));
   }
 
   #setPuzzle(puzzle) {
     const before = this.puzzle;
     this.puzzle = puzzle;
-    this.uploads.setPaused(puzzle.state !== "ready");
+    this.uploads.setPaused(puzzle.state === "failed");
     this.on.puzzle(before);
   }
 
@@ -98,9 +103,13 @@ export class PuzzleModel {
    * those wait, so that a photo and its piece are never both in the list.
    */
   #heardPiece(piece) {
-    const waits = ({ state, name }) => state === "looking" && name === piece.photo;
-    if (!this.pieces.has(piece.id) && this.uploads.items.some(waits)) this.pieces.hold(piece);
-    else this.#keep(piece);
+    const waits = ({ state, name }) => state === "sending" && name === piece.photo;
+    const before = this.pieces.get(piece.id);
+    if (!before && this.uploads.items.some(waits)) this.pieces.hold(piece);
+    else {
+      this.#keep(piece);
+      if (piece.state !== "waiting" && before?.state !== piece.state) this.on.found(piece);
+    }
     this.on.change();
   }
 

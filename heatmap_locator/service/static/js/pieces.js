@@ -63,14 +63,15 @@ export class PieceList {
     if (!row) {
       const picture = h("span", { class: "thumb" });
       const name = h("span", { class: "piece-name" });
+      const file = h("span", { class: "piece-file" });
       const state = h("span", { class: "piece-state" });
       const button = h(
         "button",
         { type: "button", class: "piece", "data-key": key },
         picture,
-        h("span", { class: "piece-text" }, name, state),
+        h("span", { class: "piece-text" }, h("span", { class: "piece-head" }, name, file), state),
       );
-      row = { element: h("li", {}, button), button, picture, name, state, source: null };
+      row = { element: h("li", {}, button), button, picture, name, file, state, source: null };
       this.rows.set(key, row);
     }
     return row;
@@ -82,6 +83,7 @@ function update(row, entry, selected, puzzle) {
   row.button.setAttribute("aria-current", String(selected));
   row.button.dataset.level = level;
   row.name.textContent = entry.name;
+  row.file.textContent = entry.piece ? entry.file : "";
   const key = `${level} ${symbol} ${words} ${percent}`;
   if (row.said !== key) {
     row.said = key;

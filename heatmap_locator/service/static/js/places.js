@@ -3,7 +3,7 @@
 const same = (a, b) =>
   a.cell && b.cell
     ? a.cell[0] === b.cell[0] && a.cell[1] === b.cell[1]
-    : Math.hypot(a.center[0] - b.center[0], a.center[1] - b.center[1]) < 2;
+    : Math.hypot(a.center[0] - b.center[0], a.center[1] - b.center[1]) < 0.3 * (a.box[2] - a.box[0]);
 
 /**
  * The places of a piece, the one to believe first: [{placement, transform, fitted, sure}].
@@ -20,6 +20,19 @@ export function choices(piece, assignment) {
   const fitted = at >= 0 ? own.splice(at, 1)[0] : { placement: assignment.placement, transform: null };
   return [{ ...fitted, fitted: true, sure: assignment.sure }, ...own];
 }
+
+const SURE = 0.8; // score from which two pieces in one place are one piece
+
+/** Notes, as twin, where a piece was photographed before: it surely belongs where another does. */
+export function markTwins(entries) {
+  const sure = entries.filter(({ choice }) => choice && !choice.fitted && choice.placement.score >= SURE);
+  sure.forEach((entry, index) => {
+    entry.twin = sure.slice(0, index).find((other) => same(other.choice.placement, entry.choice.placement));
+  });
+}
+
+/** What the places of a piece are called, best first: A, B, C. */
+export const letter = (rank) => String.fromCharCode(65 + rank);
 
 const NO_PIECE = /\bno (puzzle |jigsaw )?piece\b/i;
 

@@ -1,6 +1,7 @@
 // One puzzle: its picture, its pieces, and what is known of each.
 
 import * as api from "./api.js";
+import * as actions from "./actions.js";
 import { Answer } from "./answer.js";
 import { Board } from "./board.js";
 import { forgetCutouts } from "./cutouts.js";
@@ -8,7 +9,8 @@ import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { coverage } from "./geometry.js";
 import { PuzzleModel } from "./model.js";
-import { announce, confirm, notice, showError } from "./notices.js";
+import { announce, notice, showError } from "./notices.js";
+import { arrange } from "./order.js";
 import { PieceList } from "./pieces.js";
 import { drawProgress } from "./progress.js";
 import { stateOf } from "./states.js";
@@ -29,6 +31,9 @@ export class PuzzleView {
       choose: (rank) => this.#choose(rank),
       remove: () => this.#remove(this.selected),
       retry: () => this.model.uploads.retry(this.#current().item),
+      placed: () => actions.setPlaced(this.model, this.#current(), this.rank),
+      wrong: () => this.#wrong(),
+      findAll: () => actions.findAll(this.model, this.#current()),
     });
     this.#listen();
   }
@@ -39,7 +44,8 @@ export class PuzzleView {
     const model = new PuzzleModel(id, {
       change: this.refresh,
       puzzle: (before) => this.#showPuzzle(before),
-      found: (piece, item) => this.#found(piece, item),
+      sent: (piece, item) => this.#sent(piece, item),
+      found: (piece) => this.#found(piece),
       failed: (item) => this.#photoFailed(item),
       renewed: (piece) => this.board.forgetHeat(piece),
       lost: () => this.#connection("No connection to the server. It is tried again by itself."),
@@ -106,18 +112,28 @@ export class PuzzleView {
     notice("That puzzle was deleted", "Another window deleted it, or the server made room.");
   }
 
-  #found(piece, item) {
+  /** A photo's row gives way to its piece's. */
+  #sent(piece, item) {
+    if (this.selected === item.key) this.#select(piece.id, { focus: this.#hasFocus(item.key), chosen: this.chosen });
+    else this.refresh();
+  }
+
+  #found(piece) {
     const entry = this.#entries().find(({ key }) => key === piece.id);
+    if (!entry) return;
     const { words, percent } = stateOf(entry, this.model.puzzle);
-    announce(`${entry.name}: ${words}${percent ? `, ${percent}` : ""}`);
-    // The first answer of a batch is shown; the rest must not pull the picture away.
-    if (!this.chosen || this.selected === item.key) this.#select(piece.id, { focus: this.#hasFocus(item.key) });
+    announce(`${entry.name}, ${entry.file}: ${words}${percent ? `, ${percent}` : ""}`);
+    // The first answer of a batch is shown; the rest must not pull the picture away, and what
+    // failed never stands in an answer's place.
+    if (!this.chosen && entry.choice) this.#select(piece.id);
+    else if (this.selected === piece.id) this.#select(piece.id, { chosen: this.chosen });
     else this.refresh();
   }
 
   #photoFailed(item) {
     announce(`${item.name}: ${stateOf({ item }).words}`);
-    if (!this.chosen || !this.selected) this.#select(item.key);
+    if (!this.selected) this.#select(item.key, { chosen: false });
+    else this.refresh();
   }
 
   // What the user does ----------------------------------------------------------------------
@@ -128,8 +144,14 @@ export class PuzzleView {
     fileButton($("shoot-pieces"), $("pieces-camera"), add);
     $("many").addEventListener("change", () => this.#hint());
     $("solve").addEventListener("click", () => this.#solve());
+    this.wish = { show: "all", where: "anywhere", sort: "number" };
+    for (const key of Object.keys(this.wish))
+      $(`pieces-${key}`).addEventListener("change", ({ target }) => {
+        this.wish[key] = target.value;
+        this.refresh();
+      });
     $("adjust-corners").addEventListener("click", () => this.go(`#/puzzle/${this.model.id}/corners`));
-    $("delete-puzzle").addEventListener("click", () => this.#deletePuzzle());
+    $("delete-puzzle").addEventListener("click", () => actions.removePuzzle(this.model, this.go));
     addEventListener("beforeunload", (event) => {
       if (anyUnsent()) event.preventDefault();
     });
@@ -144,8 +166,7 @@ export class PuzzleView {
   #add(files) {
     const items = this.model.uploads.add(files, $("many").checked);
     announce(`${plural(items.length, "photo")} added.`);
-    this.#select(items[0].key);
-    this.chosen = false;
+    this.#select(items[0].key, { chosen: false });
   }
 
   /** A choice in the list: on a phone the answer stands above it, out of sight. */
@@ -154,10 +175,11 @@ export class PuzzleView {
     if (NARROW.matches) scrollTo({ top: 0, behavior: reducedMotion() ? "auto" : "smooth" });
   }
 
-  #select(key, { focus = false } = {}) {
+  /** chosen: by hand, or as the first answer; else it gives way to the first answer. */
+  #select(key, { focus = false, chosen = true } = {}) {
     this.selected = key;
     this.rank = 0;
-    this.chosen = true;
+    this.chosen = chosen;
     if (this.model.pieces.has(key) && !this.together.on)
       history.replaceState(null, "", `#/puzzle/${this.model.id}/piece/${encodeURIComponent(key)}`);
     this.#draw();
@@ -186,45 +208,26 @@ export class PuzzleView {
     return document.activeElement?.dataset?.key === key;
   }
 
-  async #remove(key) {
-    const entries = this.#entries();
+  async #wrong() {
+    await actions.setWrong(this.model, this.#current(), this.rank);
+    this.together.forget(this.selected);
+    this.rank = 0;
+    this.refresh();
+  }
+
+  #remove(key) {
+    const entries = this.#arranged();
     const at = entries.findIndex((entry) => entry.key === key);
     if (at < 0) return;
-    const { piece, item, name } = entries[at];
-    // Photos that are being looked at right now would come back as pieces.
-    if (item?.state === "looking") return;
     const next = entries[at + 1] || entries[at - 1];
     const fromList = this.#hasFocus(key);
-    if (item) this.model.uploads.remove(item);
-    else {
-      try {
-        await this.model.removePiece(piece.id);
-      } catch (error) {
-        return showError(error);
-      }
-      this.together.forget(piece.id);
-    }
-    announce(`${name} removed.`);
+    actions.remove(this.model, entries[at], (back) => (back && this.model.pieces.has(back) ? this.#select(back) : this.refresh()));
     if (this.selected !== key) return this.refresh();
     if (next) return this.#select(next.key, { focus: true });
     this.selected = null;
     history.replaceState(null, "", `#/puzzle/${this.model.id}`);
     this.#draw();
-    if (fromList || document.activeElement === document.body) $("choose-pieces").focus();
-  }
-
-  async #deletePuzzle() {
-    const { puzzle, pieces } = this.model;
-    if (!puzzle) return;
-    const text = `“${puzzleName(puzzle)}” and ${plural(pieces.size, "piece")} will be gone for good.`;
-    if (!(await confirm("Delete this puzzle?", text, "Delete it"))) return;
-    try {
-      await this.model.removePuzzle();
-      this.go("#/");
-      announce("Puzzle deleted.");
-    } catch (error) {
-      showError(error);
-    }
+    if (fromList || document.activeElement === document.body) actions.focusOnAdding();
   }
 
   async #solve() {
@@ -240,7 +243,12 @@ export class PuzzleView {
 
   #entries() {
     const { pieces, uploads } = this.model;
-    return pieces.entries(uploads.items, (id) => this.together.of(id));
+    return pieces.entries(uploads.items, (id) => this.together.of(id), actions.hidden);
+  }
+
+  /** Those that the list shows, in its order. */
+  #arranged(entries = this.#entries()) {
+    return arrange(entries, this.wish, this.model.puzzle);
   }
 
   #current() {
@@ -255,12 +263,13 @@ export class PuzzleView {
     if (this.selected && !entries.some(({ key }) => key === this.selected)) this.selected = entries.at(-1)?.key || null;
     const current = entries.find(({ key }) => key === this.selected);
     if (current && this.rank >= current.list.length) this.rank = 0;
-    this.list.show(entries, this.selected, puzzle);
+    this.list.show(this.#arranged(entries), this.selected, puzzle);
     this.answer.show({ entries, current, rank: this.rank, puzzle, picture: this.board.picture, lost });
     this.board.show(entries, current, this.rank, puzzle);
     drawProgress({ entries, puzzle, uploads, lost });
     const located = entries.filter(({ choice }) => choice).map(({ key }) => key);
     this.together.draw({ puzzle, waiting: uploads.busy.length, ids: located });
     $("view-puzzle").dataset.pieces = entries.length ? "some" : "none";
+    $("piece-tools").hidden = entries.length < 2;
   }
 }

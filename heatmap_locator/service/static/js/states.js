@@ -1,23 +1,29 @@
 // In few words what became of a piece or a photo.
 
+import { t } from "./lang.js";
 import { isNoPiece } from "./places.js";
-import { choiceSureness, placeName, plural } from "./words.js";
+import { choiceSureness, placeName } from "./words.js";
 
 const FAULTS = { 0: "Not sent", 413: "Too large", 500: "The server failed", 503: "Not sent" };
 
 /** {level, symbol, words, percent} of a piece or a photo. */
 export function stateOf({ piece, item, choice }, puzzle) {
   if (item) {
-    if (item.state === "waiting") return said("quiet", "clock", "Waiting");
-    if (item.state === "looking")
-      return said("quiet", "spinner", item.found ? `Looking, ${plural(item.found, "piece")} so far` : "Looking");
+    if (item.state === "waiting") return said("quiet", "clock", t("state.waiting"));
+    if (item.state === "sending") {
+      const percent = Math.round(100 * item.part);
+      return said("quiet", "spinner", percent ? t("state.sending.part", { percent }) : t("state.sending"));
+    }
     if (item.state === "held") return said("quiet", "clock", `Server full, again in ${item.wait} s`);
     return fault(item.error);
   }
-  if (piece.state === "waiting") return said("quiet", "clock", "Waiting");
+  if (piece.state === "waiting")
+    return said("quiet", "spinner", piece.progress ? t("state.looking.part", piece.progress) : t("state.looking"));
+  if (piece.state === "located" && !choice) return said("none", "empty", t("state.nowhere"));
   if (piece.state === "failed" || !choice) return fault(piece.error);
   const { level, percent } = choiceSureness(choice);
   const place = placeName(choice.placement, puzzle);
+  if (piece.placed) return said("placed", "check", t("state.placed", { place }));
   if (choice.fitted)
     return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, not sure`, percent);
   const doubtful = level === "low" || level === "guess";

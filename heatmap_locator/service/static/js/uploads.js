@@ -1,19 +1,18 @@
-// Photos on their way: sent a few at a time, in order, and again when the server is busy.
+// Photos on their way: sent one after the other, in order, and again when the server is busy.
 
-import { locate } from "./api.js";
+import { sendPhoto } from "./api.js";
 import { patiently } from "./patience.js";
 
-const AT_ONCE = 3;
 const RESENT = 5; // times a photo is sent again by itself after the connection broke
 
-const NOBODY = { change() {}, piece() {}, failed() {}, idle() {}, known: () => null };
+const NOBODY = { change() {}, sent() {}, failed() {}, idle() {}, known: () => null };
 
 let count = 0;
 const kept = new Map();
 
 /**
  * The photos on their way to a puzzle, which go on while other views are shown.
- * on: {change(), piece(piece, item), failed(item), idle(), known()}; known: ids of all pieces.
+ * on: {change(), sent(pieces, item), failed(item), idle(), known()}; known: ids of all pieces.
  */
 export function uploadsOf(puzzle, on) {
   const uploads = kept.get(puzzle) || new Uploads(puzzle);
@@ -30,32 +29,33 @@ class Uploads {
     this.puzzle = puzzle;
     this.on = NOBODY;
     /**
-     * {key, turn, file, name, many, found, error, known, wait, state}.  state: "waiting" for its
-     * turn or the picture, "looking", "held" for wait seconds by a full server, "failed".
+     * {key, turn, file, name, many, part, error, known, wait, state}.  state: "waiting" for its
+     * turn, "sending" with part (0..1) of it gone, "held" for wait seconds by a full server,
+     * "failed".
      */
     this.items = [];
-    this.paused = true;
+    this.paused = false;
   }
 
   add(files, many) {
     const items = files.map((file) => {
       count += 1;
       const given = { key: `photo-${count}`, turn: count, file, name: file.name || "Photo", many };
-      return { ...given, state: "waiting", wait: 0, found: 0, resent: 0, error: null, gone: new AbortController() };
+      return { ...given, state: "waiting", wait: 0, part: 0, resent: 0, error: null, gone: new AbortController() };
     });
     this.items.push(...items);
     this.#next();
     return items;
   }
 
-  /** Whether photos may be sent: not before the picture is ready. */
+  /** Whether photos must not be sent: the picture could not be used. */
   setPaused(paused) {
     this.paused = paused;
     if (!paused) this.#next();
   }
 
   retry(item) {
-    Object.assign(item, { state: "waiting", error: null, found: 0 });
+    Object.assign(item, { state: "waiting", error: null, part: 0 });
     this.#next();
   }
 
@@ -64,10 +64,10 @@ class Uploads {
     return this.items.filter(({ state, error }) => state === "failed" && error.status === 0);
   }
 
-  /** The connection is back: photos that were cut off before any answer are sent again. */
+  /** The connection is back: photos that were cut off are sent again. */
   resume() {
     for (const item of this.cutOff) {
-      if (item.found || item.resent >= RESENT) continue;
+      if (item.resent >= RESENT) continue;
       item.resent += 1;
       this.retry(item);
     }
@@ -99,30 +99,29 @@ class Uploads {
   #next() {
     this.on.change();
     if (this.paused) return;
-    const sent = this.items.filter(({ state }) => state === "looking" || state === "held").length;
-    const waiting = this.items.filter(({ state }) => state === "waiting");
-    for (const item of waiting.slice(0, Math.max(AT_ONCE - sent, 0))) this.#send(item);
+    // One after the other, so that they are numbered in the order they were given in.
+    if (this.items.some(({ state }) => state === "sending" || state === "held")) return;
+    const next = this.items.find(({ state }) => state === "waiting");
+    if (next) this.#send(next);
   }
 
   async #send(item) {
-    item.state = "looking";
+    item.state = "sending";
     this.on.change();
-    const onPiece = (piece) => {
-      item.found += 1;
-      this.on.piece(piece, item);
+    const { signal } = item.gone;
+    const progress = (part) => {
+      item.part = part;
+      this.on.change();
     };
     const waiting = (seconds) => {
-      Object.assign(item, { state: seconds ? "held" : "looking", wait: seconds });
+      Object.assign(item, { state: seconds ? "held" : "sending", wait: seconds });
       this.on.change();
     };
     try {
-      await patiently(() => locate(this.puzzle, item.file, { many: item.many, onPiece }), {
-        signal: item.gone.signal,
-        waiting,
-        // Pieces that were already answered must not be located twice.
-        may: () => item.found === 0,
-      });
+      const send = () => sendPhoto(this.puzzle, item.file, { many: item.many, progress, signal });
+      const pieces = await patiently(send, { signal, waiting });
       this.items = this.items.filter((other) => other !== item);
+      this.on.sent(pieces, item);
     } catch (error) {
       Object.assign(item, { state: "failed", error, known: this.on.known() });
       if (this.items.includes(item)) this.on.failed(item);

@@ -161,7 +161,7 @@ def test_every_view_suits_fingers_and_readers(
         check_targets(page)
     page.get_by_label("Number of pieces").fill("1.5")
     page.get_by_role("button", name="Use this picture").click()
-    expect(page.locator("#count-error")).not_to_be_empty()
+    expect(page.locator("#setup-count-error")).not_to_be_empty()
     expect(page.get_by_label("Number of pieces")).to_be_focused()
     check_access(page)
 

@@ -180,7 +180,7 @@ def test_the_oldest_go_and_those_in_use_stay(storage: LocalStorage) -> None:
         make_room(100)
     assert refused.value.status_code == 507
     assert len(storage.puzzles()) == 3
-    with storage._transaction() as database:
+    with storage._database.transaction() as database:
         database.execute("UPDATE puzzles SET used = used - 7200")
     retention.use(puzzles[0]["id"])
     assert make_room(40) == []

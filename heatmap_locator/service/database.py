@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS numbers (
 );
 """
 _VERSION = 1
+"""Of the tables; what other versions wrote is left alone."""
 
 
 class Database:

@@ -12,6 +12,7 @@ from heatmap_locator.service.locating import Asked
 from heatmap_locator.service.marks import is_at
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view, placements_of
+from heatmap_locator.service.responses import problems
 from heatmap_locator.service.routes_puzzles import (
     ID_PATTERN,
     PuzzleId,
@@ -20,7 +21,6 @@ from heatmap_locator.service.routes_puzzles import (
     finite,
     image_answer,
 )
-from heatmap_locator.service.schemas import problems
 from heatmap_locator.service.streams import (
     Photo,
     locate_events,

@@ -12,7 +12,7 @@ from heatmap_locator.service import pictures, puzzles, schemas
 from heatmap_locator.service.fitting import view
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name
-from heatmap_locator.service.schemas import problems
+from heatmap_locator.service.responses import problems
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.solve import solve
 from heatmap_locator.service.streams import puzzle_events

@@ -1,6 +1,5 @@
 """What the API answers, as the OpenAPI document shows it."""
 
-import http
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -278,48 +277,3 @@ class Problem(BaseModel):
     detail: str
     instance: str
     errors: list[FieldError] | None = None
-
-
-_WHY = {
-    400: "The body is not valid multipart or JSON, or was cut short.",
-    401: "The server asks for a bearer token.",
-    404: "There is no such puzzle or piece.",
-    405: "The path does not take this method.",
-    408: "The body came too slowly.",
-    409: "The puzzle is not ready, or has no grid.",
-    413: "The upload is larger than the limit.",
-    415: "The body or a file is of a kind that is not taken.",
-    422: "A field is missing, unknown or out of range, or an image cannot be used.",
-    500: "The server failed; it has been logged.",
-    503: "Too much is waiting; try again after Retry-After seconds.",
-    507: "The storage is full of puzzles in use.",
-}
-
-
-def _example_of(status: int) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": http.HTTPStatus(status).phrase,
-        "status": status,
-        "detail": _WHY[status],
-        "instance": "/v1/puzzles",
-    }
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that can answer with these problems."""
-    reference = {"$ref": "#/components/schemas/Problem"}
-    found: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({401, 500, *statuses}):
-        entry: dict[str, Any] = {
-            "description": _WHY[status],
-            "content": {
-                "application/problem+json": {"schema": reference, "example": _example_of(status)}
-            },
-        }
-        if status == 503:
-            entry["headers"] = {
-                "Retry-After": {"description": "seconds", "schema": {"type": "integer"}}
-            }
-        found[status] = entry
-    return found

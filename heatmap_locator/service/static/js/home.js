@@ -1,6 +1,7 @@
 // The first view: give a puzzle's picture, or come back to one.
 
 import { createPuzzle, imageUrl, listPuzzles } from "./api.js";
+import { CountField } from "./count.js";
 import { $, h } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { announce, showError } from "./notices.js";
@@ -18,7 +19,7 @@ export class HomeView {
       event.preventDefault();
       this.#send();
     });
-    $("setup-form").addEventListener("change", () => this.#showCount());
+    this.count = new CountField($("setup-count"), "setup");
     $("setup-image").addEventListener("error", () => $("setup-image").closest(".setup-picture").classList.add("unseen"));
   }
 
@@ -42,55 +43,15 @@ export class HomeView {
     image.src = URL.createObjectURL(file);
     $("setup-form").reset();
     $("setup-name").value = nameFromFile(file.name);
-    this.#fail("");
-    this.#showCount();
+    this.count.set({});
     announce("Picture chosen. A few words about it next.");
     this.go("#/new");
   }
 
-  get #count() {
-    return $("setup-form").elements.count.value;
-  }
-
-  #showCount() {
-    $("count-pieces").hidden = this.#count !== "pieces";
-    $("count-grid").hidden = this.#count !== "grid";
-  }
-
-  #fail(text, ...inputs) {
-    $("count-error").textContent = text;
-    for (const id of ["setup-pieces", "setup-rows", "setup-columns"])
-      $(id).setAttribute("aria-invalid", String(inputs.includes(id)));
-    if (inputs.length) $(inputs[0]).focus();
-    return null;
-  }
-
-  /** The fields of the request, or null after saying what is wrong. */
-  #fields() {
-    const fields = { name: $("setup-name").value.trim() };
-    const whole = (id, least) => {
-      const { value, validity } = $(id);
-      if (value === "" && !validity.badInput) return 0;
-      const number = Number(value);
-      return Number.isInteger(number) && number >= least && !validity.badInput ? number : -1;
-    };
-    if (this.#count === "pieces") {
-      const pieces = whole("setup-pieces", 2);
-      if (pieces < 0) return this.#fail("Give a whole number from 2, or leave it empty.", "setup-pieces");
-      if (pieces) fields.pieces = pieces;
-    } else if (this.#count === "grid") {
-      const [rows, columns] = [whole("setup-rows", 1), whole("setup-columns", 1)];
-      if (rows <= 0) return this.#fail("Give the number of rows, a whole number.", "setup-rows");
-      if (columns <= 0) return this.#fail("Give the number of columns, a whole number.", "setup-columns");
-      fields.grid = `${rows}x${columns}`;
-    }
-    this.#fail("");
-    return fields;
-  }
-
   async #send() {
-    const fields = this.#fields();
-    if (!fields || !this.picture) return;
+    const count = this.count.read();
+    if (!count || !this.picture) return;
+    const fields = { name: $("setup-name").value.trim(), ...count };
     const button = $("setup-go");
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";

@@ -7,6 +7,7 @@ import { Board } from "./board.js";
 import { forgetCutouts } from "./cutouts.js";
 import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
+import { drawSize, editPuzzle } from "./edit.js";
 import { coverage } from "./geometry.js";
 import { PuzzleModel } from "./model.js";
 import { announce, notice, showError } from "./notices.js";
@@ -16,7 +17,7 @@ import { drawProgress } from "./progress.js";
 import { stateOf } from "./states.js";
 import { Together } from "./together.js";
 import { anyUnsent } from "./uploads.js";
-import { plural, puzzleName } from "./words.js";
+import { plural, puzzleName, puzzleSize } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 979px)");
 
@@ -94,6 +95,7 @@ export class PuzzleView {
   #showPuzzle(before) {
     const { puzzle, signal } = this.model;
     document.title = $("bar-name").textContent = $("puzzle-title").textContent = puzzleName(puzzle);
+    $("bar-size").textContent = puzzleSize(puzzle);
     this.board.showPicture(puzzle, signal);
     if (before && before.state !== puzzle.state) {
       if (puzzle.state === "ready") announce("The picture is ready. Pieces can be looked for.");
@@ -144,6 +146,7 @@ export class PuzzleView {
     fileButton($("shoot-pieces"), $("pieces-camera"), add);
     $("many").addEventListener("change", () => this.#hint());
     $("solve").addEventListener("click", () => this.#solve());
+    $("edit-puzzle").addEventListener("click", () => editPuzzle(this.model));
     this.wish = { show: "all", where: "anywhere", sort: "number" };
     for (const key of Object.keys(this.wish))
       $(`pieces-${key}`).addEventListener("change", ({ target }) => {
@@ -267,6 +270,7 @@ export class PuzzleView {
     this.answer.show({ entries, current, rank: this.rank, puzzle, picture: this.board.picture, lost });
     this.board.show(entries, current, this.rank, puzzle);
     drawProgress({ entries, puzzle, uploads, lost });
+    drawSize(entries, this.model);
     const located = entries.filter(({ choice }) => choice).map(({ key }) => key);
     this.together.draw({ puzzle, waiting: uploads.busy.length, ids: located });
     $("view-puzzle").dataset.pieces = entries.length ? "some" : "none";

@@ -162,7 +162,10 @@ class Server:
         self.command = [sys.executable, "-m", "heatmap_locator.service.cli"]
         options = {"port": self.port, "data": data, "weights": weights, "device": "cpu", **settings}
         for name, value in options.items():
-            self.command += [f"--{name.replace('_', '-')}", str(value)]
+            self.command += [
+                f"--{name.replace('_', '-')}",
+                *([] if value is True else [str(value)]),
+            ]
         self.start()
 
     def start(self) -> None:

@@ -75,8 +75,8 @@ def test_what_is_not_there(client: TestClient, method: str, path: str, status: i
     ("method", "path", "allowed"),
     [
         ("PATCH", "/v1/puzzles", "GET, POST"),
-        ("PUT", f"/v1/puzzles/{MISSING}", "GET, DELETE"),
-        ("POST", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", "GET, DELETE"),
+        ("PUT", f"/v1/puzzles/{MISSING}", "GET, PATCH, DELETE"),
+        ("POST", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", "GET, PATCH, DELETE"),
         ("GET", f"/v1/puzzles/{MISSING}/corners", "PUT"),
         ("GET", f"/v1/puzzles/{MISSING}/locate", "POST"),
         ("POST", "/healthz", "GET"),

@@ -13,8 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+from starlette.types import Lifespan
 
 from heatmap_locator import __version__
 from heatmap_locator.service import (
@@ -27,7 +26,7 @@ from heatmap_locator.service import (
 )
 from heatmap_locator.service.device import Device, load_locator
 from heatmap_locator.service.folder import LocalStorage
-from heatmap_locator.service.metrics import MeasureRequests
+from heatmap_locator.service.middleware import POLICY, Measured, SecurityHeaders
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.settings import Settings
 from heatmap_locator.service.storage import Storage
@@ -44,10 +43,6 @@ each is answered with boxes in the picture's pixels, the angle it is turned by, 
 
 Errors are problem documents (RFC 9457). Once a puzzle or a piece has been answered, it is on disk.
 """
-_POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 
 
 def create_app(
@@ -131,40 +126,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=["Authorization", "Content-Type", "Prefer"],
             expose_headers=["Location", "Preference-Applied", "Retry-After"],
         )
-    app.add_middleware(_SecurityHeaders)
-    app.add_middleware(_Measured)
-
-
-class _Measured:
-    """``MeasureRequests`` with the figures of the service, which is there from startup on."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service = getattr(scope["app"].state, "service", None) if "app" in scope else None
-        app = self.app if service is None else MeasureRequests(self.app, service.metrics)
-        await app(scope, receive, send)
-
-
-class _SecurityHeaders:
-    """ASGI middleware: what a browser may do with an answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "no-referrer"
-                headers.setdefault("Content-Security-Policy", _POLICY)
-                if scope["path"].startswith("/v1"):
-                    headers.setdefault("Cache-Control", "no-store")
-            await send(message)
-
-        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured)
 
 
 def _add_operations(app: FastAPI) -> None:
@@ -250,7 +213,7 @@ def _add_pages(app: FastAPI) -> None:
             swagger_favicon_url="/docs-assets/favicon.png",
         )
         # The page starts itself by a script within.
-        page.headers["Content-Security-Policy"] = _POLICY + "; script-src 'self' 'unsafe-inline'"
+        page.headers["Content-Security-Policy"] = POLICY + "; script-src 'self' 'unsafe-inline'"
         return page
 
     def openapi() -> dict[str, Any]:

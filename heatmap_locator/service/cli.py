@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from heatmap_locator.errors import MissingPackageError
 from heatmap_locator.files import check_weights_files
 from heatmap_locator.options import Parser
 from heatmap_locator.outcome import run_command
+from heatmap_locator.service import lan
 from heatmap_locator.service.port import check_port
 from heatmap_locator.service.settings import Settings, add_arguments
 
@@ -77,12 +79,16 @@ def _run(settings: Settings) -> int:
     scratch.mkdir(exist_ok=True)
     # Uploads on their way in are spooled here, so that nothing else need be writable.
     tempfile.tempdir = str(scratch)
+    if settings.lan:
+        settings = _opened(settings)
     for line in settings.lines():
         print(line)
     sys.stdout.flush()
     from heatmap_locator.service.device import load_locator
 
     app = create_app(settings, load_locator(settings), storage)
+    if settings.lan and settings.token is not None:
+        print(lan.welcome(settings.port, settings.token), flush=True)
     server = uvicorn.Server(_config(app, settings))
     try:
         server.run()
@@ -95,6 +101,13 @@ def _run(settings: Settings) -> int:
             sys.stderr.flush()
             os._exit(130)
     return 0 if server.started else 2
+
+
+def _opened(settings: Settings) -> Settings:
+    """Settings for ``--lan``: all networks, and a token."""
+    host = settings.host if settings.host != Settings.host else lan.ANY
+    token = settings.token or lan.kept_token(settings.data)
+    return replace(settings, host=host, token=token, port=settings.port or lan.free_port())
 
 
 def _config(app: "FastAPI", settings: Settings) -> "uvicorn.Config":

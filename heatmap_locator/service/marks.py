@@ -14,7 +14,7 @@ from heatmap_locator.placement import Placement
 from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
-    from heatmap_locator.placement import Search
+    from heatmap_locator.locator import Search
 
 SETTLED = 0.999
 """Score of the place that a piece was put in."""

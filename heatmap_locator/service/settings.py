@@ -38,6 +38,7 @@ class Settings:
     batch: int = _setting(8, "N", "pieces searched together on the device", ge=1, le=256)
     max_pieces: int = _setting(10_000, "N", "largest puzzle; 10000 take 3 GB", ge=1, le=50_000)
     cache: int = _setting(8, "N", "encoded puzzles kept in memory", ge=1, le=1000)
+    lan: bool = _setting(False, "", "open to the phones of this home: a token, a QR code")
     token: str | None = _setting(None, "TOKEN", "bearer token that all of /v1 then asks for")
     cors: tuple[str, ...] = _setting((), "ORIGINS", "origins allowed, by comma; or *")
     max_storage_gb: float = _positive(10.0, "GB", "oldest puzzles go beyond this")
@@ -83,9 +84,16 @@ class Layout:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One flag a setting; those not given are left out of what is parsed, the others are text."""
     for f in fields(Settings):
-        shown = "" if f.default in (None, ()) else f" (default {f.default})"
+        shown = "" if f.default in (None, (), False) else f" (default {f.default})"
+        flag = f"--{f.name.replace('_', '-')}"
+        if isinstance(f.default, bool):
+            about = f.metadata["about"]
+            parser.add_argument(
+                flag, action="store_const", const="true", default=argparse.SUPPRESS, help=about
+            )
+            continue
         parser.add_argument(
-            f"--{f.name.replace('_', '-')}",
+            flag,
             default=argparse.SUPPRESS,
             metavar=f.metadata["metavar"],
             help=f"{f.metadata['about']}{shown}",

@@ -70,6 +70,11 @@ export class Collection {
     return Boolean(piece);
   }
 
+  /** Whether any piece is so. */
+  some(is) {
+    return [...this.pieces.values()].some(is);
+  }
+
   get ids() {
     return new Set(this.pieces.keys());
   }

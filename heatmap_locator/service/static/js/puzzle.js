@@ -15,6 +15,7 @@ import { arrange } from "./order.js";
 import { PieceList } from "./pieces.js";
 import { drawProgress } from "./progress.js";
 import { stateOf } from "./states.js";
+import { TablePhoto } from "./table.js";
 import { Together } from "./together.js";
 import { anyUnsent } from "./uploads.js";
 import { plural, puzzleName, puzzleSize } from "./words.js";
@@ -28,6 +29,7 @@ export class PuzzleView {
     this.board = new Board({ change: this.refresh, select: (key) => this.#select(key), choose: (rank) => this.#choose(rank) });
     this.together = new Together(this.refresh);
     this.list = new PieceList({ select: (key) => this.#pick(key), remove: (key) => this.#remove(key) });
+    this.table = new TablePhoto((key) => this.#select(key));
     this.answer = new Answer({
       choose: (rank) => this.#choose(rank),
       remove: () => this.#remove(this.selected),
@@ -58,10 +60,12 @@ export class PuzzleView {
     this.together.reset(id);
     this.list.clear();
     this.answer.clear();
+    this.table.clear();
     this.board.reset();
     setDropTarget({ text: "Drop photos of pieces", take: (files) => this.#add(files) });
     await model.load();
     if (model.signal.aborted) return;
+    this.#sort(model.pieces.some((piece) => piece.many) ? "sure" : "number");
     if (part === "piece" && model.pieces.has(detail)) this.#select(detail);
     else if (part === "together") this.#solve();
     else this.#selectLast();
@@ -168,8 +172,14 @@ export class PuzzleView {
 
   #add(files) {
     const items = this.model.uploads.add(files, $("many").checked);
+    // Of many pieces the sure ones are wanted first.
+    if ($("many").checked && this.wish.sort === "number") this.#sort("sure");
     announce(`${plural(items.length, "photo")} added.`);
     this.#select(items[0].key, { chosen: false });
+  }
+
+  #sort(order) {
+    this.wish.sort = $("pieces-sort").value = order;
   }
 
   /** A choice in the list: on a phone the answer stands above it, out of sight. */
@@ -267,6 +277,7 @@ export class PuzzleView {
     const current = entries.find(({ key }) => key === this.selected);
     if (current && this.rank >= current.list.length) this.rank = 0;
     this.list.show(this.#arranged(entries), this.selected, puzzle);
+    this.table.show(entries, current, puzzle);
     this.answer.show({ entries, current, rank: this.rank, puzzle, picture: this.board.picture, lost });
     this.board.show(entries, current, this.rank, puzzle);
     drawProgress({ entries, puzzle, uploads, lost });

@@ -6,10 +6,17 @@ const KEY = "heatmap-locator-token";
 let kept = null;
 let asking = null;
 
+// A link with the token, such as a QR code's: it is kept on this device, and leaves the address bar.
+const linked = /^#token=([^&/]+)/.exec(location.hash);
+if (linked) {
+  keep(decodeURIComponent(linked[1]), localStorage);
+  history.replaceState(null, "", "#/");
+}
+
 export function token() {
   if (kept === null) {
     try {
-      kept = sessionStorage.getItem(KEY) || "";
+      kept = sessionStorage.getItem(KEY) || localStorage.getItem(KEY) || "";
     } catch {
       kept = "";
     }
@@ -17,11 +24,11 @@ export function token() {
   return kept;
 }
 
-function keep(value) {
+function keep(value, storage = sessionStorage) {
   kept = value;
   try {
-    if (value) sessionStorage.setItem(KEY, value);
-    else sessionStorage.removeItem(KEY);
+    sessionStorage.removeItem(KEY);
+    storage.setItem(KEY, value);
   } catch {
     // Storage may be switched off: the token then lasts until the next reload.
   }

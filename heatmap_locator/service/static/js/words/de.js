@@ -63,4 +63,5 @@ export default {
   "size.other": "Angegeben sind {n} Teile, aber sie sehen nach etwa {size} aus.",
   "size.use": "{size} nehmen",
   "size.edit": "Andere Anzahl",
+  "table.title": { one: "{n} Teil in {file}", other: "{n} Teile in {file}" },
 };

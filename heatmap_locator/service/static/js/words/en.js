@@ -63,4 +63,5 @@ export default {
   "size.other": "You gave {n} pieces, but they look like about {size}.",
   "size.use": "Use {size}",
   "size.edit": "Another number",
+  "table.title": { one: "{n} piece in {file}", other: "{n} pieces in {file}" },
 };

@@ -47,7 +47,7 @@ def test_a_tap_on_an_outline_selects_its_piece(
     # The surest first.
     scores = [text.strip("<>%") for text in page.locator(".piece-score").all_inner_texts()]
     assert scores == sorted(scores, key=int, reverse=True)
-    for number, (r, c) in zip(outlines.locator("text").all_inner_texts(), CELLS, strict=True):
+    for number, (r, c) in zip(outlines.locator("text").all_text_contents(), CELLS, strict=True):
         page.get_by_role("button", name=f"Piece {number}: ").click()
         expect(page.locator("#answer-title")).to_have_text(f"Row {r + 1}, column {c + 1}")
         expect(row(page, f"Piece {number}")).to_have_attribute("aria-current", "true")

@@ -201,7 +201,7 @@ function meter(choice) {
   const { level, words, percent } = choiceSureness(choice);
   const bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span", {}));
   bar.firstChild.style.width = `${100 * choice.placement.score}%`;
-  return h("p", { class: "meter", "data-level": level }, h("span", {}, h("strong", {}, words), ` · ${percent}`), bar);
+  return h("p", { class: "meter", "data-level": level }, h("span", {}, h("strong", {}, words), percent ? ` · ${percent}` : ""), bar);
 }
 
 function remarks(piece, choice, twin) {

@@ -4,7 +4,9 @@ import { createPuzzle, imageUrl, listPuzzles } from "./api.js";
 import { CountField } from "./count.js";
 import { $, h } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
+import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
+import { readable } from "./readable.js";
 import { nameFromFile, plural, puzzleName, puzzleSize } from "./words.js";
 
 export class HomeView {
@@ -41,11 +43,23 @@ export class HomeView {
     image.closest(".setup-picture").classList.remove("unseen");
     if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
     image.src = URL.createObjectURL(file);
+    $("setup-error").textContent = "";
+    $("setup-go").disabled = false;
     $("setup-form").reset();
     $("setup-name").value = nameFromFile(file.name);
     this.count.set({});
     announce("Picture chosen. A few words about it next.");
     this.go("#/new");
+    this.#check(file);
+  }
+
+  /** What cannot be read is told at once, and not sent. */
+  async #check(file) {
+    const found = await readable(file);
+    if (this.picture !== file) return;
+    const wrong = found !== "ok";
+    $("setup-error").textContent = wrong ? t(`file.${found}`, { name: file.name }) : "";
+    $("setup-go").disabled = wrong;
   }
 
   async #send() {

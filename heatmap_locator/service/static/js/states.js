@@ -25,7 +25,7 @@ export function stateOf({ piece, item, choice }, puzzle) {
   const place = placeName(choice.placement, puzzle);
   if (piece.placed) return said("placed", "check", t("state.placed", { place }));
   if (choice.fitted)
-    return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, not sure`, percent);
+    return choice.sure ? said("high", "check", `${place}, fits`, percent) : said("low", "question", `${place}, check it`, percent);
   const doubtful = level === "low" || level === "guess";
   return said(level, doubtful ? "question" : "check", doubtful ? `${place}, perhaps` : place, percent);
 }

@@ -45,7 +45,7 @@ export class Together {
       if (this.puzzle !== asked) return false;
       this.assignments = new Map(assignments.map((one) => [one.piece, one]));
       const sure = assignments.length - unsure.length;
-      announce(`${plural(sure, "piece")} fitted together. ${unsure.length ? `${unsure.length} not sure.` : "All of them sure."}`);
+      announce(`${plural(sure, "piece")} fitted together. ${unsure.length ? `${unsure.length} to be checked.` : "All of them sure."}`);
       return true;
     } catch (error) {
       showError(error);
@@ -74,7 +74,7 @@ export class Together {
       const sure = all.filter((one) => one.sure).length;
       const unsure = all.length - sure;
       const parts = [`${sure} of ${all.length} fitted for sure`];
-      if (unsure) parts.push(`${unsure} marked “not sure”`);
+      if (unsure) parts.push(`${unsure} to be checked`);
       if (fresh || waiting) parts.push("new pieces since then");
       hint.textContent = `${parts.join(", ")}.`;
     }

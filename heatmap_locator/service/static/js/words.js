@@ -15,11 +15,15 @@ export function sureness(score) {
   return { level, words, percent };
 }
 
-/** The same for a place among others: fitting says more than the score alone. */
+/**
+ * The same for a place among others.  Fitting says another thing than the score alone: where the two
+ * differ no number stands beside the words.
+ */
 export function choiceSureness({ placement, fitted, sure }) {
   const alone = sureness(placement.score);
   if (!fitted) return alone;
-  return sure ? { ...alone, level: "high", words: "Fits with the others" } : { ...alone, level: "low", words: "Not sure" };
+  if (sure) return { ...alone, level: "high", words: "Fits with the others" };
+  return { ...alone, level: "low", words: "Fits, but check it", percent: "" };
 }
 
 /** "Row 4, column 6", counted from 1; without a grid, the part of the picture. */

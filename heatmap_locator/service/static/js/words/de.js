@@ -64,4 +64,7 @@ export default {
   "size.use": "{size} nehmen",
   "size.edit": "Andere Anzahl",
   "table.title": { one: "{n} Teil in {file}", other: "{n} Teile in {file}" },
+  "file.empty": "{name} ist leer. Wähle die Datei noch einmal.",
+  "file.damaged": "{name} lässt sich nicht lesen: beschädigt oder unvollständig. Kopiere die Datei noch einmal oder wähle eine andere.",
+  "file.other": "{name} ist kein Bild. Wähle JPEG, PNG, WebP, HEIC oder Ähnliches.",
 };

@@ -64,4 +64,7 @@ export default {
   "size.use": "Use {size}",
   "size.edit": "Another number",
   "table.title": { one: "{n} piece in {file}", other: "{n} pieces in {file}" },
+  "file.empty": "{name} is empty. Choose it again.",
+  "file.damaged": "{name} cannot be read: it is damaged or not complete. Copy it again, or choose another.",
+  "file.other": "{name} is not a picture. Choose a JPEG, PNG, WebP, HEIC or the like.",
 };

@@ -175,9 +175,10 @@ async def _search(service: Service, picture: Record, piece: Record) -> None:
     await service.change_piece(piece["puzzle"], piece["id"], {"tries": tries + 1})
     data = await service.file(piece, "photo")
     asked = Asked(piece["top"], piece["many"], piece["cutout"])
+    told: list[str] = []
     async with service.decoded.of(picture["id"]):
         try:
-            image = await service.work(service.decoders.decode, data, "piece", name)
+            image = await service.work(service.decoders.decode, data, "piece", name, told)
             if asked.many:
                 cut = await cut_photo(service, image, asked.cutout)
             else:
@@ -190,8 +191,9 @@ async def _search(service: Service, picture: Record, piece: Record) -> None:
             members, files = failed(error, name)[0], {}
         else:
             if asked.many:
-                return await _search_many(service, picture, piece, asked, cut)
+                return await _search_many(service, picture, piece, asked, cut, told)
     members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
+    members["doubts"] = [*told, *members.get("doubts", [])]
     await _store(service, piece, members, files)
 
 
@@ -203,7 +205,12 @@ async def _restore(service: Service, piece: Record) -> None:
 
 
 async def _search_many(
-    service: Service, picture: Record, piece: Record, asked: Asked, cut: list[Any]
+    service: Service,
+    picture: Record,
+    piece: Record,
+    asked: Asked,
+    cut: list[Any],
+    told: list[str],
 ) -> None:
     """Stores all pieces of a photo but the first, then that in place of the photo."""
     order = [*range(1, len(cut)), 0]
@@ -213,6 +220,7 @@ async def _search_many(
     async for members, _, files in locate_cut(service, picture, piece["photo"], parts, asked):
         index, number = order[number], number + 1
         members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
+        members["doubts"] = [*told, *members.get("doubts", [])]
         if index == 0:
             members |= marks.NONE
             await _store(service, piece, members, files)

@@ -105,7 +105,8 @@ export class Answer {
     if (refused) title = "This photo could not be used";
     if (none) {
       title = "No piece found in this photo";
-      detail = "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above.";
+      // Of what is no piece but the picture, or much of it, the reason says what it is.
+      if (!/: this is /.test(error.detail)) detail = "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above.";
     }
     if (item && error.status === 0) {
       title = "Not sent yet";

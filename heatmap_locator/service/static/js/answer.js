@@ -208,6 +208,7 @@ function meter(choice) {
 function remarks(piece, choice, twin) {
   const found = [];
   if (twin) found.push(t("twin", { name: twin.name }));
+  found.push(...piece.doubts.map(sentence));
   if (choice.fitted && !choice.sure) found.push("Fitted among the others, but not for certain: check it by hand.");
   if (piece.touching) found.push("It touched another piece in the photo, so its outline may be off.");
   return found;

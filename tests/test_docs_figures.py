@@ -49,3 +49,17 @@ def test_stages_of_a_search(tmp_path: Path) -> None:
         assert abs(best - stages.places[0].rotation) <= 10
     module.main(tmp_path)
     compare(tmp_path, {f"{name}.jpg" for name in module.FIGURES})
+
+
+def test_photos_and_their_answers(tmp_path: Path) -> None:
+    module = script("photos")
+    said = dict[str, str]()
+    answer = module.answer
+    kinds = iter(module.SHOWN)
+    module.answer = lambda puzzle, photo: said.setdefault(next(kinds), answer(puzzle, photo))
+    module.main(tmp_path)
+    compare(tmp_path, {"photos.jpg"})
+    assert said["plain"].startswith("right")
+    # What docs/photos.md says of the figure: the wrong ones are not sure.
+    for told in said.values():
+        assert not told.startswith("wrong") or float(told.rpartition(" ")[2]) < 0.5, said

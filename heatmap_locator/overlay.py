@@ -21,11 +21,12 @@ _GAP = 16
 _PAPER = (24, 26, 31)
 _TEXT = (236, 238, 242)
 _FAINT = (150, 156, 168)
-_LINE = 44
-"""Letters that fit under two tiles."""
 _FIRST = (255, 196, 0)
 _OTHER = (255, 255, 255)
 _WARM = np.array([[90, 10, 40], [214, 48, 24], [255, 140, 20], [255, 230, 130]], np.float32)
+
+_LINE = 44
+"""Letters that fit under two tiles."""
 
 
 def draw_overlay(

@@ -251,7 +251,8 @@ def _print(result: dict[str, Any]) -> None:
     named = {name: _percent(result[name]) for name in result if name.endswith("_named")}
     print(
         f"refused, or named as not of this picture: {named['plain_right_named']}% of right answers "
-        f"to plain photos, {named['right_named']}% of all right ones, "
+        f"to plain photos, {named['likely_right_named']}% of right answers scored over 0.5, "
+        f"{named['right_named']}% of all right ones, "
         f"{named['own_wrong_named']}% of pieces placed wrong, {named['foreign_named']}% of photos "
         "without a piece of it as it is"
     )

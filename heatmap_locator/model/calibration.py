@@ -16,6 +16,7 @@ BIAS = "bias"
 
 MEASURES = (
     "logit",
+    "chance",
     "places",
     "unclear",
     "cut_off",
@@ -30,7 +31,8 @@ MEASURES = (
 )
 """What is measured of a photo and its best place.
 
-``logit``: the ranker's.  ``places``: natural logarithm of how many there are.  Of the photo:
+``logit``: the ranker's.  ``chance``: its mean over places 6 to 15, which fit by chance alone.
+``places``: natural logarithm of how many there are.  Of the photo:
 ``unclear``, 0..1, how unsurely its outline was seen; ``cut_off``, 1 where that runs into the
 photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``step``, the logarithm
 of the factor by which light changes at a shadow's edge across it.  Of the print at the place:
@@ -38,6 +40,12 @@ of the factor by which light changes at a shadow's edge across it.  Of the print
 ranker would prefer the piece's mirror image there; ``texture``, the logarithm of how much detail
 the print has.
 """
+
+
+def chance(logits: Sequence[float] | np.ndarray) -> float:
+    """The measure of that name of (N,) logits, best first, N at least 1."""
+    values = np.asarray(logits, np.float64)
+    return float(values[min(5, len(values) - 1) : 15].mean())
 
 
 def weighed(weights: Mapping[str, float], measures: Mapping[str, float] | None) -> float | None:

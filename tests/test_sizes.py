@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -246,9 +247,11 @@ def test_scores_count_the_places_that_were_looked_at(
     asked: list[float] = []
     scores = type(unknown.calibration).scores
 
-    def count(self: object, logits: np.ndarray, places: float) -> np.ndarray:
+    def count(
+        self: object, logits: np.ndarray, places: float, measures: Mapping[str, float]
+    ) -> np.ndarray:
         asked.append(places)
-        return scores(unknown.calibration, logits, places)
+        return scores(unknown.calibration, logits, places, measures)
 
     monkeypatch.setattr(type(unknown.calibration), "scores", count)
     for photo in pieces_of(picture, [(1, 2), (7, 9), (4, 5), (8, 1)]):

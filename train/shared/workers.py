@@ -1,8 +1,11 @@
 """The same work for many jobs, in several processes."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
 Job = TypeVar("Job")
@@ -43,10 +46,19 @@ def _begin(make: Callable[..., Callable[[Any], Any]], arguments: tuple[Any, ...]
     import cv2
     import torch
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Each has a core of its own.
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     _work = make(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A killed parent cannot tell its workers, which would wait for jobs for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _do(job: Any) -> Any:

@@ -13,7 +13,10 @@ from heatmap_locator.options import whole
 
 PROG = "heatmap-eval"
 
-METHODS = ("ours", "ncc", "sift", "sift-ncc", "loftr")
+OURS = {"ours": "grid", "ours-pieces": "pieces", "ours-unknown": "nothing"}
+"""What the library is told of the cut, by name: rows and columns, the number of pieces, nothing."""
+
+METHODS = (*OURS, "ncc", "sift", "sift-ncc", "loftr")
 
 
 ABLATIONS = {

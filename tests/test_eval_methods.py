@@ -213,3 +213,15 @@ def test_loftr_refuses_what_is_no_checkpoint(tmp_path: Path) -> None:
     torch.save({"state_dict": {"x": torch.zeros(1)}}, tmp_path / "d.pt")
     with pytest.raises(WeightsError, match=r"d\.pt: no LoFTR weights"):
         make_methods(["loftr"], None, tmp_path / "d.pt", "cpu")
+
+
+def test_ours_is_told_of_the_cut_what_its_name_says(plain_weights: Path) -> None:
+    names = ["ours", "ours-pieces", "ours-unknown"]
+    made, digests = make_methods(names, str(plain_weights), None, "cpu")
+    assert set(digests) == set(names)
+    picture, grid = draw_texture(120, 160, 0), Grid(3, 4)
+    told = [made[name].prepare(picture, grid).puzzle.grid for name in names]  # type: ignore[attr-defined]
+    assert told[0] == grid
+    assert told[0].exact
+    assert (told[1].rows, told[1].cols, told[1].exact) == (3, 4, False)
+    assert told[2] is None

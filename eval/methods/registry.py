@@ -10,6 +10,7 @@ import numpy as np
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
 
+from ..options import OURS
 from .protocol import Method, Prepared
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ class Ours:
         weights: ``None`` for the packaged ones.
         device: ``auto``, ``cpu`` or ``cuda``.
         calibration: instead of the one that the weights hold, which then may be of any kind.
+        told: ``grid`` (rows and columns), ``pieces`` (how many) or ``nothing`` of the cut.
     """
 
     def __init__(
-        self, weights: str | None, device: str, calibration: "Calibration | None" = None
+        self,
+        weights: str | None,
+        device: str,
+        calibration: "Calibration | None" = None,
+        told: str = "grid",
     ) -> None:
         import torch
 
@@ -43,9 +49,13 @@ class Ours:
         else:
             model, _ = load_model(weights)
             self.locator = Locator(model, torch.device(chosen_device(device)), calibration)
+        self.told = told
 
     def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
-        return _OursPrepared(self.locator.encode(picture, grid=grid))
+        if self.told == "grid":
+            return _OursPrepared(self.locator.encode(picture, grid=grid))
+        count = grid.pieces if self.told == "pieces" else None
+        return _OursPrepared(self.locator.encode(picture, pieces=count))
 
 
 class _OursPrepared:
@@ -82,8 +92,8 @@ def make_methods(
     methods: dict[str, Method] = {}
     digests: dict[str, str] = {}
     for name in names:
-        if name == "ours":
-            methods[name] = Ours(weights, device)
+        if name in OURS:
+            methods[name] = Ours(weights, device, told=OURS[name])
             digests[name] = digest(Path(weights or shipped_weights()))
         elif name == "loftr" and loftr_weights is not None:
             from .loftr import Loftr

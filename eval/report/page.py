@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..answers.metrics import COVERAGES
+from ..options import OURS
 from ..protocols.rungs import Rung
 from .columns import in_markdown
 
@@ -42,10 +43,13 @@ above what the process held before the method began on a picture, sampled every 
 of all pictures; models are loaded before. **SIFT else NCC** takes over what SIFT and NCC found in
 the same run; their time and memory count as its own. **texture**: standard deviation, inside the
 outline, of luminance between blurs of 1 and 6 pixels at 32 pixels a cell; low below 4 of 255
-levels, high from 12; real sets say it in their manifest. A piece without an answer is wrong."""
+levels, high from 12; real sets say it in their manifest. A piece without an answer is wrong.
+**ours** is told rows and columns, as the other methods are, unless its name says otherwise."""
 
 _NAMES = {
     "ours": "ours",
+    "ours-pieces": "ours, told the number of pieces",
+    "ours-unknown": "ours, told nothing",
     "ncc": "masked NCC",
     "sift": "SIFT",
     "sift-ncc": "SIFT else NCC",
@@ -129,7 +133,7 @@ def score_table(rows: Sequence[dict[str, Any]]) -> str:
             continue
         precision = [_number(row["precision_at"][str(c)], 100, 1) for c in COVERAGES]
         # Only ours claims to be a probability.
-        error = _number(row["calibration_error"], 1, 3) if row["method"] == "ours" else "-"
+        error = _number(row["calibration_error"], 1, 3) if row["method"] in OURS else "-"
         cells = [
             _NAMES.get(row["method"], row["method"]),
             *precision,

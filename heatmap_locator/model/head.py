@@ -84,9 +84,9 @@ class CenterHead(nn.Module):
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.fuse = nn.Sequential(
             nn.Conv2d(CONTEXT + CHANNELS, FUSED, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(FUSED, FUSED, 3, padding=1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             last,
         )
         # log of the weights of feature and pixel correlation in the combined logit
@@ -180,7 +180,8 @@ class CenterHead(nn.Module):
         wide, high = ((n + multiple - 1) // multiple * multiple for n in (width, height))
         pad = (0, wide - width, 0, high - height)
         context = self.unet(F.pad(x, pad, mode="replicate"))[..., :height, :width]
-        heat = self.fuse(torch.cat([context, x.to(context.dtype)], 1)).float()
+        both = torch.cat([context, x.to(context.dtype)], 1)
+        heat = self.fuse(both.contiguous(memory_format=torch.channels_last)).float()
         heat = heat + self.readout[0] * best[:, None] + self.readout[1]
         return HeadMaps(heat, readout[:, :2], readout[:, 2:], index)
 

@@ -32,6 +32,11 @@ from heatmap_locator.model.tiling import FEW, Tiling, chunks, cut, join, plan
 KEPT_BYTES = 2**28
 """Transforms that a picture keeps beside those used last."""
 
+MANY_MEANS, MEANS_LOST = 16, 0.005
+"""Channels from which windows' means are taken along their principal axes alone, and the share of a
+window's mean energy that those left out have.  Half of it is the error of what normalises; that
+of interpolating it between every second window is 0.01 to 0.016 (``train/LOG.md``, "energies")."""
+
 
 class PictureTiles:
     """A picture's tiles, transformed when first asked for and kept for later kernels.
@@ -61,7 +66,7 @@ class PictureTiles:
     def energies(self, tiling: Tiling) -> Tensor:
         """Transforms ``(4, 1, tiles, C + 1, fw / 2, fh / 2)`` of channels and, last, the sum of
         their squares, in four phases of which each holds every second position; of many channels
-        ``(fw / 2, fh / 2, 4, tiles, C + 1)``."""
+        ``(fw / 2, fh / 2, 4, tiles, C + 1)``, where C may be fewer: see :func:`principal_axes`."""
         return self._get(tiling, "energies")
 
     @property
@@ -97,7 +102,8 @@ class PictureTiles:
                 return found[:, None]
             return in_matrices(found.flatten(1, 2)).unflatten(3, found.shape[1:3])
 
-        both = torch.cat([self.field, self.field.square().sum(0, keepdim=True)])
+        squares = self.field.square().sum(0, keepdim=True)
+        both = torch.cat([principal_axes(self.field, tiling.kernel), squares])
         return _some_at_a_time(transform, both, tiling, 2 if few else 3)
 
 
@@ -114,6 +120,33 @@ def _some_at_a_time(
         whole.narrow(axis, some.start, part.shape[axis]).copy_(part)
     assert whole is not None
     return whole
+
+
+def principal_axes(field: Tensor, side: int) -> Tensor:
+    """Channels turned so that fewer of them hold what their windows' means have of energy.
+
+    The energy of a mean is the same along any axes.  Windows' means lie close to a subspace:
+    half of 32 features' axes have next to nothing of them.
+
+    Args:
+        field: ``(C, H, W)``.
+        side: of the windows.
+
+    Returns:
+        ``(D, H, W)``; the field itself where it has few channels, few windows, or no numbers.
+    """
+    channels = len(field)
+    if channels < MANY_MEANS or min(field.shape[1:]) < side:
+        return field
+    means = F.avg_pool2d(field[None], side, max(1, side // 2))[0].flatten(1).double()
+    moment = means @ means.T / means.shape[1]
+    if means.shape[1] < 4 * channels or not moment.isfinite().all():
+        return field
+    energies, axes = torch.linalg.eigh(moment)  # the least first
+    whole = field.square().sum(0).mean().double() - energies.sum()
+    left_out = int((energies.cumsum(0) <= MEANS_LOST * whole).sum())
+    kept = axes[:, min(left_out, channels - 1) :].to(field.dtype)
+    return torch.einsum("cd,chw->dhw", kept, field)
 
 
 def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
@@ -169,12 +202,13 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
     half = tiling.tile[0] // 2, tiling.tile[1] // 2
     odd = tiling.kernel % 2
     own = _phases(F.pad(_pad_kernels(masks, tiling.kernel), (0, odd, 0, odd)))
-    both, many = len(picture.field) + 1, len(picture.field) > FEW
+    many = len(picture.field) > FEW
     if many:
         spectra = conjugate_matrices(own.transpose(0, 1), half)
     else:
         spectra = conjugate_spectra(own, half)[:, :, None, None]
     seen = picture.energies(tiling)
+    both = seen.shape[4] if many else seen.shape[3]
     energy = masks.new_empty(len(masks), tiling.tiles, down, across)
     for some in chunks(tiling.tiles, spectra.numel() // 4 * both):
         if many:

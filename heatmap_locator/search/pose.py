@@ -15,8 +15,8 @@ from heatmap_locator.search.piece import PreparedPiece
 
 ROTATIONS = 72
 SCALES = (0.9, 0.95, 1.0, 1.05, 1.1)
-"""Poses rendered; 3 turns and all sizes are compared at a place (``train/LOG.md``, "15 poses each"
-and "candidates")."""
+"""Poses rendered; 3 turns and all sizes are compared at a place (``train/LOG.md``, "15 poses each",
+"candidates" and "three sizes")."""
 
 _RIM = OVERSAMPLE
 """Pixels of a prepared photo, a working pixel wide, that are no print: a piece's bevel."""

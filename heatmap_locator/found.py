@@ -58,6 +58,8 @@ class Search:
         evidence: what the scores were made of.
         picture: (H', W', 3) uint8, the puzzle's, which it shares; ``None`` after it was pickled,
             so that not every answer between processes carries it.
+        one_of: where the first place alone is not likely to be right but a few are, how many of
+            the first ones hold nine tenths of the probability: "one of these four"; else ``None``.
     """
 
     placements: list[Placement]
@@ -70,6 +72,7 @@ class Search:
     doubts: tuple[str, ...] = ()
     evidence: Evidence | None = None
     picture: np.ndarray | None = field(default=None)
+    one_of: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "picture": None}
@@ -129,7 +132,8 @@ class Search:
     def __repr__(self) -> str:
         count = len(self.placements)
         best = f", best {self.placements[0]!r}" if count else ""
-        return f"<Search: {count} {'place' if count == 1 else 'places'}{best}>"
+        several = f", one of the first {self.one_of}" if self.one_of else ""
+        return f"<Search: {count} {'place' if count == 1 else 'places'}{several}{best}>"
 
     def _repr_png_(self) -> bytes | None:
         """What ``draw`` draws, for notebooks."""

@@ -5,6 +5,26 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 
+@dataclass(frozen=True)
+class Why:
+    """What speaks for a place, in natural logarithms of odds, which add up.
+
+    Attributes:
+        print: by print alone, of this place against all that were not found, together.
+        sides: by straight sides, how many times likelier the outline makes this place than any;
+            below 0 it speaks against it, and 0 where sides say nothing.
+    """
+
+    print: float
+    sides: float = 0.0
+
+    def to_dict(self, exact: bool = False) -> dict[str, float]:
+        """The fields by name, as JSON-ready values; to 0.01 unless ``exact``."""
+        values = {"print": self.print, "sides": self.sides}
+        # A hair below 0 rounds to -0.
+        return values if exact else {name: round(v, 2) + 0.0 for name, v in values.items()}
+
+
 @dataclass(frozen=True, repr=False)
 class Placement:
     """One possible place of a piece.
@@ -18,6 +38,7 @@ class Placement:
         score: how sure the model is, 0..1.
         cell: ``(row, col)`` from 0, or ``None`` where the grid is not known.
         matrix: the 2x3 map from pixels of the photo to pixels of the picture, rows flattened.
+        why: what speaks for it; ``None`` where it was not searched for.
     """
 
     box: tuple[float, float, float, float]
@@ -26,6 +47,7 @@ class Placement:
     score: float
     cell: tuple[int, int] | None
     matrix: tuple[float, float, float, float, float, float]
+    why: Why | None = None
 
     @property
     def row(self) -> int | None:
@@ -50,12 +72,18 @@ class Placement:
 
     def _shown(self) -> dict[str, str]:
         """What people read of it, with as many digits as mean something."""
-        return {
+        shown = {
             "box": f"({', '.join(f'{v:.1f}' for v in self.box)})",
             "rotation": f"{round(self.rotation, 1) % 360.0:.1f}",
             "score": f"{self.score:.3f}",
             "cell": str(self.cell),
         }
+        if self.why is not None:
+            # So that sides that say nothing are not mentioned.
+            said = [f"print {self.why.print:+.1f}"]
+            said += [f"sides {self.why.sides:+.1f}"] if self.why.sides else []
+            shown["why"] = f"({', '.join(said)})"
+        return shown
 
     def to_dict(self, exact: bool = False) -> dict[str, Any]:
         """The fields by name, as JSON-ready values: what every command and the service write.
@@ -63,8 +91,9 @@ class Placement:
         Args:
             exact: every digit, and ``matrix`` too, so that ``from_dict`` makes the same again.
                 Otherwise what people and programs read: ``box``, ``center`` and ``rotation`` to
-                0.01, ``score`` to 0.0001, ``cell``, and no ``matrix``.
+                0.01, ``score`` to 0.0001, ``cell``, ``why`` to 0.01, and no ``matrix``.
         """
+        why = None if self.why is None else self.why.to_dict(exact)
         cell = None if self.cell is None else list(self.cell)
         if exact:
             return {
@@ -74,6 +103,7 @@ class Placement:
                 "score": self.score,
                 "cell": cell,
                 "matrix": list(self.matrix),
+                "why": why,
             }
         return {
             "box": [round(v, 2) for v in self.box],
@@ -81,6 +111,7 @@ class Placement:
             "rotation": round(self.rotation, 2) % 360.0,
             "score": round(self.score, 4),
             "cell": cell,
+            "why": why,
         }
 
     @classmethod
@@ -88,8 +119,9 @@ class Placement:
         """What ``to_dict(exact=True)`` was called on.
 
         Raises:
-            KeyError: a field is missing.
+            KeyError: a field is missing, but for ``why``, which older ones have not.
         """
+        why = values.get("why")
         return cls(
             box=tuple(values["box"]),
             center=tuple(values["center"]),
@@ -97,6 +129,7 @@ class Placement:
             score=values["score"],
             cell=None if values["cell"] is None else tuple(values["cell"]),
             matrix=tuple(values["matrix"]),
+            why=None if why is None else Why(**why),
         )
 
 

@@ -74,8 +74,10 @@ def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 "rotation": 123.46,
                 "score": 0.9,
                 "cell": [1, 2],
+                "why": None,
             }
         ],
+        "one_of": None,
     }
 
 

@@ -11,6 +11,7 @@ from heatmap_locator.geometry import clockwise
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.search.border import border_places
+from heatmap_locator.search.conclude import several
 from heatmap_locator.search.evidence import (
     CROPPED,
     MISTAKEN,
@@ -156,3 +157,11 @@ def test_pieces_without_a_straight_side_are_named_no_more_places() -> None:
     off, grid, size = torch.zeros(1, 2), Grid(ROWS, COLS), (32 * ROWS, 32 * COLS)
     assert border_places(maps, pixel, sides(), off, grid, size) is None
     assert border_places(maps, pixel, sides(0), off, None, size) is None
+
+
+def test_several_places_are_few_that_hold_nearly_all() -> None:
+    assert several([0.95, 0.03]) is None
+    assert several([0.5, 0.45, 0.01]) == 2
+    assert several([0.25, 0.24, 0.22, 0.2, 0.01]) == 4
+    assert several([0.3, 0.2, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]) is None
+    assert several([]) is None

@@ -10,6 +10,8 @@ from locator_support import CELL, FIXTURES, HEIGHT, WIDTH, cell, turned
 
 from heatmap_locator import InputError, Locator, Puzzle
 from heatmap_locator.model.calibration import WEIGHED, Calibration
+from heatmap_train.draw.cutter import cut_grid
+from heatmap_train.draw.prints import render_print
 
 picture, locator, puzzle = FIXTURES
 
@@ -127,3 +129,42 @@ def test_several_pieces_at_once_are_answered_as_one_by_one(
             np.testing.assert_allclose(first.box, same.box, atol=0.2)
             assert first.score == pytest.approx(same.score, abs=0.02)
     assert puzzle.search_many([], 3) == []
+
+
+def knobbed(picture: np.ndarray, row: int, col: int, degrees: float) -> np.ndarray:
+    """(S, S, 4) photo of a piece of an interlocking cut of the picture, turned clockwise."""
+    rows, cols, zoom = HEIGHT // CELL, WIDTH // CELL, 3.0
+    cut = cut_grid(rows, cols, WIDTH, HEIGHT, np.random.default_rng(2))
+    photo, mask, _ = render_print(picture, cut.outline(row, col), degrees, zoom, 20.0)
+    return np.dstack([photo, (255 * mask).astype(np.uint8)])
+
+
+def test_places_say_what_speaks_for_them(puzzle: Puzzle, picture: np.ndarray) -> None:
+    for (row, col), straight in {(1, 1): False, (0, 1): True, (0, 0): True}.items():
+        found = puzzle.locate(knobbed(picture, row, col, 130.0), top=100, cutout=True)
+        first = found[0]
+        assert first.cell == (row, col)
+        whys = [place.why for place in found]
+        assert None not in whys
+        # Their odds against all places that were not found are what scores are made of.
+        odds = np.exp([why.print + why.sides for why in whys if why is not None])
+        whole = 1 + odds[:WEIGHED].sum()
+        assert [place.score for place in found] == pytest.approx((odds / whole).tolist())
+        assert first.why is not None
+        assert first.why.sides > 0.5
+        inside = [p for p in found if p.cell in {(1, 1), (1, 2)}]
+        assert all((p.why.sides > 0) != straight for p in inside if p.why is not None)
+
+
+def test_a_flat_piece_of_the_border_is_turned_to_face_out(locator: Locator) -> None:
+    flat = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+    flat[:] += np.linspace(0, 40, WIDTH).astype(np.uint8)[None, :, None]
+    own = locator.encode(flat, grid=(HEIGHT // CELL, WIDTH // CELL))
+    for row, col in ((0, 2), (1, 0), (2, 1)):
+        search = own.search(knobbed(flat, row, col, 50.0), top=4, cutout=True)
+        place = search.placements[0]
+        assert place.cell is not None
+        edge = {0: place.cell[0] == 0, 90: place.cell[1] == 3, 180: place.cell[0] == 2}
+        faces = {0: 0, 1: 270, 2: 180}[row]
+        turned_by = round((faces + 50.0 - place.rotation) / 90.0) * 90 % 360
+        assert edge.get(turned_by, place.cell[1] == 0)

@@ -138,6 +138,7 @@ class Prediction:
         placements = search.placements[: self._top]
         result = about | {
             "placements": [placement.to_dict() for placement in placements],
+            "one_of": search.one_of,
             "seconds": round(seconds, 3),
         }
         if "outline" not in about:

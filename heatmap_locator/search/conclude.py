@@ -1,7 +1,9 @@
 """From ranked places to the answer: laid on the picture, told apart, with scores."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from heatmap_locator.found import Evidence, Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import WEIGHED, Calibration, chance
 from heatmap_locator.model.ranker import Ranker
-from heatmap_locator.placement import Placement
+from heatmap_locator.placement import Placement, Why
 from heatmap_locator.search.answer import highest, lay_best, recognise
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.decode import best_apart
@@ -19,6 +21,12 @@ from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid, holds_centre, placement_of
 from heatmap_locator.search.presence import require_piece
+
+TOGETHER = 0.9
+"""Probability that a few places have to hold for an answer to be one of these."""
+
+SEVERAL = 6
+"""Places that are a few, at most.  More are no answer that anybody tries out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +69,8 @@ class Judge:
         laid = recognise(laid, piece, self.picture, self.grid)
         # A piece that reaches out of the picture by half of itself is nowhere.
         laid = [one for one in laid if holds_centre(one, piece, self.size)]
-        placements, evidence = self._placements(laid, look, piece, top)
+        every, evidence = self._placements(laid, look, piece)
+        placements = every[:top]
         require_piece(piece, placements, self.picture, name)
         foreign = None
         if evidence is not None:
@@ -74,13 +83,15 @@ class Judge:
             foreign=foreign,
             evidence=evidence,
             picture=self.picture,
+            one_of=several([place.score for place in every]),
         )
-        return found, laid[0].logit if laid else -math.inf
+        # How well the print fits: what sides say is no measure of that.
+        return found, laid[0].logit - laid[0].sides if laid else -math.inf
 
     def _placements(
-        self, laid: list[Laid], look: Look, piece: PreparedPiece, top: int
+        self, laid: list[Laid], look: Look, piece: PreparedPiece
     ) -> tuple[list[Placement], Evidence | None]:
-        """The first ``top`` of places, best first, with scores, and what these are made of."""
+        """Places, best first, with scores, why, and what these are made of."""
         if not laid:
             return [], None
         found = [placement_of(one, piece, self.size, self.grid, 0.0) for one in laid]
@@ -100,8 +111,27 @@ class Judge:
         measures |= place_measures(piece, laid[kept[0]], levels, self.ranker) or {}
         scores = self.calibration.scores(logits[kept], look.places, measures)
         placements = [
-            replace(found[i], score=float(score))
-            for i, score in zip(kept[:top], scores[:top], strict=True)
+            replace(found[i], score=float(score), why=self._why(laid[i], look.places))
+            for i, score in zip(kept, scores, strict=True)
         ]
         kept_logits = tuple(logits[kept][:WEIGHED].tolist())
         return placements, Evidence(kept_logits, look.places, measures)
+
+    def _why(self, laid: Laid, places: float) -> Why:
+        """What speaks for a place: its logit, by where it came from, against none of these."""
+        own = self.calibration
+        unseen = own.unseen + own.places * math.log(max(places, 1.0))
+        said = own.scale * laid.sides
+        return Why(own.scale * laid.logit - said - unseen, said)
+
+
+def several(scores: Sequence[float]) -> int | None:
+    """How many of the first places hold ``TOGETHER``, where it takes 2 to ``SEVERAL`` of them.
+
+    Args:
+        scores: best first.
+    """
+    for count, together in enumerate(accumulate(scores[:SEVERAL]), 1):
+        if together >= TOGETHER:
+            return count if count > 1 else None
+    return None

@@ -26,12 +26,14 @@ class Laid:
         logit: by which places are ordered, before calibration.
         level: index of the picture size it was found at; 0 where it was found in the picture
             itself.
+        sides: how much of ``logit`` the piece's straight sides are.
     """
 
     matrix: Array
     rotation: float
     logit: float
     level: int = 0
+    sides: float = 0.0
 
 
 def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> Laid:
@@ -47,7 +49,7 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     else:
         pose = photo_to_working(piece, (candidate.x, candidate.y), candidate.rotation)
     matrix = compose(level.to_picture, pose)
-    return Laid(matrix, candidate.rotation, candidate.logit, candidate.level)
+    return Laid(matrix, candidate.rotation, candidate.logit, candidate.level, candidate.sides)
 
 
 def holds_centre(laid: Laid, piece: PreparedPiece, size: tuple[int, int]) -> bool:

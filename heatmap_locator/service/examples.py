@@ -9,6 +9,7 @@ PLACEMENT_EXAMPLE = {
     "rotation": 216.6,
     "score": 0.868,
     "cell": [3, 5],
+    "why": {"print": 5.12, "sides": 0.0},
 }
 PUZZLE_EXAMPLE = {
     "id": PUZZLE,
@@ -50,6 +51,7 @@ PIECE_EXAMPLE = {
     "foreign": 0.0001,
     "doubts": [],
     "size_estimate": None,
+    "one_of": None,
     "placements": [PLACEMENT_EXAMPLE],
     "transforms": [[0.41, -0.3, 361.2, 0.3, 0.41, 205.9]],
     "seconds": 0.47,

@@ -120,6 +120,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "touching": False,
         **search.about_photo(),
         "size_estimate": search.size_estimate,
+        "one_of": search.one_of,
         "placements": [p.to_dict(exact=True) for p in search.placements],
         # From the cut-out's pixels to those of the image that was searched.
         "cut": [
@@ -239,6 +240,7 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
         "foreign": record.get("foreign"),
         "doubts": record.get("doubts", []),
         "size_estimate": record.get("size_estimate"),
+        "one_of": record.get("one_of"),
         "placements": [p.to_dict() for p in places],
         "transforms": [[round(v, 6) for v in p.matrix] for p in places],
         "seconds": round(record["seconds"], 3),

@@ -21,6 +21,13 @@ def _example(value: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
+class Why(BaseModel):
+    """What speaks for a place, in natural logarithms of odds, which add up."""
+
+    print: float = Field(description="by print, of this place against all that were not found")
+    sides: float = Field(description="by straight sides; 0 where they say nothing")
+
+
 class Placement(BaseModel):
     """One possible place of a piece, as ``heatmap-predict --json`` prints it."""
 
@@ -31,6 +38,7 @@ class Placement(BaseModel):
     rotation: float = Field(description="degrees clockwise that the photo is turned, [0, 360)")
     score: float = Field(description="how sure, 0..1")
     cell: list[int] | None = Field(description="(row, col) from 0, null where no grid is known")
+    why: Why | None = Field(description="what speaks for it; null where it was not searched for")
 
 
 class Grid(BaseModel):
@@ -149,6 +157,10 @@ class Piece(BaseModel):
     size_estimate: int | None = Field(
         description="about how many pieces the puzzle has, where that was not given or another "
         "number fits far better than the one given"
+    )
+    one_of: int | None = Field(
+        description="how many of the first placements hold nine tenths of the probability, where "
+        "it takes 2 to 6; else null"
     )
     placements: list[Placement] = Field(description="best first")
     transforms: list[list[float]] = Field(

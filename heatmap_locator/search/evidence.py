@@ -19,7 +19,8 @@ from heatmap_locator.search.piece import PreparedPiece
 
 SEEN, MISTAKEN = 0.99, 0.002
 """Of straight sides, the share that are seen as such, and of others, the share that are mistaken
-for one, where the outline was given."""
+for one, where the outline was given (``train/LOG.md``, "straight sides seen as such"; 0 of 627
+are not told from 2 in 1,000)."""
 
 SEEN_IN_PHOTO, MISTAKEN_IN_PHOTO = 0.95, 0.004
 """The same where the outline was found in a photo."""

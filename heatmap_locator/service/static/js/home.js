@@ -6,6 +6,7 @@ import { $, h } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
+import { reduced } from "./reduce.js";
 import { readable } from "./readable.js";
 import { nameFromFile, plural, puzzleName, puzzleSize } from "./words.js";
 
@@ -70,9 +71,13 @@ export class HomeView {
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";
     announce("Sending the picture.");
+    $("setup-sent").hidden = false;
     const { signal } = this.abort;
     try {
-      const puzzle = await createPuzzle(this.picture, fields, signal);
+      const puzzle = await createPuzzle(await reduced(this.picture, true), fields, {
+        signal,
+        progress: (part) => ($("setup-sent").value = part),
+      });
       if (signal.aborted) return;
       this.picture = null;
       sessionStorage.setItem("heatmap-locator-new", puzzle.id);
@@ -81,6 +86,7 @@ export class HomeView {
       if (!signal.aborted) showError(error);
     } finally {
       button.ariaBusy = "false";
+      $("setup-sent").hidden = true;
     }
   }
 

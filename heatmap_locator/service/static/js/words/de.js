@@ -67,4 +67,13 @@ export default {
   "file.empty": "{name} ist leer. Wähle die Datei noch einmal.",
   "file.damaged": "{name} lässt sich nicht lesen: beschädigt oder unvollständig. Kopiere die Datei noch einmal oder wähle eine andere.",
   "file.other": "{name} ist kein Bild. Wähle JPEG, PNG, WebP, HEIC oder Ähnliches.",
+  "sheet.number": "Teil",
+  "sheet.photo": "Foto",
+  "sheet.row": "Zeile",
+  "sheet.column": "Spalte",
+  "sheet.turn": "Drehung",
+  "sheet.sure": "Sicher",
+  "sheet.placed": "Liegt",
+  "sheet.about": { one: "{n} Teil. Zeilen und Spalten zählen ab 1; die Drehung ist die von der Lage im Foto.", other: "{n} Teile. Zeilen und Spalten zählen ab 1; die Drehungen sind die von der Lage im Foto." },
+  yes: "ja",
 };

@@ -88,7 +88,7 @@ def give_the_lid(hand: Hand, evening: Evening) -> None:
 
 def correct_the_count(hand: Hand) -> None:
     page = hand.page
-    page.get_by_role("button", name="Edit name and pieces").click()
+    page.get_by_role("button", name="Edit puzzle").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name").fill("Village")
     dialog.get_by_role("radio", name="Rows and columns").check()

@@ -8,6 +8,7 @@ import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
 import { reduced } from "./reduce.js";
 import { readable } from "./readable.js";
+import { hidden } from "./undo.js";
 import { nameFromFile, plural, puzzleName, puzzleSize } from "./words.js";
 
 export class HomeView {
@@ -31,7 +32,7 @@ export class HomeView {
     setDropTarget({ text: "Drop the puzzle’s picture", take: (files) => this.#take(files[0]) });
     if (part === "setup") return;
     this.picture = null;
-    this.#showPuzzles(await listPuzzles());
+    this.#showPuzzles((await listPuzzles()).filter(({ id }) => !hidden.has(id)));
   }
 
   leave() {

@@ -99,6 +99,41 @@ def correct_the_count(hand: Hand) -> None:
     wait_ready(page)
 
 
+def place_and_take_back(hand: Hand) -> None:
+    """Placed; wrong and taken back; removed and taken back."""
+    page = hand.page
+    for name in ("Piece 1", "Piece 2", "Piece 3"):
+        row(page, name).click()
+        page.get_by_role("button", name="It lies there").click()
+        expect(row(page, name)).to_contain_text("placed")
+    row(page, "Piece 4").click()
+    title = page.locator("#answer-title").inner_text()
+    page.get_by_role("button", name="Wrong place").click()
+    expect(page.locator("#answer-title")).not_to_have_text(title)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#answer-title")).to_have_text(title)
+    page.get_by_role("button", name="Remove this piece").click()
+    expect(page.locator("#pieces .piece")).to_have_count(19)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#pieces .piece")).to_have_count(20)
+    page.get_by_role("button", name="Progress", exact=True).click()
+    expect(page.locator(".cutout:not(.main)")).to_have_count(3)
+    hand.shot("placed")
+    page.get_by_role("button", name="Progress", exact=True).click()
+
+
+def fit_and_print(hand: Hand) -> None:
+    page = hand.page
+    page.get_by_role("button", name="Fit all pieces together").click()
+    expect(page.locator("#solve-hint")).to_contain_text("of 20 fitted for sure")
+    page.evaluate("() => { window.print = () => {}; }")
+    page.get_by_role("button", name="Print").click()
+    page.locator("#sheet").wait_for(state="attached")
+    page.emulate_media(media="print")
+    expect(page.locator("#sheet tbody tr")).to_have_count(20)
+    hand.shot("sheet")
+
+
 @pytest.mark.parametrize("size", [PHONE, LAPTOP], ids=["phone", "laptop"])
 def test_an_evening(open_page: Open, tmp_path: Path, shots: Path, size: tuple[int, int]) -> None:
     evening = Evening(tmp_path)
@@ -144,31 +179,5 @@ def test_an_evening(open_page: Open, tmp_path: Path, shots: Path, size: tuple[in
         hand.shot("table")
         check_access(page)
 
-        # Placed, wrong and taken back, removed and taken back.
-        for name in ("Piece 1", "Piece 2", "Piece 3"):
-            row(page, name).click()
-            page.get_by_role("button", name="It lies there").click()
-            expect(row(page, name)).to_contain_text("placed")
-        row(page, "Piece 4").click()
-        title = page.locator("#answer-title").inner_text()
-        page.get_by_role("button", name="Wrong place").click()
-        expect(page.locator("#answer-title")).not_to_have_text(title)
-        page.get_by_role("button", name="Undo").click()
-        expect(page.locator("#answer-title")).to_have_text(title)
-        page.get_by_role("button", name="Remove this piece").click()
-        expect(page.locator("#pieces .piece")).to_have_count(19)
-        page.get_by_role("button", name="Undo").click()
-        expect(page.locator("#pieces .piece")).to_have_count(20)
-        page.get_by_role("button", name="Progress", exact=True).click()
-        expect(page.locator(".cutout:not(.main)")).to_have_count(3)
-        hand.shot("placed")
-        page.get_by_role("button", name="Progress", exact=True).click()
-
-        page.get_by_role("button", name="Fit all pieces together").click()
-        expect(page.locator("#solve-hint")).to_contain_text("of 20 fitted for sure")
-        page.evaluate("() => { window.print = () => {}; }")
-        page.get_by_role("button", name="Print").click()
-        page.locator("#sheet").wait_for(state="attached")
-        page.emulate_media(media="print")
-        expect(page.locator("#sheet tbody tr")).to_have_count(20)
-        hand.shot("sheet")
+        place_and_take_back(hand)
+        fit_and_print(hand)

@@ -56,6 +56,7 @@ class Search:
             the weights cannot tell.
         doubts: what is odd about the photo, a few words each.
         evidence: what the scores were made of.
+        sides: ``outline.sides.Sides`` of the piece, ``None`` where it has no four corners.
         picture: (H', W', 3) uint8, the puzzle's, which it shares; ``None`` after it was pickled,
             so that not every answer between processes carries it.
         one_of: where the first place alone is not likely to be right but a few are, how many of
@@ -71,6 +72,7 @@ class Search:
     foreign: float | None = None
     doubts: tuple[str, ...] = ()
     evidence: Evidence | None = None
+    sides: Any = None
     picture: np.ndarray | None = field(default=None)
     one_of: int | None = None
 

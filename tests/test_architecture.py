@@ -20,7 +20,6 @@ FOLDERS = {
 }
 
 GROUND = (
-    "assign",
     "completion",
     "device",
     "errors",
@@ -37,11 +36,11 @@ GROUND = (
 )
 """Modules of ``heatmap_locator`` that every room stands on."""
 
-ROOMS = ("picture", "outline", "model", "search", "command", "service")
+ROOMS = ("picture", "outline", "model", "search", "assign", "command", "service")
 """Folders of ``heatmap_locator``.  Its other rooms are ``ground``, the modules above; ``puzzle``
 and ``locator``, a module each; and ``face``, the package's own names."""
 
-_BELOW_PUZZLE = {"ground", "picture", "outline", "model", "search"}
+_BELOW_PUZZLE = {"ground", "picture", "outline", "model", "search", "assign"}
 _LIBRARY = {*_BELOW_PUZZLE, "puzzle", "locator", "face"}
 
 ALLOWED: dict[str, set[str]] = {
@@ -49,10 +48,11 @@ ALLOWED: dict[str, set[str]] = {
     "picture": {"ground"},
     "model": {"ground"},
     "outline": {"ground", "picture", "model"},
-    "search": {"ground", "picture", "model", "outline"},
+    "search": {"ground", "picture", "model", "outline", "assign"},
+    "assign": {"ground", "picture", "outline"},
     "puzzle": _BELOW_PUZZLE,
     "locator": {*_BELOW_PUZZLE, "puzzle"},
-    "face": {"ground", "picture", "locator"},
+    "face": {"ground", "picture", "assign", "locator"},
     "command": _LIBRARY,
     "service": _LIBRARY,
     "heatmap_train": {*_LIBRARY, "command"},  # the command's line of progress

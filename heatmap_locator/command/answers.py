@@ -82,6 +82,8 @@ class Csv:
         piece = {"piece": result["piece"], "number": result.get("number")}
         if "error" in result:
             self._write(piece | {"error": result["error"]})
+        elif not placements and "problem" in result:
+            self._write(piece | {"error": result["problem"]["text"]})
         for rank, place in enumerate(placements, 1):
             shown = place.to_dict()
             values = dict(zip(("x1", "y1", "x2", "y2"), shown["box"], strict=True))

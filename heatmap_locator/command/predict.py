@@ -1,14 +1,14 @@
 """What ``heatmap-predict`` does with each piece: locate it, print it, draw it, keep its result."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from heatmap_locator.assign import ASSIGN_TOP, assign
+from heatmap_locator.assign import ASSIGN_TOP, Assignment, Located, assign, keep
 from heatmap_locator.command.answers import Answers
 from heatmap_locator.command.inputs import Input
 from heatmap_locator.command.report import Progress, complain, save_overlay
@@ -17,7 +17,6 @@ from heatmap_locator.outline.find import CONTOUR_INSET, outline_points
 from heatmap_locator.outline.many import FoundPiece, cut_pieces
 from heatmap_locator.overlay import LaidPiece, draw_assembly, draw_overlay
 from heatmap_locator.picture.read import ImageSource
-from heatmap_locator.placement import Placement
 from heatmap_locator.resample import resize
 from heatmap_locator.search.sizes import SURE
 
@@ -28,14 +27,6 @@ if TYPE_CHECKING:
 _KEPT_SIDE = 320
 # Points of an outline in JSON lie this many pixels off it at most.
 _OUTLINE_ERROR = 1.0
-
-
-@dataclass(frozen=True)
-class _Located:
-    """What assignment needs of a search; the photo itself is let go."""
-
-    placements: list[Placement]
-    heatmap: np.ndarray
 
 
 class Prediction:
@@ -65,7 +56,7 @@ class Prediction:
         self.results: list[dict[str, Any]] = []
         self._puzzle, self._top, self._together = puzzle, top, together
         self._answers, self._progress, self._cutout = answers, progress, cutout
-        self._located: list[tuple[dict[str, Any], str, _Located]] = []
+        self._located: list[tuple[dict[str, Any], str, Located]] = []
         self._laid: dict[int, LaidPiece] = {}
 
     def add(self, piece: Input, target: Path | None, sheet: bool) -> None:
@@ -92,25 +83,37 @@ class Prediction:
     def finish(self, target: Path | None) -> None:
         """Assign pieces to cells if they are to be, and draw the overlay of all."""
         if self._together and self._located:
-            self._progress.say("assigning pieces to cells")
-            assignments = assign(self._puzzle, [located for _, _, located in self._located])
+            located = [kept for _, _, kept in self._located]
+            assignments = assign(self._puzzle, located, progress=self._progress.say)
             self._progress.clear()
             for (result, label, _), assigned in zip(self._located, assignments, strict=True):
-                index = self._position(result)
-                if assigned.cell is None:
-                    result["assignment"] = None
-                    complain(f"{label}: no cell left for it; more pieces than cells")
-                    self._laid.pop(index, None)
-                    self._answers.add(label, result, [])
-                    continue
-                result["assignment"] = assigned.placement.to_dict() | {"sure": assigned.sure}
-                self._answers.add(label, result, [assigned.placement], assigned.sure)
-                if index in self._laid:
-                    laid = self._laid[index]
-                    placement = assigned.placement
-                    self._laid[index] = replace(laid, placement=placement, sure=assigned.sure)
+                self._assigned(result, label, assigned)
         if target is not None and self._laid:
             save_overlay(draw_assembly(self._puzzle.picture, list(self._laid.values())), target)
+
+    def _assigned(self, result: dict[str, Any], label: str, assigned: Assignment) -> None:
+        """Note and print where a piece goes when all are looked at together."""
+        index, placement = self._position(result), assigned.placement
+        if assigned.problem is not None:
+            result["problem"] = assigned.problem.to_dict()
+            if assigned.problem.other is not None:
+                first, other, _ = self._located[assigned.problem.other]
+                result["problem"]["other"] = self._position(first)
+                complain(f"{label}: the same piece as {other}")
+            else:
+                complain(f"{label}: {assigned.problem.text}")
+        if assigned.cell is None:
+            result["assignment"] = None
+            self._laid.pop(index, None)
+            self._answers.add(label, result, [])
+            return
+        result["assignment"] = placement.to_dict() | {"sure": assigned.sure}
+        if assigned.why is not None:
+            result["assignment"]["why"] = assigned.why.to_dict()
+        self._answers.add(label, result, [placement], assigned.sure)
+        if index in self._laid:
+            laid = self._laid[index]
+            self._laid[index] = replace(laid, placement=placement, sure=assigned.sure)
 
     def _position(self, result: dict[str, Any]) -> int:
         return next(i for i, other in enumerate(self.results) if other is result)
@@ -160,7 +163,7 @@ class Prediction:
         if sheet and placements:
             self._laid[len(self.results)] = _laid(search, str(len(self._laid) + 1))
         if self._together:
-            kept = _Located(search.placements, search.heatmap)
+            kept = keep(search, self._puzzle.grid)
             self._located.append((result, label, kept))
         self.results.append(result)
 

@@ -82,6 +82,7 @@ class Judge:
             piece.mask,
             foreign=foreign,
             evidence=evidence,
+            sides=None if self.grid is None else piece.sides,
             picture=self.picture,
             one_of=several([place.score for place in every]),
         )

@@ -1,7 +1,7 @@
 """All pieces of one photo, and one answer for the pieces of many photos."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from heatmap_locator.assign import Assignment
 from heatmap_locator.errors import InputError
@@ -60,9 +60,7 @@ def assign_found(
         found: one per photo.
         assign: gives the searches among them cells.
     """
+    at = [index for index, one in enumerate(found) if not isinstance(one, InputError)]
     searches = [one for one in found if not isinstance(one, InputError)]
     assigned = iter(assign(searches))
-    return [
-        one if isinstance(one, InputError) else replace(next(assigned), index=index)
-        for index, one in enumerate(found)
-    ]
+    return [one if isinstance(one, InputError) else next(assigned).renumbered(at) for one in found]

@@ -237,13 +237,35 @@ class PuzzleChange(BaseModel):
     grid: str | None = Field(None, max_length=20, description="ROWSxCOLS; null: not known")
 
 
+class WhyThere(BaseModel):
+    """What spoke for a piece in its cell: natural logarithms of likelihood ratios."""
+
+    print: float = Field(description="of the print there, to any cell and turn")
+    straight: float = Field(description="of its straight sides, or that it has none")
+    neighbours: float = Field(description="of how its sides fit those that they meet, to chance")
+    met: int = Field(description="sides that meet a neighbour's")
+
+
+class PieceProblem(BaseModel):
+    """What is the matter with a piece."""
+
+    kind: Literal["twice", "behind", "foreign", "no-cell", "damaged"]
+    text: str
+    other: str | None = Field(description="the piece that it is the same as")
+    cell: list[int] | None = Field(description="where it would fit, turned over")
+
+
 class Assignment(BaseModel):
     """The cell of a piece in one consistent answer."""
 
     piece: str
-    cell: list[int] | None = Field(description="null for a piece left over: more than cells")
+    cell: list[int] | None = Field(description="null for a piece left over; its problem says why")
     placement: Placement
     sure: bool
+    why: WhyThere | None = Field(
+        description="null for a piece left over, or where only print is known"
+    )
+    problem: PieceProblem | None
 
 
 class Solution(BaseModel):

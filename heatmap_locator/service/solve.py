@@ -1,6 +1,7 @@
 """One consistent answer for all pieces of a puzzle."""
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.service.marks import settled
@@ -8,6 +9,10 @@ from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import placements_of
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
+
+if TYPE_CHECKING:
+    from heatmap_locator.assign import Assignment, Located
+    from heatmap_locator.locator import Search
 
 
 async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
@@ -27,25 +32,21 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     ]
     grid = Grid(*puzzle["grid"])
     service.events.publish(puzzle["id"], "solve", {"state": "started", "pieces": len(located)})
-    searches = [await service.stored_search(piece) for piece in located]
+    size = puzzle["width"], puzzle["height"]
+    # The photos are let go one by one.
+    kept = [
+        await service.work(_kept, settled(p, await service.stored_search(p), size), grid)
+        for p in located
+    ]
 
-    def compute() -> list[Any]:
+    def compute() -> "list[Assignment]":
         from heatmap_locator.assign import assign
 
-        size = puzzle["width"], puzzle["height"]
-        known = [settled(p, s, size) for p, s in zip(located, searches, strict=True)]
-        return assign(_Cut(*size, grid), known)
+        return assign(_Cut(*size, grid), kept)
 
-    answers = await service.work(compute) if searches else []
-    assignments = [
-        {
-            "piece": located[answer.index]["id"],
-            "cell": None if answer.cell is None else list(answer.cell),
-            "placement": answer.placement.to_dict(),
-            "sure": bool(answer.sure),
-        }
-        for answer in answers
-    ]
+    answers = await service.work(compute) if kept else []
+    ids = [piece["id"] for piece in located]
+    assignments = [_entry(answer, ids) for answer in answers]
     unsure = [entry["piece"] for entry in assignments if not entry["sure"]]
     service.events.publish(
         puzzle["id"],
@@ -53,6 +54,32 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
         {"state": "done", "pieces": len(located), "unsure": len(unsure)},
     )
     return {"puzzle": puzzle["id"], "assignments": assignments, "unsure": unsure}
+
+
+def _kept(search: "Search", grid: Grid) -> "Located":
+    """What assigning needs of a search; its sides are not stored, but its cut-out is."""
+    from heatmap_locator.assign import keep  # here: it loads SciPy
+    from heatmap_locator.outline.sides import find_sides
+
+    sides = find_sides(search.piece_mask, search.piece_rgb)
+    return keep(replace(search, sides=sides), grid)
+
+
+def _entry(answer: "Assignment", ids: list[str]) -> dict[str, Any]:
+    """An assignment as the API shows it."""
+    problem = None
+    if answer.problem is not None:
+        problem = {"other": None, "cell": None, **answer.problem.to_dict()}
+        if answer.problem.other is not None:
+            problem["other"] = ids[answer.problem.other]
+    return {
+        "piece": ids[answer.index],
+        "cell": None if answer.cell is None else list(answer.cell),
+        "placement": answer.placement.to_dict(),
+        "sure": bool(answer.sure),
+        "why": None if answer.why is None else answer.why.to_dict(),
+        "problem": problem,
+    }
 
 
 class _Cut:

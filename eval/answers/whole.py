@@ -1,0 +1,163 @@
+"""What is found of whole puzzles, kept on disk, and how much of it is right."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heatmap_locator.assign import Assignment, Located
+from heatmap_locator.assign.located import sides_from_dict, sides_to_dict
+from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
+from heatmap_locator.placement import Placement
+
+SUREST = 0.9
+"""Share of a puzzle's answers, the surest, that are counted on their own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A piece of a whole puzzle after its search.
+
+    Attributes:
+        cell: (row, col) where it belongs.
+        rotation: degrees that its photo is turned clockwise.
+        texture: ``low``, ``medium`` or ``high``.
+        located: ``None`` where no piece was found in the photo.
+        seconds: that finding its place took.
+    """
+
+    cell: tuple[int, int]
+    rotation: float
+    texture: str
+    located: Located | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        found, located = self.located, None
+        if found is not None:
+            located = {
+                "placements": [place.to_dict(exact=True) for place in found.placements],
+                "heat": np.round(found.heatmap.astype(float), 4).tolist(),
+                "sides": None if found.sides is None else sides_to_dict(found.sides),
+            }
+        return {
+            "cell": list(self.cell),
+            "rotation": self.rotation,
+            "texture": self.texture,
+            "located": located,
+            "seconds": round(self.seconds, 3),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Answered":
+        """What ``to_dict`` was called on."""
+        found, located = values["located"], None
+        if found is not None:
+            places = [Placement.from_dict(place) for place in found["placements"]]
+            sides = None if found["sides"] is None else sides_from_dict(found["sides"])
+            located = Located(places, np.array(found["heat"]), sides)
+        cell = int(values["cell"][0]), int(values["cell"][1])
+        return cls(cell, values["rotation"], values["texture"], located, values["seconds"])
+
+
+class Kept:
+    """Answers of one puzzle, kept in a file if one is given; a run that was cut off goes on.
+
+    Args:
+        path: ``None`` keeps them in memory.
+        header: what was asked; a file that was asked something else is refused.
+
+    Raises:
+        InputError: the file is of another run or damaged.
+    """
+
+    def __init__(self, path: Path | None, header: dict[str, Any]) -> None:
+        self.answers: dict[tuple[int, int], Answered] = {}
+        self._path, self._header = path, header
+        if path is None:
+            return
+        if not path.exists():
+            path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+            return
+        text = path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        try:
+            first, *rest = whole.decode("utf-8").splitlines()
+            if json.loads(first) != header:
+                raise InputError("of another run; name another --out", name=path)
+            for line in rest:
+                self._take(Answered.from_dict(json.loads(line)))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError("damaged; name another --out", name=path) from None
+        if len(whole) < len(text):  # a line that a stopped run did not finish
+            os.truncate(path, len(whole))
+
+    def add(self, answer: Answered) -> None:
+        """Keep one more; on disk before the call returns."""
+        self._take(answer)
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(answer.to_dict(), allow_nan=False) + "\n")
+
+    def _take(self, answer: Answered) -> None:
+        self.answers[answer.cell] = answer
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of some pieces are right."""
+
+    right: int
+    of: int
+
+    @property
+    def percent(self) -> float | None:
+        """Of 100; ``None`` of none."""
+        return 100 * self.right / self.of if self.of else None
+
+
+def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[str, Share]:
+    """Shares of a puzzle's pieces whose cell and angle are right.
+
+    Args:
+        answers: all pieces, those without a place too, which are wrong.
+        assigned: of those that have one, in the same order.
+
+    Returns:
+        ``all``; ``low``, of low texture; ``surest``, the SUREST of those with a cell by their
+        score; ``sure``, those said to be.
+    """
+    own = iter(assigned)
+    right = np.zeros(len(answers), bool)
+    sure = np.zeros(len(answers), bool)
+    scores = np.full(len(answers), -1.0)
+    for index, answer in enumerate(answers):
+        if answer.located is None:
+            continue
+        found = next(own)
+        if found.cell is None:
+            continue
+        off = angle_difference(found.placement.rotation, answer.rotation)
+        right[index] = found.cell == answer.cell and abs(off) <= RIGHT_ANGLE
+        sure[index], scores[index] = found.sure, found.placement.score
+    low = np.array([answer.texture == "low" for answer in answers], bool)
+    placed = int((scores >= 0).sum())
+    first = np.argsort(-scores, kind="stable")[: round(SUREST * placed)]
+
+    def share(of: np.ndarray) -> Share:
+        return Share(int(right[of].sum()), int(right[of].size))
+
+    return {
+        "all": share(right | ~right),
+        "low": share(low),
+        "surest": share(first),
+        "sure": share(sure),
+    }

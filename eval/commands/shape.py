@@ -1,0 +1,193 @@
+"""``heatmap-eval shape``: whole puzzles, all pieces given, nearly half of them flat."""
+
+import argparse
+import contextlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heatmap_locator.options import whole
+
+from ..options import (
+    add_device_argument,
+    add_json_argument,
+    add_seed_argument,
+    add_weights_argument,
+    check_folders,
+    check_weights,
+    listed,
+)
+
+if TYPE_CHECKING:
+    from heatmap_locator.locator import Locator, Puzzle
+
+    from ..answers.whole import Answered
+    from ..protocols.whole import WholePuzzle
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--pictures",
+        metavar="DIR",
+        type=Path,
+        help="the folder that was trained on: the pictures held back from it are used; drawn "
+        "without it",
+    )
+    add(
+        "--pieces",
+        metavar="N,...",
+        type=listed(whole(12, 5_000)),
+        default=[150],
+        help="pieces of the puzzles (default 150)",
+    )
+    text = "puzzles of each count (default 2)"
+    add("--puzzles", metavar="N", type=whole(1, 1000), default=2, help=text)
+    add_weights_argument(parser)
+    add_seed_argument(parser)
+    add_device_argument(parser)
+    out = "keeps answers, which a later run goes on with, and results.json"
+    add("--out", metavar="DIR", type=Path, help=out)
+    add_json_argument(parser, "a table")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what can be told from the arguments alone."""
+    if args.pictures is not None:
+        check_folders([args.pictures])
+    check_weights(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Locate every piece, assign all by print alone and by all that is known, and count."""
+    from heatmap_locator.command.report import Progress
+    from heatmap_locator.files import write_atomically
+    from heatmap_locator.locator import Locator
+
+    from ..protocols.whole import whole_puzzles
+
+    progress, rows = Progress(), []
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        progress.say("loading")
+        locator = Locator.from_pretrained(args.weights, args.device)
+        for count in args.pieces:
+            own = []
+            for puzzle in whole_puzzles(
+                args.pictures, "validation", args.seed, count, args.puzzles
+            ):
+                own.append(_measured(puzzle, locator, args, progress.say))
+            rows += own
+            if len(own) > 1:
+                rows.append(_summed(own, f"{count}, all"))
+    finally:
+        progress.clear()
+    result = json.dumps({"seed": args.seed, "results": rows}, indent=2, allow_nan=False)
+    if args.out is not None:
+        write_atomically(args.out / "results.json", (result + "\n").encode())
+    print(result if args.json else _table(rows))
+    return 0
+
+
+def _measured(
+    puzzle: "WholePuzzle", locator: "Locator", args: argparse.Namespace, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """One puzzle's row."""
+    from heatmap_locator.assign import assign
+
+    from ..answers.memory import PeakMemory
+    from ..answers.whole import judge
+
+    encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
+    answers = _answers(puzzle, encoded, args, say)
+    located = [answer.located for answer in answers if answer.located is not None]
+    by_print = judge(answers, assign(encoded, located, by_print=True))
+    started, memory = time.perf_counter(), PeakMemory()
+    with memory:
+        assigned = assign(encoded, located, progress=lambda text: say(f"{puzzle.name}: {text}"))
+    seconds = time.perf_counter() - started
+    found = judge(answers, assigned)
+    return {
+        "puzzle": puzzle.name,
+        "pieces": puzzle.grid.pieces,
+        "located": len(located),
+        "by_print": _counts(by_print),
+        "together": _counts(found),
+        "seconds": round(seconds, 1),
+        "memory": None if memory.megabytes is None else round(memory.megabytes),
+    }
+
+
+def _answers(
+    puzzle: "WholePuzzle", encoded: "Puzzle", args: argparse.Namespace, say: Callable[[str], None]
+) -> "list[Answered]":
+    """Every piece's search, those that are kept from an earlier run as they were."""
+    from heatmap_locator.assign import ASSIGN_TOP, keep
+    from heatmap_locator.errors import InputError
+
+    from ..answers.whole import Answered, Kept
+
+    name = f"{puzzle.name}.jsonl"
+    header = {"version": 1, "seed": args.seed, "puzzle": puzzle.name, "weights": args.weights}
+    kept = Kept(None if args.out is None else args.out / name, header)
+    cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
+    for number, cell in enumerate(cells, 1):
+        if cell in kept.answers:
+            continue
+        say(f"{puzzle.name}: piece {number} of {len(cells)}")
+        piece = puzzle.photograph(*cell)
+        started, located = time.perf_counter(), None
+        with contextlib.suppress(InputError):  # no piece found: it counts as wrong
+            located = keep(encoded.search(piece.photo, ASSIGN_TOP), puzzle.grid)
+        seconds = time.perf_counter() - started
+        kept.add(Answered(cell, piece.rotation, piece.texture, located, seconds))
+    return [kept.answers[cell] for cell in cells]
+
+
+def _counts(shares: dict[str, Any]) -> dict[str, list[int]]:
+    return {name: [share.right, share.of] for name, share in shares.items()}
+
+
+def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Rows of puzzles as one; of seconds and memory the most."""
+
+    def total(part: str) -> dict[str, list[int]]:
+        return {
+            key: [sum(row[part][key][i] for row in rows) for i in (0, 1)] for key in rows[0][part]
+        }
+
+    memory = [row["memory"] for row in rows if row["memory"] is not None]
+    return {
+        "puzzle": name,
+        "pieces": sum(row["pieces"] for row in rows),
+        "located": sum(row["located"] for row in rows),
+        "by_print": total("by_print"),
+        "together": total("together"),
+        "seconds": max(row["seconds"] for row in rows),
+        "memory": max(memory, default=None),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """For people."""
+
+    def percent(counts: list[int]) -> str:
+        return f"{100 * counts[0] / counts[1]:.1f}" if counts[1] else "-"
+
+    head = ("puzzle", "pieces", "located", "print", "low", "right", "low", "surest", "sure")
+    lines = [f"{head[0]:>12}" + "".join(f"{name:>9}" for name in (*head[1:], "of", "s", "MB"))]
+    for row in rows:
+        printed, found = row["by_print"], row["together"]
+        values = [row["pieces"], row["located"]]
+        values += [percent(printed["all"]), percent(printed["low"])]
+        values += [percent(found[key]) for key in ("all", "low", "surest", "sure")]
+        values += [found["sure"][1], row["seconds"], row["memory"] if row["memory"] else "-"]
+        lines.append(f"{row['puzzle']:>12}" + "".join(f"{value!s:>9}" for value in values))
+    return "\n".join(lines) + (
+        "\n\n%, cell and angle right, of all pieces. print: assigned by print alone; low: of those "
+        "with low texture; surest: of the 90% with the highest scores; sure: of those said to be, "
+        "and how many; s, MB: to assign them all"
+    )

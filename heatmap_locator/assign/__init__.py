@@ -1,0 +1,74 @@
+"""Many pieces, one puzzle: a consistent answer in which no two pieces share a cell."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from heatmap_locator.assign.alone import assign_by_print
+from heatmap_locator.assign.answers import SURE_MARGIN as SURE_MARGIN
+from heatmap_locator.assign.answers import SURE_SCORE as SURE_SCORE
+from heatmap_locator.assign.answers import Assignment as Assignment
+from heatmap_locator.assign.answers import Why as Why
+from heatmap_locator.assign.located import Located as Located
+from heatmap_locator.assign.located import SearchLike, all_sides
+from heatmap_locator.assign.located import keep as keep
+from heatmap_locator.assign.shapes import shapes_of
+from heatmap_locator.assign.together import assign_together
+from heatmap_locator.errors import InputError
+from heatmap_locator.grid import Grid
+
+ASSIGN_TOP = 60
+"""Placements to ask for per piece: all that are looked at closely."""
+
+
+class _Puzzle(Protocol):
+    """What is read of a :class:`heatmap_locator.puzzle.Puzzle`."""
+
+    grid: Grid | None
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+def assign(
+    puzzle: _Puzzle,
+    searches: Sequence[SearchLike],
+    by_print: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Assignment]:
+    """Give every piece a cell of its own.
+
+    Print, straight sides and how sides fit those of the neighbours are weighed together
+    (``together.py``); where no piece's sides are known, print alone (``alone.py``).
+
+    Args:
+        puzzle: encoded with its grid.
+        searches: one per piece, or what ``keep`` keeps of them, with at least one placement each;
+            ``ASSIGN_TOP`` leave room to give way.
+        by_print: look at nothing but print.
+        progress: told, in a few words, what is being done.
+
+    Returns:
+        One per search, in the same order.
+
+    Raises:
+        InputError: the puzzle's grid is not known, or a search has no placement.
+    """
+    grid, size = puzzle.grid, (puzzle.width, puzzle.height)
+    if grid is None:
+        raise InputError("assigning pieces to cells needs the grid; give pieces or grid")
+    for index, search in enumerate(searches):
+        if not search.placements:
+            raise InputError(
+                "its search holds no placement; search with top=1", name=f"piece {index}"
+            )
+    if not searches:
+        return []
+    if not by_print:
+        progress("looking at the sides of pieces")
+        sides = all_sides(searches)
+        shapes = shapes_of(sides)
+        if (shapes.trust > 0).any():
+            return assign_together(searches, sides, shapes, grid, size, progress)
+    return assign_by_print(searches, grid, size)

@@ -1,0 +1,133 @@
+"""What print and straight sides say of every piece in every cell and turn, before neighbours do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heatmap_locator.assign.fit import STRAY
+from heatmap_locator.assign.moves import Arrangement
+from heatmap_locator.assign.shapes import STRAIGHT, Shapes
+from heatmap_locator.geometry import angle_difference
+from heatmap_locator.grid import Grid
+from heatmap_locator.placement import Placement
+
+_SPILL = 0.15
+"""How far, in cells, a piece's middle may lie outside a cell before its place counts for less
+there: the grid is often nominal."""
+
+CERTAIN = 0.95
+"""Probability of a place from which a piece tells how well sides fit that belong together."""
+
+_UNSEEN, _ALWAYS_UNSEEN = 0.75, 0.002
+"""Probability that a piece belongs where none of its places are: of one whose best has a score near
+0, with a square of what that is short of 1, and of any.  Of flat pieces of drawn puzzles of 150 and
+500 the right place was among them for 65 and 25 in 100, whatever their scores add up to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Print:
+    """What the places of a piece say.
+
+    Attributes:
+        logs: (cells, 4) float32 log ratios of its probability there, with side t up, to that of
+            any cell and turn.
+        source: (cells, 4) rank of the place that says so, -1 for none.
+    """
+
+    logs: np.ndarray
+    source: np.ndarray
+
+
+def print_evidence(
+    places: Sequence[Placement],
+    grid: Grid,
+    size: tuple[int, int],
+    outward: np.ndarray,
+    middle: np.ndarray | None,
+) -> Print:
+    """Read a piece's places.
+
+    Args:
+        places: best first, at least one.
+        grid: of the puzzle.
+        size: (width, height) of the picture.
+        outward: (4,) degrees, clockwise from up, that its sides face in the photo.
+        middle: (2,) of its corners in the photo; ``None`` takes the middle of the box.
+    """
+    cell = grid.cell_size(*size)
+    own = np.zeros((grid.rows, grid.cols, 4))
+    source = np.full(own.shape, -1)
+    best = np.zeros(own.shape)
+    for rank, place in enumerate(places):
+        x, y = place.center
+        if middle is not None:
+            x, y = np.reshape(place.matrix, (2, 3)) @ [*middle, 1.0]
+        turn = int(np.argmin([abs(angle_difference(place.rotation, float(o))) for o in outward]))
+        col, row = x / cell[0], y / cell[1]
+        shares = {}
+        for r in range(max(int(row) - 1, 0), min(int(row) + 2, grid.rows)):
+            for c in range(max(int(col) - 1, 0), min(int(col) + 2, grid.cols)):
+                out = max(abs(row - r - 0.5), abs(col - c - 0.5)) - 0.5
+                shares[r, c] = float(np.exp(-((max(out, 0.0) / _SPILL) ** 2)))
+        if not shares or max(shares.values()) < 1e-3:
+            shares = {grid.cell_at(x, y, *size): 1.0}
+        whole = sum(shares.values())
+        for (r, c), share in shares.items():
+            value = place.score * share / whole
+            own[r, c, turn] += value
+            if share > 1e-3 and value > best[r, c, turn]:
+                best[r, c, turn], source[r, c, turn] = value, rank
+    best_score = min(max(place.score for place in places), 1.0)
+    seen = 1.0 - max(_UNSEEN * (1.0 - best_score) ** 2, _ALWAYS_UNSEEN, 1.0 - own.sum())
+    own *= seen / max(own.sum(), 1e-12)
+    unseen = (1.0 - seen) / own.size
+    logs = np.log((own + unseen) * own.size)
+    return Print(logs.reshape(-1, 4).astype(np.float32), source.reshape(-1, 4))
+
+
+def straight_evidence(shapes: Shapes, grid: Grid) -> np.ndarray:
+    """(cells, N, 4) float32 log ratios: straight sides face out, and no others do.
+
+    Args:
+        shapes: of N pieces.
+        grid: of the puzzle.
+    """
+    straight = shapes.kinds == STRAIGHT
+    border = 2 * (grid.rows + grid.cols) / (4 * grid.pieces)
+    # Of a side at the border, and of one inside: seen straight, or not, to how often that is.
+    outside = np.where(straight, (1 - STRAY) / border, STRAY / max(1 - border, STRAY))
+    inside = np.where(straight, STRAY / border, (1 - STRAY) / max(1 - border, STRAY))
+    trust = shapes.trust[:, None]
+    ratio_out, ratio_in = (np.log1p(trust * (r - 1)) for r in (outside, inside))
+    found = np.zeros((grid.rows, grid.cols, len(shapes), 4), np.float32)
+    edges = (found[0], found[:, -1], found[-1], found[:, 0])
+    for side, edge in enumerate(edges):
+        found += np.roll(ratio_in, -side, axis=1)
+        edge += np.roll(ratio_out - ratio_in, -side, axis=1)
+    return found.reshape(grid.pieces, len(shapes), 4)
+
+
+def neighbours_by_print(prints: np.ndarray, form: tuple[int, int]) -> np.ndarray:
+    """(M, 2) sides that face each other by print alone, without a doubt; side 4 p + i of piece p.
+
+    Args:
+        prints: (cells, N, 4) log ratios of pieces in cells and turns.
+        form: (rows, cols).
+    """
+    cells, count, _ = prints.shape
+    flat = prints.transpose(1, 0, 2).reshape(count, -1)
+    best = flat.argmax(axis=1)
+    sure = np.flatnonzero(flat.max(axis=1) > np.log(CERTAIN * flat.shape[1]))
+    piece, turn = np.full(cells, -1), np.zeros(cells, int)
+    at = best[sure] // 4
+    alone = np.bincount(at, minlength=cells)[at] == 1
+    piece[at[alone]], turn[at[alone]] = sure[alone], best[sure[alone]] % 4
+    facing = Arrangement(piece, turn).facing(form)
+    # To the right and below: each pair once.
+    found = [
+        np.stack([4 * piece[near] + (turn[near] + side) % 4, facing[near, side]], axis=1)
+        for side in (1, 2)
+        for near in [np.flatnonzero((piece >= 0) & (facing[:, side] >= 0))]
+    ]
+    return np.concatenate(found)

@@ -1,0 +1,100 @@
+"""What is kept of a located piece until all are looked at together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from heatmap_locator.grid import Grid
+from heatmap_locator.outline.sides import Side, Sides
+from heatmap_locator.placement import Placement
+
+
+class SearchLike(Protocol):
+    """What is read of a :class:`heatmap_locator.placement.Search`."""
+
+    @property
+    def placements(self) -> list[Placement]: ...
+    @property
+    def heatmap(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """A piece whose photo has been let go.
+
+    Attributes:
+        placements: best first.
+        heatmap: (h, w) float in 0..1 over the picture.
+        sides: of the piece, ``None`` where it has no four corners.
+    """
+
+    placements: list[Placement]
+    heatmap: np.ndarray
+    sides: Sides | None = None
+
+
+def sides_of(search: SearchLike) -> Sides | None:
+    """A search's sides; ``None`` where it tells none."""
+    found: Sides | None = getattr(search, "sides", None)
+    return found
+
+
+def keep(search: SearchLike, grid: Grid | None = None) -> Located:
+    """What assigning needs of a search; with the grid its heatmap is reduced to cells."""
+    heat = search.heatmap if grid is None else highest_in_cells(search.heatmap, grid)
+    return Located(search.placements, heat, sides_of(search))
+
+
+def highest_in_cells(heatmap: np.ndarray, grid: Grid) -> np.ndarray:
+    """(rows, cols) highest value of an (h, w) heatmap over each cell; of such itself."""
+    height, width = heatmap.shape
+    # The map's cells are often coarser than the grid's edges; every cell reads at least one.
+    top = np.floor(np.arange(grid.rows) * height / grid.rows).astype(int)
+    left = np.floor(np.arange(grid.cols) * width / grid.cols).astype(int)
+    bottom = np.ceil((np.arange(grid.rows) + 1) * height / grid.rows).astype(int)
+    right = np.ceil((np.arange(grid.cols) + 1) * width / grid.cols).astype(int)
+    by_row = np.stack([heatmap[a:b].max(axis=0) for a, b in zip(top, bottom, strict=True)])
+    values = np.stack([by_row[:, a:b].max(axis=1) for a, b in zip(left, right, strict=True)], 1)
+    return values.astype(np.float64)
+
+
+def sides_to_dict(sides: Sides) -> dict[str, Any]:
+    """JSON-ready, curves to a hundredth of a percent of a side."""
+    return {
+        "corners": np.round(sides.corners, 3).tolist(),
+        "kinds": list(sides.kinds),
+        "curves": [np.round(side.curve.astype(float), 4).tolist() for side in sides.sides],
+        "sides_sure": [round(side.sure, 4) for side in sides.sides],
+        "sure": round(sides.sure, 4),
+        "regular": sides.regular,
+    }
+
+
+def sides_from_dict(values: Mapping[str, Any]) -> Sides:
+    """What ``sides_to_dict`` was called on.
+
+    Raises:
+        KeyError: a field is missing.
+    """
+    parts = zip(values["kinds"], values["curves"], values["sides_sure"], strict=True)
+    one, two, three, four = (Side(k, np.array(c, np.float32), s) for k, c, s in parts)
+    corners = np.array(values["corners"], float)
+    return Sides(corners, (one, two, three, four), values["sure"], values["regular"])
+
+
+def outline_in_photo(sides: Sides) -> np.ndarray:
+    """(N, 2) points of the outline that sides were read off, in pixels of the photo."""
+    corners = np.asarray(sides.corners, np.float64)
+    points = []
+    for start, end, side in zip(corners, np.roll(corners, -1, axis=0), sides.sides, strict=True):
+        along = end - start
+        out = np.array([along[1], -along[0]])
+        points.append(start + side.curve[:-1, :1] * along + side.curve[:-1, 1:] * out)
+    return np.concatenate(points)
+
+
+def all_sides(searches: Sequence[SearchLike]) -> list[Sides | None]:
+    """Of each search."""
+    return [sides_of(search) for search in searches]

@@ -1,0 +1,194 @@
+"""From what cells may hold to one arrangement: assignment, then exchanges that gain.
+
+Cells of which no two touch do not see each other: while all others stay, who lies in which of them
+is an assignment problem, solved to the optimum however many pieces change places (Schaus and
+Deville, "Hybridization of CP and VLNS for Eternity II", 2008).  Such sets are drawn again and
+again; the sum of the log weights never falls.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from heatmap_locator.assign.belief import STEPS
+from heatmap_locator.assign.fit import Fit
+
+_PATIENCE = 8
+"""Sets of cells in a row without a gain, after which no more are drawn."""
+
+_BLOCK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Which piece lies where.
+
+    Attributes:
+        piece: (C,) index of the piece in each cell, -1 where it is empty.
+        turn: (C,) which of its sides faces up.
+    """
+
+    piece: np.ndarray
+    turn: np.ndarray
+
+    def cells(self, count: int) -> np.ndarray:
+        """(count,) the cell of each piece, -1 where it has none."""
+        found = np.full(count, -1)
+        at = np.flatnonzero(self.piece >= 0)
+        found[self.piece[at]] = at
+        return found
+
+    def facing(self, grid: tuple[int, int]) -> np.ndarray:
+        """(C, 4) the side that meets each side of a cell's upright piece, -1 where there is none.
+
+        Side 4 p + i is the i-th of piece p.
+        """
+        rows, cols = grid
+        piece, turn = self.piece.reshape(rows, cols), self.turn.reshape(rows, cols)
+        found = np.full((rows, cols, 4), -1)
+        for side, (dr, dc) in enumerate(STEPS):
+            near = (slice(max(dr, 0), rows + min(dr, 0)), slice(max(dc, 0), cols + min(dc, 0)))
+            own = (slice(max(-dr, 0), rows - max(dr, 0)), slice(max(-dc, 0), cols - max(dc, 0)))
+            shown = 4 * piece[near] + (turn[near] + side + 2) % 4
+            found[(*own, side)] = np.where(piece[near] >= 0, shown, -1)
+        return found.reshape(-1, 4)
+
+
+def gains(
+    unary: np.ndarray, fit: Fit, facing: np.ndarray, cells: np.ndarray, pieces: np.ndarray
+) -> np.ndarray:
+    """Log weights of pieces in cells, among their neighbours.
+
+    Args:
+        unary: (C, N, 4) of pieces in cells.
+        fit: of sides.
+        facing: (C, 4) as :meth:`Arrangement.facing`.
+        cells: (A,) which.
+        pieces: (B,) which.
+
+    Returns:
+        (A, B, 4).
+    """
+    found = unary[np.ix_(cells, pieces)].astype(np.float32)
+    columns = (4 * pieces[:, None] + np.arange(4)).ravel()
+    for start in range(0, len(cells), _BLOCK):
+        part = cells[start : start + _BLOCK]
+        for side in range(4):
+            met = facing[part, side]
+            at = np.flatnonzero(met >= 0)
+            if not len(at):
+                continue
+            logs = fit.rows(met[at])[:, columns].reshape(len(at), len(pieces), 4)
+            found[start + at] += np.roll(logs, -side, axis=2)
+    return found
+
+
+def first_arrangement(chances: np.ndarray, least: float) -> Arrangement:
+    """The likeliest arrangement of (C, N, 4) probabilities, each on its own.
+
+    Args:
+        chances: of pieces in cells.
+        least: log probability below which a piece is left out.
+    """
+    from scipy.optimize import linear_sum_assignment  # here: it takes a while to load
+
+    whole = np.log(np.maximum(chances.sum(axis=2), 1e-30))
+    value = np.maximum(whole - least, 0.0)
+    cells, pieces = linear_sum_assignment(value, maximize=True)
+    piece = np.full(len(chances), -1)
+    turn = np.zeros(len(chances), int)
+    kept = value[cells, pieces] > 0
+    piece[cells[kept]] = pieces[kept]
+    turn[cells[kept]] = chances[cells[kept], pieces[kept]].argmax(axis=1)
+    return Arrangement(piece, turn)
+
+
+def improved(
+    start: Arrangement,
+    unary: np.ndarray,
+    fit: Fit,
+    grid: tuple[int, int],
+    left_out: float,
+    most: int,
+    say: Callable[[int], None] = lambda done: None,
+) -> Arrangement:
+    """An arrangement that no exchange among cells that do not touch makes better.
+
+    Args:
+        start: where to begin.
+        unary: (C, N, 4) log weights of pieces in cells.
+        fit: of their sides.
+        grid: (rows, cols).
+        left_out: log weight of a piece in no cell.
+        most: sets of cells drawn, at most.
+        say: told how many were.
+    """
+    rng = np.random.default_rng(0)
+    now, idle = start, 0
+    for done in range(most):
+        cells = _apart(grid, done, rng)
+        better = _exchanged(now, unary, fit, grid, left_out, cells)
+        idle = 0 if better is not None else idle + 1
+        now = now if better is None else better
+        say(done + 1)
+        if idle >= _PATIENCE:
+            break
+    return now
+
+
+def _apart(grid: tuple[int, int], number: int, rng: np.random.Generator) -> np.ndarray:
+    """Cells of which no two touch: both colours of a chessboard first, then drawn ones."""
+    rows, cols = grid
+    row, col = np.divmod(np.arange(rows * cols), cols)
+    if number < 2:
+        return np.flatnonzero((row + col) % 2 == number)
+    # Each cell draws a number; the largest of its neighbourhood are taken, twice.
+    taken, barred = np.zeros((rows, cols), bool), np.zeros((rows, cols), bool)
+    for _ in range(3):
+        drawn = rng.random((rows, cols))
+        drawn[barred] = -1.0
+        wide = np.pad(drawn, 1, constant_values=-2.0)
+        near = np.max(
+            [wide[1 + dr : 1 + dr + rows, 1 + dc : 1 + dc + cols] for dr, dc in STEPS], axis=0
+        )
+        new = (drawn > near) & ~barred
+        taken |= new
+        wide_new = np.pad(new, 1)
+        barred |= new
+        for dr, dc in STEPS:
+            barred |= wide_new[1 + dr : 1 + dr + rows, 1 + dc : 1 + dc + cols]
+    return np.flatnonzero(taken.ravel())
+
+
+def _exchanged(
+    now: Arrangement,
+    unary: np.ndarray,
+    fit: Fit,
+    grid: tuple[int, int],
+    left_out: float,
+    cells: np.ndarray,
+) -> Arrangement | None:
+    """The best of all arrangements that differ in those cells; ``None`` where this is."""
+    from scipy.optimize import linear_sum_assignment
+
+    count = unary.shape[1]
+    inside = now.piece[cells]
+    loose = np.setdiff1d(np.arange(count), now.piece[now.piece >= 0])
+    pieces = np.concatenate([inside[inside >= 0], loose])
+    if not len(pieces):
+        return None
+    found = gains(unary, fit, now.facing(grid), cells, pieces)
+    turns = found.argmax(axis=2)
+    value = np.maximum(found.max(axis=2) - left_out, 0.0)
+    filled = np.flatnonzero(inside >= 0)
+    own = found[filled, np.arange(len(filled)), now.turn[cells[filled]]] - left_out
+    a, b = linear_sum_assignment(value, maximize=True)
+    if value[a, b].sum() <= own.sum() + 1e-3:
+        return None
+    piece, turn = now.piece.copy(), now.turn.copy()
+    piece[cells] = -1
+    kept = value[a, b] > 0
+    piece[cells[a[kept]]] = pieces[b[kept]]
+    turn[cells[a[kept]]] = turns[a[kept], b[kept]]
+    return replace(now, piece=piece, turn=turn)

@@ -1,0 +1,186 @@
+"""One piece a cell by all that is known: print, straight sides, and neighbours that fit.
+
+The weight of an arrangement is the product of likelihood ratios: of each piece's print in its cell
+and turn to anywhere, of its straight sides at the border, and of every two sides that meet to two
+taken by chance.  What each cell may hold comes from belief propagation; the likeliest arrangement
+is then made better by exchanges.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from heatmap_locator.assign.answers import Assignment, Why, laid_by_sides, moved
+from heatmap_locator.assign.belief import ROUNDS, marginals
+from heatmap_locator.assign.evidence import neighbours_by_print, print_evidence, straight_evidence
+from heatmap_locator.assign.fit import Fit, fit_sides, scale_of
+from heatmap_locator.assign.located import SearchLike
+from heatmap_locator.assign.moves import Arrangement, first_arrangement, improved
+from heatmap_locator.assign.odd import find_twice, problems
+from heatmap_locator.assign.shapes import Shapes
+from heatmap_locator.geometry import angle_difference
+from heatmap_locator.grid import Grid
+from heatmap_locator.outline.sides import Sides
+from heatmap_locator.placement import Placement
+
+FOREIGN = 0.02
+"""Probability, before anything is seen, that a piece is none of the puzzle's."""
+
+SURE = 0.99
+"""Probability in its cell from which a piece is called sure."""
+
+_SETS = 200
+"""Sets of cells among which exchanges are sought, at most."""
+
+_BELIEVED = 0.5
+"""Trust in a piece's sides from which its angle is theirs where its print's is another."""
+
+_TURNED = 8.0
+"""Degrees between what print and sides say of the angle, from which print does not tell it."""
+
+_STRANGE = 0.01
+"""Of pieces of other puzzles, those whose print is found for certain, at least."""
+
+_DOUBT = 0.3
+"""Share of a probability that has to hold when neighbours are heard with caution."""
+
+_LEAST = 1e-4
+"""Probability of a piece in a cell from which an arrangement begins with it there."""
+
+
+def assign_together(
+    searches: Sequence[SearchLike],
+    sides: Sequence[Sides | None],
+    shapes: Shapes,
+    grid: Grid,
+    size: tuple[int, int],
+    progress: Callable[[str], None],
+) -> list[Assignment]:
+    """Give every piece a cell of its own.
+
+    Args:
+        searches: with at least one placement each.
+        sides: of each piece.
+        shapes: the same as numbers.
+        grid: of the puzzle.
+        size: (width, height) of the picture.
+        progress: told, in a few words, what is being done.
+
+    Returns:
+        One per search, in the same order.
+    """
+    count, form = len(searches), (grid.rows, grid.cols)
+    prints = [
+        print_evidence(
+            search.placements,
+            grid,
+            size,
+            shapes.outward[index],
+            shapes.middle[index] if shapes.trust[index] > 0 else None,
+        )
+        for index, search in enumerate(searches)
+    ]
+    by_print = np.stack([one.logs for one in prints], axis=1)
+    straight = straight_evidence(shapes, grid)
+    progress("comparing sides")
+    scale = scale_of(shapes, neighbours_by_print(by_print, form))
+    fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
+    alone = np.setdiff1d(np.arange(count), list(twice))
+    left_out = float(np.log(FOREIGN * (max(grid.pieces - len(alone), 0) + 0.5)))
+    unary = by_print + straight - np.float32(np.log(4)) + _belonging(searches)[:, None]
+    chances, found = _arranged(unary, fit, form, left_out, alone, progress)
+    wrong = problems(found, unary, fit, shapes, grid, left_out, twice, scale)
+    whys = _whys(found, by_print, straight, fit, form)
+    cells, result = found.cells(count), []
+    for index, search in enumerate(searches):
+        cell = int(cells[index])
+        if cell < 0:
+            left = replace(search.placements[0], cell=None)
+            result.append(Assignment(index, None, left, False, problem=wrong.get(index)))
+            continue
+        turn, at = int(found.turn[cell]), divmod(cell, grid.cols)
+        score = float(chances[cell, index, turn])
+        rank = int(prints[index].source[cell, turn])
+        placement = _placement(search, rank, shapes, index, sides[index], turn, grid, at, size)
+        placement = replace(placement, score=score)
+        sure = score >= SURE and index not in wrong
+        result.append(Assignment(index, at, placement, sure, whys[cell], wrong.get(index)))
+    return result
+
+
+def _belonging(searches: Sequence[SearchLike]) -> np.ndarray:
+    """(N,) float32 log ratios of pieces being the puzzle's, as their print is found in it."""
+    best = np.array([max(place.score for place in one.placements) for one in searches])
+    found: np.ndarray = -np.log(np.maximum(1.0 - best, _STRANGE)).astype(np.float32)
+    return found
+
+
+def _arranged(
+    unary: np.ndarray,
+    fit: Fit,
+    form: tuple[int, int],
+    left_out: float,
+    alone: np.ndarray,
+    progress: Callable[[str], None],
+) -> tuple[np.ndarray, Arrangement]:
+    """(C, N, 4) probabilities and the arrangement, of the pieces that ``alone`` names."""
+    own, some = unary[:, alone], fit.take(alone)
+    chances, cautious = marginals(
+        own, some, form, left_out, lambda n: progress(f"weighing neighbours: round {n} of {ROUNDS}")
+    )
+    first = first_arrangement(chances, math.log(_LEAST))
+    best = improved(
+        first, own, some, form, left_out, _SETS, lambda n: progress(f"exchanging pieces: {n}")
+    )
+    whole = np.zeros_like(unary)
+    # What only holds if every neighbour is believed is not sworn to.
+    whole[:, alone] = chances * (1.0 - _DOUBT + _DOUBT * cautious)
+    piece = np.where(best.piece >= 0, alone[best.piece], -1)
+    return whole, Arrangement(piece, best.turn)
+
+
+def _whys(
+    found: Arrangement, by_print: np.ndarray, straight: np.ndarray, fit: Fit, form: tuple[int, int]
+) -> dict[int, Why]:
+    """What spoke for the piece in each cell that holds one."""
+    at = np.flatnonzero(found.piece >= 0)
+    piece, turn = found.piece[at], found.turn[at]
+    facing = found.facing(form)[at]
+    own = 4 * piece[:, None] + (turn[:, None] + np.arange(4)) % 4
+    met = facing >= 0
+    value = np.where(met, fit.of(own, np.maximum(facing, 0)), 0.0)
+    return {
+        int(cell): Why(
+            float(by_print[cell, piece[n], turn[n]]),
+            float(straight[cell, piece[n], turn[n]]),
+            float(value[n].sum()),
+            int(met[n].sum()),
+        )
+        for n, cell in enumerate(at)
+    }
+
+
+def _placement(
+    search: SearchLike,
+    rank: int,
+    shapes: Shapes,
+    index: int,
+    sides: Sides | None,
+    turn: int,
+    grid: Grid,
+    cell: tuple[int, int],
+    size: tuple[int, int],
+) -> Placement:
+    """A piece in a cell: where print says, or where its corners do, if print says otherwise."""
+    own = None if rank < 0 else replace(search.placements[rank], cell=cell)
+    if sides is None or (own is not None and shapes.trust[index] < _BELIEVED):
+        return moved(search.placements[0], grid, cell, size, 0.0) if own is None else own
+    # What the four sides say of the angle, on average.
+    off = shapes.outward[index][(turn + np.arange(4)) % 4] - 90.0 * np.arange(4)
+    radians = np.deg2rad(off)
+    rotation = float(np.rad2deg(np.arctan2(np.sin(radians).mean(), np.cos(radians).mean())))
+    if own is not None and abs(angle_difference(own.rotation, rotation)) <= _TURNED:
+        return own
+    return laid_by_sides(sides, rotation, grid, cell, size, 0.0)

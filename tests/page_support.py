@@ -92,6 +92,8 @@ def open_page(browser: Any) -> Iterator[Open]:
         size: tuple[int, int] = LAPTOP,
         scheme: str = "light",
         motion: str = "reduce",
+        locale: str = "en",
+        kept: bool = False,
     ) -> Any:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
@@ -99,6 +101,9 @@ def open_page(browser: Any) -> Iterator[Open]:
             has_touch=size == PHONE,
             is_mobile=size == PHONE,
             reduced_motion=motion,
+            locale=locale,
+            # Else requests would go past what a test puts in their way.
+            service_workers="allow" if kept else "block",
         )
         context.set_default_timeout(LONG)
         contexts.append(context)

@@ -54,6 +54,14 @@ def test_no_file_and_no_function_is_too_long() -> None:
     assert not found, "\n" + "\n".join(found)
 
 
+def test_no_file_of_the_page_is_too_long() -> None:
+    static = ROOT / "heatmap_locator" / "service" / "static"
+    files = [p for kind in ("html", "css", "js") for p in static.rglob(f"*.{kind}")]
+    assert len(files) > 30
+    long = {p.name: n for p in files if (n := len(p.read_text().splitlines())) > LONGEST_FILE}
+    assert not long
+
+
 @pytest.mark.parametrize("name", ONE_PLACE)
 def test_what_is_done_in_one_place_is_done_nowhere_else(name: str) -> None:
     files = [path for folder in PACKAGES for path in sorted((ROOT / folder).rglob("*.py"))]

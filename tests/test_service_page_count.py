@@ -48,7 +48,7 @@ def test_name_and_number_are_edited_and_pieces_looked_up_again(
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 1, 2, 72))
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
     page.get_by_role("button", name="It lies there").click()
-    page.get_by_role("button", name="Edit name and pieces").click()
+    page.get_by_role("button", name="Edit puzzle").click()
     dialog = page.get_by_role("dialog")
     check_access(page)
     dialog.get_by_label("Name").fill("Blobs")

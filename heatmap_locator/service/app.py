@@ -192,6 +192,11 @@ def _add_pages(app: FastAPI) -> None:
             return JSONResponse({"docs": "/docs"})
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
+    @app.get("/sw.js", include_in_schema=False)
+    async def worker() -> Response:
+        """Beside the page, as it may only keep what lies below itself."""
+        return FileResponse(STATIC / "sw.js", headers={"Cache-Control": "no-cache"})
+
     try:
         import fastapi_offline
     except ModuleNotFoundError:

@@ -44,7 +44,7 @@ class Settings:
     max_storage_gb: float = _positive(10.0, "GB", "oldest puzzles go beyond this")
     keep_minutes: float = _positive(60.0, "MIN", "a puzzle used since is never removed")
     decode_seconds: float = _positive(10.0, "S", "longest time an image may decode")
-    upload_seconds: float = _positive(60.0, "S", "longest time a body may take to come")
+    upload_seconds: float = _positive(3600.0, "S", "longest time a body may take to come")
     idle_seconds: float = _positive(10.0, "S", "longest silence while a body comes")
 
     @property

@@ -88,11 +88,13 @@ export const changePiece = (id, piece, change) => patch(piecePath(id, piece), ch
 export const changePuzzle = (id, change) => patch(puzzlePath(id), change);
 
 /** fields: name, pieces or grid; empty ones are left out. */
-export function createPuzzle(picture, fields, signal) {
+export function createPuzzle(picture, fields, { signal, progress }) {
   const body = new FormData();
   body.append("picture", picture, picture.name || "photo.jpg");
   for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value);
-  return json("v1/puzzles", { method: "POST", body, signal });
+  const request = {};
+  const waiting = (seconds) => onBusy(request, seconds);
+  return patiently(() => post("v1/puzzles", body, { signal, progress }), { signal, waiting });
 }
 
 export const suggestedCorners = async (id, signal) =>

@@ -84,10 +84,10 @@ export class Collection {
     forgetCutout(id);
   }
 
-  /** Forgets all but these. */
-  retain(ids) {
-    const wanted = new Set(ids);
-    for (const id of [...this.pieces.keys()]) if (!wanted.has(id)) this.delete(id);
+  /** Forgets those of some that are not among others. */
+  drop(some, others) {
+    const wanted = new Set(others);
+    for (const id of some) if (!wanted.has(id)) this.delete(id);
   }
 
   /**

@@ -6,7 +6,9 @@ import { $, h } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
+import { reduced } from "./reduce.js";
 import { readable } from "./readable.js";
+import { hidden } from "./undo.js";
 import { nameFromFile, plural, puzzleName, puzzleSize } from "./words.js";
 
 export class HomeView {
@@ -30,7 +32,7 @@ export class HomeView {
     setDropTarget({ text: "Drop the puzzle’s picture", take: (files) => this.#take(files[0]) });
     if (part === "setup") return;
     this.picture = null;
-    this.#showPuzzles(await listPuzzles());
+    this.#showPuzzles((await listPuzzles()).filter(({ id }) => !hidden.has(id)));
   }
 
   leave() {
@@ -70,9 +72,13 @@ export class HomeView {
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";
     announce("Sending the picture.");
+    $("setup-sent").hidden = false;
     const { signal } = this.abort;
     try {
-      const puzzle = await createPuzzle(this.picture, fields, signal);
+      const puzzle = await createPuzzle(await reduced(this.picture, true), fields, {
+        signal,
+        progress: (part) => ($("setup-sent").value = part),
+      });
       if (signal.aborted) return;
       this.picture = null;
       sessionStorage.setItem("heatmap-locator-new", puzzle.id);
@@ -81,6 +87,7 @@ export class HomeView {
       if (!signal.aborted) showError(error);
     } finally {
       button.ariaBusy = "false";
+      $("setup-sent").hidden = true;
     }
   }
 

@@ -1,9 +1,8 @@
 // The page's words in the reader's language: one table each, in words/.
 
-import de from "./words/de.js";
 import en from "./words/en.js";
 
-const TABLES = { en, de };
+const TABLES = { en };
 const wanted = (navigator.languages || ["en"]).map((tag) => tag.slice(0, 2).toLowerCase());
 
 /** The language that the page speaks. */

@@ -7,6 +7,7 @@ import { setDropTarget, watchDrops } from "./drop.js";
 import { HomeView } from "./home.js";
 import { clearNotices, notice, showBusy, showError } from "./notices.js";
 import { PuzzleView } from "./puzzle.js";
+import { keepShell } from "./shell.js";
 
 const PLAIN_TITLE = "Where does this piece go?";
 
@@ -80,5 +81,6 @@ function failed(error, key) {
 whenBusy(showBusy);
 addEventListener("hashchange", show);
 addEventListener("unhandledrejection", (event) => showError(event.reason));
+keepShell();
 watchDrops((verb) => notice("That is not a picture", `${verb} photos: JPEG, PNG, WebP and the like.`));
 show();

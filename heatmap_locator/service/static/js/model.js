@@ -46,9 +46,11 @@ export class PuzzleModel {
 
   async load() {
     const { id, signal } = this;
+    // What comes meanwhile may not be in the list yet.
+    const known = this.pieces.ids;
     const [puzzle, pieces] = await Promise.all([api.getPuzzle(id, signal), api.listPieces(id, signal)]);
     if (signal.aborted) return;
-    this.pieces.retain(pieces.map((piece) => piece.id));
+    this.pieces.drop(known, pieces.map((piece) => piece.id));
     for (const piece of pieces) this.#keep(piece);
     this.#setPuzzle(puzzle);
   }

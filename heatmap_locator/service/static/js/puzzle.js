@@ -14,6 +14,7 @@ import { announce, notice, showError } from "./notices.js";
 import { arrange } from "./order.js";
 import { PieceList } from "./pieces.js";
 import { drawProgress } from "./progress.js";
+import { sheetButtons } from "./sheet.js";
 import { stateOf } from "./states.js";
 import { TablePhoto } from "./table.js";
 import { Together } from "./together.js";
@@ -150,6 +151,7 @@ export class PuzzleView {
     fileButton($("shoot-pieces"), $("pieces-camera"), add);
     $("many").addEventListener("change", () => this.#hint());
     $("solve").addEventListener("click", () => this.#solve());
+    sheetButtons(() => ({ puzzle: this.model.puzzle, entries: this.#entries() }));
     $("edit-puzzle").addEventListener("click", () => editPuzzle(this.model));
     this.wish = { show: "all", where: "anywhere", sort: "number" };
     for (const key of Object.keys(this.wish))
@@ -286,5 +288,6 @@ export class PuzzleView {
     this.together.draw({ puzzle, waiting: uploads.busy.length, ids: located });
     $("view-puzzle").dataset.pieces = entries.length ? "some" : "none";
     $("piece-tools").hidden = entries.length < 2;
+    $("sheet-buttons").hidden = !located.length;
   }
 }

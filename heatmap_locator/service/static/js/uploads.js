@@ -2,6 +2,7 @@
 
 import { sendPhoto } from "./api.js";
 import { patiently } from "./patience.js";
+import { reduced } from "./reduce.js";
 
 const RESENT = 5; // times a photo is sent again by itself after the connection broke
 
@@ -118,7 +119,8 @@ class Uploads {
       this.on.change();
     };
     try {
-      const send = () => sendPhoto(this.puzzle, item.file, { many: item.many, progress, signal });
+      const file = await reduced(item.file, item.many);
+      const send = () => sendPhoto(this.puzzle, file, { many: item.many, progress, signal });
       const pieces = await patiently(send, { signal, waiting });
       this.items = this.items.filter((other) => other !== item);
       this.on.sent(pieces, item);

@@ -67,4 +67,13 @@ export default {
   "file.empty": "{name} is empty. Choose it again.",
   "file.damaged": "{name} cannot be read: it is damaged or not complete. Copy it again, or choose another.",
   "file.other": "{name} is not a picture. Choose a JPEG, PNG, WebP, HEIC or the like.",
+  "sheet.number": "Piece",
+  "sheet.photo": "Photo",
+  "sheet.row": "Row",
+  "sheet.column": "Column",
+  "sheet.turn": "Turn",
+  "sheet.sure": "Sure",
+  "sheet.placed": "Placed",
+  "sheet.about": { one: "{n} piece. Rows and columns count from 1; the turn is from how it lies in its photo.", other: "{n} pieces. Rows and columns count from 1; turns are from how they lie in their photos." },
+  yes: "yes",
 };

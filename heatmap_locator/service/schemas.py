@@ -10,6 +10,7 @@ from heatmap_locator.service.examples import (
     PUZZLE,
     PUZZLE_EXAMPLE,
 )
+from heatmap_locator.service.schemas_together import PieceProblem, WhyThere
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Box = Annotated[list[float], Field(min_length=4, max_length=4)]
@@ -235,24 +236,6 @@ class PuzzleChange(BaseModel):
     name: str = Field("", max_length=200)
     pieces: int | None = Field(None, ge=1, le=50_000, description="null: not known")
     grid: str | None = Field(None, max_length=20, description="ROWSxCOLS; null: not known")
-
-
-class WhyThere(BaseModel):
-    """What spoke for a piece in its cell: natural logarithms of likelihood ratios."""
-
-    print: float = Field(description="of the print there, to any cell and turn")
-    straight: float = Field(description="of its straight sides, or that it has none")
-    neighbours: float = Field(description="of how its sides fit those that they meet, to chance")
-    met: int = Field(description="sides that meet a neighbour's")
-
-
-class PieceProblem(BaseModel):
-    """What is the matter with a piece."""
-
-    kind: Literal["twice", "behind", "foreign", "no-cell", "damaged"]
-    text: str
-    other: str | None = Field(description="the piece that it is the same as")
-    cell: list[int] | None = Field(description="where it would fit, turned over")
 
 
 class Assignment(BaseModel):

@@ -1,0 +1,23 @@
+"""What the API says of pieces that were fitted together."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class WhyThere(BaseModel):
+    """What spoke for a piece in its cell: natural logarithms of likelihood ratios."""
+
+    print: float = Field(description="of the print there, to any cell and turn")
+    straight: float = Field(description="of its straight sides, or that it has none")
+    neighbours: float = Field(description="of how its sides fit those that they meet, to chance")
+    met: int = Field(description="sides that meet a neighbour's")
+
+
+class PieceProblem(BaseModel):
+    """What is the matter with a piece."""
+
+    kind: Literal["twice", "behind", "foreign", "no-cell", "damaged"]
+    text: str
+    other: str | None = Field(description="the piece that it is the same as")
+    cell: list[int] | None = Field(description="where it would fit, turned over")

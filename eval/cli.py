@@ -16,7 +16,18 @@ from heatmap_locator.errors import InputError
 from heatmap_locator.options import Parser
 from heatmap_locator.outcome import run_command
 
-from .commands import ablate, calibrate, collapse, label, ladder, nuisances, outline, shape, sides
+from .commands import (
+    ablate,
+    calibrate,
+    collapse,
+    fit_sides,
+    label,
+    ladder,
+    nuisances,
+    outline,
+    shape,
+    sides,
+)
 from .commands.measure import Captured, Exact, Real, Tiny
 from .options import PROG, check_common
 
@@ -55,6 +66,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "sides": (sides, "corners and sides of drawn pieces, against the cut's, by pixels a cell"),
     "nuisances": (nuisances, "photos that go wrong, by kind: finger, glare, shadow, foreign, ..."),
     "shape": (shape, "whole puzzles, many pieces flat: by print, and by outlines as well"),
+    "fit-sides": (fit_sides, "what sides found in photos are off by, which fitting together needs"),
     "collapse": (collapse, "direct box regressors trained beside the locator, and their spread"),
     "ablate": (ablate, "the same pieces with parts of the method taken out, row by row"),
     "calibrate": (calibrate, "make scores probabilities, on the pictures training holds back"),

@@ -2,6 +2,7 @@
 
 import argparse
 import operator
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -12,8 +13,23 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 
+class Help(argparse.HelpFormatter):
+    """Leaves descriptions of several lines as they are, and names with hyphens on one line."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" not in text:
+            return super()._fill_text(text, width, indent)
+        return "".join(indent + line for line in text.splitlines(keepends=True))
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """Refuses with one line, without the usage; its subcommands' parsers do, too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"formatter_class": Help, **kwargs})
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments.

@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "model": {"ground"},
     "outline": {"ground", "picture", "model"},
     "search": {"ground", "picture", "model", "outline", "assign"},
-    "assign": {"ground", "picture", "outline"},
+    "assign": {"ground", "picture", "model", "outline"},
     "puzzle": _BELOW_PUZZLE,
     "locator": {*_BELOW_PUZZLE, "puzzle"},
     "face": {"ground", "picture", "assign", "locator"},

@@ -34,7 +34,6 @@ was left.  A page beside it shows the piece in its place; --open opens it in a b
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = ABOUT
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("folder", metavar="FOLDER", type=Path, help="of photos; gets manifest.csv")
     add("--puzzle", metavar="FILE", type=Path, required=True, help="the whole puzzle's picture")

@@ -184,7 +184,7 @@ class Real(Measure):
     """Labelled real pieces."""
 
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.epilog, parser.formatter_class = MANIFEST, argparse.RawDescriptionHelpFormatter
+        parser.epilog = MANIFEST
         add_dataset_argument(parser, "a set with its manifest.csv")
         _add_photos_argument(parser)
 

@@ -22,7 +22,11 @@ their own words again.  Of a drawn puzzle of 500, hardly any print on most of it
 in at .9 and more were right 99 times in 100 at .5, 97 at .7, 88 at 1; but fewer were."""
 
 _DAMPING = 0.5
+"""Part of a new message in what a cell hears, so that loops settle (Murphy, Weiss and Jordan)."""
+
 _SETTLED = 1e-3
+"""Change of any probability below which nothing more is told."""
+
 # Values of a cell less likely than this tell its neighbours nothing.
 _HEARD = 1e-5
 _LOWEST = -60.0

@@ -11,7 +11,7 @@ from heatmap_locator.assign.ratio import Ratio, SideModel, shipped_model
 from heatmap_locator.assign.shapes import BLANK, KNOB, SIZE, Shapes
 
 STRAY = 0.02
-"""Probability that a side's kind is misread: of known neighbours of drawn puzzles, 1 in 60."""
+"""Probability that a side's kind is misread.  Set by hand."""
 
 NEAREST = 100
 """Sides that are told apart for each, best first; any other of its kind fits no better than one
@@ -31,6 +31,7 @@ _FEW = 60
 """Knobs, or blanks, of which fewer tell too little of that."""
 
 _ROWS = 512
+"""Sides compared at once with all others, for memory's sake."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ _PATIENCE = 8
 """Sets of cells in a row without a gain, after which no more are drawn."""
 
 _BLOCK = 64
+"""Cells whose gains are reckoned at once, for memory's sake."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,8 @@ from heatmap_locator.grid import Grid
 
 TWICE = 4.0
 """Log likelihood ratio of two outlines, less that of the number of pairs of pieces, from which they
-are one piece's.  Of 40 pieces of two drawn puzzles, photographed twice, 21 were; of others none."""
+are one piece's.  Set by hand, with two drawn puzzles at hand of which it should not be passed by
+chance."""
 
 BEHIND = 8.0
 """The same of how a piece turned over fits its neighbours, from which its photo shows its back."""

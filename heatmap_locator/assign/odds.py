@@ -17,8 +17,7 @@ _KNOTS = (90.0, 99.0, 99.9)
 """Percentiles of pairs by chance between which the spline is straight."""
 
 _USUAL = (0.1, 0.45, 0.1, 0.1)
-"""Slopes, and changes of slope at the knots, where few pairs are known (whole drawn puzzles of 150
-and 500 pieces had .0 to .3, .0 to .8, .0 to .8, .0 to .1)."""
+"""Slopes, and changes of slope at the knots, where few pairs are known.  Set by hand."""
 
 _TRUST = 0.02
 """Pull towards those, beside the mean log loss."""

@@ -8,15 +8,23 @@ a Student distribution.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.linalg
+import torch
 
 from heatmap_locator.assign.shapes import SIZE
+from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import Array
+from heatmap_locator.model.files import read_weights, write_weights
+
+FORMAT = "heatmap-sides/1"
+SHIPPED = "sides.safetensors"
 
 _PRIOR_SIDES = 60
 """Sides that the variety expected of a cut counts for, against those at hand."""
@@ -24,7 +32,7 @@ _PRIOR_SIDES = 60
 _PRIOR_PAIRS = 50
 """Pairs of sides that what was measured of errors counts for, against those at hand."""
 
-_FREEDOM, _COMMON_FREEDOM = 4.0, 12.0
+FREEDOM, _COMMON_FREEDOM = 4.0, 12.0
 """Of errors, and of sides of a cut."""
 
 _USUAL, _ODD = 2.5, 4.0
@@ -51,20 +59,39 @@ class SideModel:
         off, error = differences / math.sqrt(2), self.error
         for _ in range(5):
             squares = np.einsum("ni,ij,nj->n", off, np.linalg.inv(error), off)
-            weight = (_FREEDOM + SIZE) / (_FREEDOM + squares)
+            weight = (FREEDOM + SIZE) / (FREEDOM + squares)
             seen = (off * weight[:, None]).T @ off
             error = (_PRIOR_PAIRS * self.error + seen) / (_PRIOR_PAIRS + len(off))
         return replace(self, error=error)
 
 
+def save_side_model(model: SideModel, path: str | Path, extra: Mapping[str, Any]) -> None:
+    """Write a model with ``extra``, which is how it was fitted; whole or not at all."""
+    own = {"error": model.error, "mean": model.mean, "variety": model.variety}
+    tensors = {key: torch.from_numpy(value.astype(np.float32)) for key, value in own.items()}
+    write_weights(path, FORMAT, tensors, {"extra": extra})
+
+
+def load_side_model(path: str | Path | None = None) -> SideModel:
+    """Read a model that ``heatmap-eval fit-sides`` wrote; ``None`` is the one that ships.
+
+    Raises:
+        WeightsError: missing, damaged, of another kind or version.
+    """
+    source, metadata, tensors = read_weights(path, SHIPPED)
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(f"{source}: not a model of sides; this one reads {FORMAT}")
+    shapes = {"error": (SIZE, SIZE), "mean": (SIZE,), "variety": (SIZE, SIZE)}
+    if {key: tuple(value.shape) for key, value in tensors.items()} != shapes:
+        raise WeightsError(f"{source}: not of {SIZE} numbers a side; fit it again")
+    own = {key: value.double().numpy() for key, value in tensors.items()}
+    return SideModel(own["error"], own["mean"], own["variety"])
+
+
 @cache
 def shipped_model() -> SideModel:
-    """What was measured on drawn photos (``heatmap-eval shape --fit``)."""
-    from safetensors.numpy import load
-
-    data = (resources.files("heatmap_locator") / "weights" / "sides.safetensors").read_bytes()
-    own = {key: value.astype(np.float64) for key, value in load(data).items()}
-    return SideModel(own["error"], own["mean"], own["variety"])
+    """What was measured on drawn photos; ``MODEL_CARD.md`` says of which."""
+    return load_side_model()
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +146,7 @@ class Ratio:
         drawn = x * known.astype(np.float32)
         off = (drawn**2 @ weight)[:, None] + (y**2 @ weight)[None] - 2 * ((drawn * weight) @ y.T)
         common = (y**2 @ (1 / self.spread).astype(np.float32))[None]
-        found = _density(np.maximum(off, 0), _FREEDOM) - _density(common, _COMMON_FREEDOM)
+        found = _density(np.maximum(off, 0), FREEDOM) - _density(common, _COMMON_FREEDOM)
         found += np.float32(0.5 * np.log(self.spread / width).sum())
         return found
 

@@ -26,7 +26,9 @@ MOST_TRUST = 0.97
 
 _KINDS = {"straight": STRAIGHT, "knob": KNOB, "blank": BLANK}
 _ALTERNATING = np.where(np.arange(1, WAVES + 1) % 2 == 0, 1.0, -1.0)
-_FACING = np.concatenate([_ALTERNATING, _ALTERNATING, [1.0]]).astype(np.float32)
+FACING = np.concatenate([_ALTERNATING, _ALTERNATING, [1.0]]).astype(np.float32)
+"""(SIZE,) signs that make a side what faces it without a gap."""
+
 _BEHIND = np.concatenate([_ALTERNATING, -_ALTERNATING, [1.0]]).astype(np.float32)
 
 
@@ -54,7 +56,7 @@ class Shapes:
     @property
     def facing(self) -> np.ndarray:
         """(N, 4, SIZE) the sides as what would face them without a gap."""
-        found: np.ndarray = self.waves * _FACING
+        found: np.ndarray = self.waves * FACING
         return found
 
     def from_behind(self) -> "Shapes":

@@ -45,7 +45,6 @@ def build_parser() -> Parser:
         usage=f"{PROG} [options] PIECE... PUZZLE",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("images", nargs="*", metavar="PIECE... PUZZLE", help="image files")

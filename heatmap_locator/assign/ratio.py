@@ -16,12 +16,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-import torch
 
 from heatmap_locator.assign.shapes import SIZE
 from heatmap_locator.errors import WeightsError
 from heatmap_locator.geometry import Array
-from heatmap_locator.model.files import read_weights, write_weights
 
 FORMAT = "heatmap-sides/1"
 SHIPPED = "sides.safetensors"
@@ -67,6 +65,10 @@ class SideModel:
 
 def save_side_model(model: SideModel, path: str | Path, extra: Mapping[str, Any]) -> None:
     """Write a model with ``extra``, which is how it was fitted; whole or not at all."""
+    import torch
+
+    from heatmap_locator.model.files import write_weights
+
     own = {"error": model.error, "mean": model.mean, "variety": model.variety}
     tensors = {key: torch.from_numpy(value.astype(np.float32)) for key, value in own.items()}
     write_weights(path, FORMAT, tensors, {"extra": extra})
@@ -78,6 +80,9 @@ def load_side_model(path: str | Path | None = None) -> SideModel:
     Raises:
         WeightsError: missing, damaged, of another kind or version.
     """
+    # The service tells bad input before torch is loaded, and knows of assigning by then.
+    from heatmap_locator.model.files import read_weights
+
     source, metadata, tensors = read_weights(path, SHIPPED)
     if metadata.get("format") != FORMAT:
         raise WeightsError(f"{source}: not a model of sides; this one reads {FORMAT}")

@@ -69,9 +69,6 @@ def _run(settings: Settings) -> int:
     check_weights_files(settings.weights, settings.outline_weights)
     check_device(settings.device)
     check_port(settings.host, settings.port)
-    import uvicorn
-
-    from heatmap_locator.service.app import create_app
     from heatmap_locator.service.folder import LocalStorage
 
     storage = LocalStorage(settings.data)
@@ -84,6 +81,9 @@ def _run(settings: Settings) -> int:
     for line in settings.lines():
         print(line)
     sys.stdout.flush()
+    import uvicorn
+
+    from heatmap_locator.service.app import create_app
     from heatmap_locator.service.device import load_locator
 
     app = create_app(settings, load_locator(settings), storage)

@@ -222,9 +222,9 @@ class Puzzle:
         """The answer chosen for a photo, with what is odd about it."""
         if isinstance(found, InputError) or piece is None:
             return found
-        levels = self._levels if self._by_size is None else self._by_size.settled()
 
         def mirrored(places: float) -> Search | None:
+            levels = self._levels if self._by_size is None else self._by_size.settled()
             return mirror_fits(self._judge, piece, levels, places, self.model, self.device)
 
         return remarked(found, piece, self.outlines, mirrored)

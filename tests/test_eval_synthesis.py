@@ -206,7 +206,10 @@ def test_real_set(
     Image.fromarray(piece[..., :3]).save(root / "photo.png")
     Image.fromarray(captured[0].image).save(root / "puzzle.png")
     (task,) = real_tasks(root)
-    assert capsys.readouterr().err == "heatmap-eval: mine: 1 rows without a cut-out skipped\n"
+    assert (
+        capsys.readouterr().err
+        == "heatmap-eval: mine: 1 rows without a cut-out (--photos takes photos) skipped\n"
+    )
     assert (task.dataset, task.name, task.grid) == ("mine", "puzzle.png", Grid(4, 6))
     assert [(p.box, p.rotation, p.texture) for p in task.pieces] == [(tuple(box), 30.5, "high")]
     np.testing.assert_array_equal(task.pieces[0].image, piece)

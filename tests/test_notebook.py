@@ -35,7 +35,7 @@ def test_places_are_read_at_a_glance(shown: dict[str, Any]) -> None:
     (data,) = outputs_of(shown, "places = ")
     text = data["text/plain"]
     assert text.startswith("[Placement(box=(34")
-    assert "cell=(3, 5))" in text
+    assert "cell=(3, 5), why=(print +" in text
 
 
 def test_puzzle_search_and_heatmap_are_pictures(shown: dict[str, Any]) -> None:

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse
 
 from heatmap_locator.assign.odds import Odds, odds_of
 from heatmap_locator.assign.ratio import Ratio, SideModel, shipped_model
 from heatmap_locator.assign.shapes import BLANK, KNOB, SIZE, Shapes
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 STRAY = 0.02
 """Probability that a side's kind is misread.  Set by hand."""
@@ -46,7 +49,7 @@ class Fit:
         unfit: the same of a knob and a blank that do not fit.
     """
 
-    ratios: scipy.sparse.csr_matrix
+    ratios: "csr_matrix"
     kinds: np.ndarray
     trust: np.ndarray
     clash: float
@@ -81,9 +84,11 @@ class Fit:
             shown: (C, 4 N) probabilities of the sides that are met; the rest of 1 is no side.
             least: those below count by their kinds alone.
         """
+        from scipy.sparse import csr_matrix  # here: it takes a while to load
+
         believed = shown * self.trust
         whole = believed.sum(axis=1, keepdims=True)
-        near = scipy.sparse.csr_matrix(np.where(believed > least, believed, 0.0))
+        near = csr_matrix(np.where(believed > least, believed, 0.0))
         ratio = (near @ self.ratios).toarray()
         ratio += (self.clash - 1.0) * whole
         for kind in (KNOB, BLANK):
@@ -169,9 +174,11 @@ def fit_sides(shapes: Shapes, scale: Scale | None) -> Fit:
         shapes: of N pieces.
         scale: of their puzzle; ``None`` where no side may face another.
     """
+    from scipy.sparse import csr_matrix  # here: it takes a while to load
+
     kinds, trust, waves, facing = _flat(shapes)
     if scale is None:
-        none = scipy.sparse.csr_matrix((len(kinds), len(kinds)), dtype=np.float32)
+        none = csr_matrix((len(kinds), len(kinds)), dtype=np.float32)
         return Fit(none, kinds, trust, 2 * STRAY, 1.0)
     knobs = np.flatnonzero((kinds == KNOB) & (trust > 0))
     blanks = np.flatnonzero((kinds == BLANK) & (trust > 0))
@@ -220,8 +227,10 @@ def _nearest(
     return found
 
 
-def _symmetric(near: np.ndarray, count: int, less: float) -> scipy.sparse.csr_matrix:
+def _symmetric(near: np.ndarray, count: int, less: float) -> "csr_matrix":
     """(count, count), both ways round, each pair once; those of more than ``less``, less that."""
+    from scipy.sparse import csr_matrix  # here: it takes a while to load
+
     rows, cols = near[:2].astype(np.int64)
     rows, cols = np.concatenate([rows, cols]), np.concatenate([cols, rows])
     values = np.concatenate([near[2], near[2]]) - less
@@ -229,4 +238,4 @@ def _symmetric(near: np.ndarray, count: int, less: float) -> scipy.sparse.csr_ma
     # No piece meets itself.
     first = first[(values[first] > _KEPT) & (rows[first] // 4 != cols[first] // 4)]
     at = rows[first], cols[first]
-    return scipy.sparse.csr_matrix((values[first].astype(np.float32), at), shape=(count, count))
+    return csr_matrix((values[first].astype(np.float32), at), shape=(count, count))

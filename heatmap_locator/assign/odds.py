@@ -9,7 +9,6 @@ do.  A logistic regression on a linear spline of the score, which rises, tells o
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from heatmap_locator.geometry import Array
 
@@ -91,6 +90,8 @@ def odds_of(true: np.ndarray, chance: np.ndarray) -> Odds:
         return value + pull * float(off @ off), slope
 
     if len(true):
+        from scipy.optimize import minimize  # here: it takes a while to load
+
         rising = [(0.0, None)] * len(base) + [(None, None)]
         start = np.append(base, -1.5)
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=rising).x

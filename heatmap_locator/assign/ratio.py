@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from heatmap_locator.assign.shapes import SIZE
 from heatmap_locator.errors import WeightsError
@@ -125,6 +124,8 @@ class Ratio:
         far = np.abs(off) / np.maximum(1.4826 * np.median(np.abs(off), axis=0), 1e-6)
         kept = off[(far < 8).all(axis=1)]
         own = kept.T @ kept / max(len(kept), 1)
+        import scipy.linalg  # here: it takes a while to load
+
         spread, axes = scipy.linalg.eigh(weight * own + (1 - weight) * model.variety, model.error)
         return cls(mean, axes, np.maximum(spread, 1.0 + 1e-3))
 

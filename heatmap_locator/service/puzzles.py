@@ -49,24 +49,25 @@ async def add_puzzle(service: Service, given: Given) -> Record:
         raise Problem(422, "give pieces or grid, not both")
     if given.corners is not None and given.find_corners:
         raise Problem(422, "give corners or find_corners, not both")
+    puzzle = records.new_id()
     with service.room(1):
-        async with service.decoded.of("new"):
+        async with service.decoded.of(puzzle):
             try:
-                record, files = await service.work(_prepare, service, given)
+                record, files = await service.work(_prepare, service, puzzle, given)
             except InputError as error:
                 raise refused(error) from None
         await service.keep(lambda: service.storage.add_puzzle(record, files), files)
-    encode_soon(service, record["id"])
+    encode_soon(service, puzzle)
     return record
 
 
-def _prepare(service: Service, given: Given) -> tuple[Record, dict[str, bytes]]:
+def _prepare(service: Service, puzzle: str, given: Given) -> tuple[Record, dict[str, bytes]]:
     """A new puzzle's record and files."""
     name, kind = given.name, sniff(given.data, given.name)
     original = service.decoders.decode(given.data, "picture", name)
     corners = squaring.find_corners(original) if given.find_corners else given.corners
     record: Record = {
-        "id": records.new_id(),
+        "id": puzzle,
         "name": name,
         "created": records.now(),
         "asked": {"pieces": given.pieces, "grid": given.grid},

@@ -107,7 +107,7 @@ def shapes_of(found: Sequence[Sides | None]) -> Shapes:
         lengths = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
         shapes.kinds[index] = [_KINDS[side.kind] for side in sides.sides]
         curves = np.stack([side.curve for side in sides.sides])
-        shapes.waves[index] = waves_of(curves, lengths / np.sqrt(_area(corners)))
+        shapes.waves[index] = waves_of(curves, lengths / sides.cell)
         straight = shapes.kinds[index] == STRAIGHT
         if not (straight[:2] & straight[2:]).any():  # or it is of a square cut, or a crop
             shapes.trust[index] = min(sides.sure, MOST_TRUST)
@@ -132,8 +132,3 @@ def waves_of(curves: np.ndarray, lengths: Array) -> np.ndarray:
     flat = both.reshape(*both.shape[:-2], 2 * WAVES)
     found: np.ndarray = np.concatenate([flat, np.log(lengths)[..., None]], axis=-1)
     return found.astype(np.float32)
-
-
-def _area(corners: Array) -> float:
-    x, y = corners.T
-    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))

@@ -11,7 +11,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.outline.contour import contour_of, resampled
-from heatmap_locator.outline.quads import Quad, best_quad
+from heatmap_locator.outline.quads import Quad, area_of, best_quad
 from heatmap_locator.outline.snap import snapped
 
 Kind = Literal["straight", "knob", "blank"]
@@ -73,7 +73,7 @@ class Sides:
     @property
     def cell(self) -> float:
         """Pixels of the photo on the side of the square of the corners' area, > 0."""
-        return float(np.sqrt(_area(self.corners)))
+        return float(np.sqrt(abs(area_of(self.corners))))
 
     @property
     def outward(self) -> np.ndarray:
@@ -146,8 +146,3 @@ def kind_of(curve: Array) -> Kind:
     if max(above, below) <= _STRAIGHT:
         return "straight"
     return "knob" if above > below else "blank"
-
-
-def _area(corners: Array) -> float:
-    x, y = corners.T
-    return 0.5 * abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.outline.contour import LARGEST, POINTS, resampled, sampled, smoothed
+from heatmap_locator.outline.quads import area_of
 from heatmap_locator.resample import resize
 
 # Lengths are shares of the root of the outline's area.  How far from the contour the edge may be,
@@ -39,8 +40,7 @@ def snapped(points: Array, photo: np.ndarray) -> Array:
         (``POINTS``, 2).
     """
     normals = _normals(points)
-    x, y = points.T
-    side = math.sqrt(max(0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1)), 1.0))
+    side = math.sqrt(max(area_of(points), 1.0))
     offsets = np.linspace(-_REACH, _REACH, _TRIED) * side
     cost = -_contrast(points, normals, photo, offsets, side)
     cost += _FAR * (offsets / offsets[-1]) ** 2

@@ -10,7 +10,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.overlay import draw_overlay
 from heatmap_locator.placement import OtherPiece, Placement
-from heatmap_locator.resample import average, stretch
+from heatmap_locator.resample import shrunk, stretch
 
 NOTEBOOK_SIDE = 720
 """Longest side of a picture in a notebook, in pixels."""
@@ -148,8 +148,5 @@ def notebook_png(rgb: np.ndarray) -> bytes:
     Args:
         rgb: (H, W, 3) uint8; shrunk to ``NOTEBOOK_SIDE`` where it is larger.
     """
-    scale = NOTEBOOK_SIDE / max(rgb.shape[:2])
-    if scale < 1:
-        size = max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1)
-        rgb = average(rgb, size)
-    return bytes(cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1])
+    small, _ = shrunk(rgb, NOTEBOOK_SIDE, 1)
+    return bytes(cv2.imencode(".png", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1])

@@ -37,6 +37,25 @@ def average(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
+def shrunk(image: np.ndarray, side: int, least: int = 8) -> tuple[np.ndarray, float]:
+    """An image no larger than wanted: as it is, or by means over areas.
+
+    Args:
+        image: (H, W) or (H, W, C), uint8 or float32.
+        side: pixels on the longer side at most.
+        least: pixels on either side at least.
+
+    Returns:
+        it, and the factor that its size was rounded from, 1 at most.
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    if scale == 1.0:
+        return image, scale
+    size = max(round(width * scale), least), max(round(height * scale), least)
+    return average(image, size), scale
+
+
 def stretch(field: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """A smooth field, such as a soft mask or a heatmap, at another size, always bilinear.
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from heatmap_locator.outline.background import border, find_background
 from heatmap_locator.outline.shape import disc, fill_holes, open_body
-from heatmap_locator.resample import resize, stretch
+from heatmap_locator.resample import shrunk, stretch
 
 # The search for the outline works on a copy no larger than this; the mask comes back full size.
 WORK_SIDE = 320
@@ -55,10 +55,7 @@ def segment(rgb: np.ndarray) -> np.ndarray | None:
     Returns:
         (h, w) float32, 0..1, soft mask in the copy's size; None where the photo is all piece.
     """
-    height, width = rgb.shape[:2]
-    scale = min(1.0, WORK_SIDE / max(height, width))
-    size = (max(round(width * scale), 8), max(round(height * scale), 8))
-    small = rgb if scale == 1.0 else resize(rgb, size, scale)
+    small, _ = shrunk(rgb, WORK_SIDE)
     # Print, linen and sensor noise go; the outline stays.
     smooth = cv2.medianBlur(small, 3)
     scene = find_background(smooth)

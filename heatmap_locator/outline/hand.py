@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.outline.shape import ASPECT, biggest, disc, is_piece_shaped
-from heatmap_locator.resample import average, stretch
+from heatmap_locator.resample import shrunk, stretch
 
 # The outline is parted on a copy whose longer side is this.
 _SIDE = 192
@@ -35,10 +35,7 @@ def without_hand(rgb: np.ndarray, mask: np.ndarray, aspect: float = ASPECT) -> n
         is left is no piece.
     """
     height, width = mask.shape
-    scale = min(1.0, _SIDE / max(height, width))
-    size = max(round(width * scale), 8), max(round(height * scale), 8)
-    small = average(rgb, size) if scale < 1 else rgb
-    own = average(mask, size) if scale < 1 else mask
+    small, own = (shrunk(image, _SIDE)[0] for image in (rgb, mask))
     lab = cv2.cvtColor(
         cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32) / 255, cv2.COLOR_RGB2Lab
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from heatmap_locator.geometry import Array
 from heatmap_locator.outline.shape import disc
-from heatmap_locator.resample import average, stretch
+from heatmap_locator.resample import shrunk, stretch
 
 BURNT = 246
 """Level from which a channel is burnt out, with room for JPEG's noise.  Set by hand, as
@@ -71,9 +71,7 @@ def look_at_light(rgb: np.ndarray, mask: np.ndarray) -> Light:
         mask: (H, W) float32, 0..1, the piece.
     """
     height, width = mask.shape
-    scale = min(1.0, _SIDE / max(height, width))
-    size = max(round(width * scale), 8), max(round(height * scale), 8)
-    small, inside = (average(rgb, size), average(mask, size)) if scale < 1 else (rgb, mask)
+    (small, scale), (inside, _) = (shrunk(image, _SIDE) for image in (rgb, mask))
     solid = inside > 0.5
     if solid.sum() < 64:
         return Light()

@@ -7,7 +7,7 @@ from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_network import OutlineFinder, likelihoods
 from heatmap_locator.outline.shape import disc, fill_holes, is_piece_shaped
 from heatmap_locator.placement import OtherPiece
-from heatmap_locator.resample import resize, stretch
+from heatmap_locator.resample import shrunk, stretch
 
 # They are looked for on a copy no larger than this.
 _WORK_SIDE = 480
@@ -32,10 +32,7 @@ def find_others(rgb: np.ndarray, mask: np.ndarray, finder: OutlineFinder) -> lis
         the largest first.
     """
     height, width = rgb.shape[:2]
-    scale = min(1.0, _WORK_SIDE / max(height, width))
-    size = max(round(width * scale), 8), max(round(height * scale), 8)
-    small = rgb if scale == 1.0 else resize(rgb, size, scale)
-    own = resize(mask, size, scale, soft=True) if scale < 1.0 else mask
+    small, own = (shrunk(image, _WORK_SIDE)[0] for image in (rgb, mask))
     background = find_background(cv2.medianBlur(small, 3))
     area = float((own > 0.5).sum())
     if background is None or area < 30:
@@ -47,7 +44,7 @@ def find_others(rgb: np.ndarray, mask: np.ndarray, finder: OutlineFinder) -> lis
     found: list[np.ndarray] = []
     for index in order:
         x, y, w, h, own_area = (int(v) for v in stats[index])
-        inside = x > 0 and y > 0 and x + w < size[0] and y + h < size[1]
+        inside = x > 0 and y > 0 and x + w < own.shape[1] and y + h < own.shape[0]
         if not inside or not _SMALLEST * area <= own_area <= _LARGEST * area:
             continue
         part = (labels == index).astype(np.float32)

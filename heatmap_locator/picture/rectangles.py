@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.picture.lines import Lines, find_lines
-from heatmap_locator.resample import resize
+from heatmap_locator.resample import shrunk
 
 Array = np.ndarray
 
@@ -36,8 +36,8 @@ def find_rectangles(rgb: Array) -> tuple[Array, Array]:
         (K, 4, 2) corners in order around, pixels; and (K,) scores, 3.5 where all that makes a
         rectangle is there.
     """
-    scale = min(1.0, _LINE_SIDE / max(rgb.shape))
-    lines = find_lines(_shrunk(rgb, scale))
+    small, scale = shrunk(rgb, _LINE_SIDE)
+    lines = find_lines(small)
     sides = _around(lines)
     corners = _crossings(lines, sides)
     area = np.abs(_area(corners)) / (lines.size[0] * lines.size[1])
@@ -51,17 +51,10 @@ def find_rectangles(rgb: Array) -> tuple[Array, Array]:
     score += 0.15 * np.log(area)
     first = np.argsort(-score, kind="stable")[:_CANDIDATES]
     corners, score = (corners[first] + 0.5) / scale, score[first]
-    shrink = min(1.0, _COLOUR_SIDE / max(rgb.shape))
-    score += _told_apart(_colours(_shrunk(rgb, shrink)), corners * shrink)
+    small, scale = shrunk(rgb, _COLOUR_SIDE)
+    score += _told_apart(_colours(small), corners * scale)
     order = np.argsort(-score, kind="stable")
     return corners[order], score[order]
-
-
-def _shrunk(rgb: Array, scale: float) -> Array:
-    if scale == 1.0:
-        return rgb
-    size = tuple(max(round(side * scale), 8) for side in rgb.shape[1::-1])
-    return resize(rgb, size, scale)
 
 
 def _area(corners: Array) -> Array:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from heatmap_locator.resample import resize
+from heatmap_locator.resample import shrunk
 
 Array = np.ndarray
 
@@ -23,11 +23,7 @@ def fit_sides(picture: Array, corners: Array) -> Array:
     Returns:
         (4, 2) float64, in the same order.
     """
-    scale = min(1.0, _WORK_SIDE / max(picture.shape))
-    small = picture
-    if scale < 1.0:
-        size = tuple(max(round(side * scale), 8) for side in picture.shape[1::-1])
-        small = resize(picture, size, scale)
+    small, scale = shrunk(picture, _WORK_SIDE)
     slope = _slope(cv2.medianBlur(small, 3))
     quad = np.asarray(corners, np.float64) * scale
     lines = [

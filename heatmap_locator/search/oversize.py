@@ -11,7 +11,7 @@ import numpy as np
 from heatmap_locator.errors import NoPieceError
 from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
-from heatmap_locator.resample import resize
+from heatmap_locator.resample import shrunk
 
 CELLS = 3.0
 """Cells of the picture, across or down, from which on it is no piece."""
@@ -77,14 +77,14 @@ def _size_by_features(picture: np.ndarray, search: Search) -> tuple[float, float
         return None
     box = slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
     crop, mask = search.piece_rgb[box], search.piece_mask[box] > 0.5
-    small, scale = _shrunk(crop, _PHOTO_SIDE)
+    small, scale = shrunk(crop, _PHOTO_SIDE, 1)
     inside = cv2.warpAffine(
         mask.astype(np.uint8),
         np.array([[scale, 0, 0], [0, scale, 0]], np.float32),
         (small.shape[1], small.shape[0]),
         flags=cv2.INTER_NEAREST,
     )
-    whole, of_picture = _shrunk(picture, _PICTURE_SIDE)
+    whole, of_picture = shrunk(picture, _PICTURE_SIDE, 1)
     sift = cv2.SIFT.create(nfeatures=_FEATURES)
     own, described = sift.detectAndCompute(_grey(small), inside)
     others, known = sift.detectAndCompute(_grey(whole), np.empty(0))
@@ -104,14 +104,6 @@ def _size_by_features(picture: np.ndarray, search: Search) -> tuple[float, float
     laid = points @ matrix[:, :2].T / of_picture
     across, down = np.ptp(laid, axis=0)
     return float(across), float(down)
-
-
-def _shrunk(rgb: np.ndarray, side: int) -> tuple[np.ndarray, float]:
-    scale = min(1.0, side / max(rgb.shape[:2]))
-    if scale == 1.0:
-        return rgb, scale
-    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    return resize(rgb, size, scale), scale
 
 
 def _grey(rgb: np.ndarray) -> np.ndarray:

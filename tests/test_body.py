@@ -9,7 +9,8 @@ from drawn_pieces import DrawnPiece, draw_piece, draw_shape
 from scipy.ndimage import gaussian_filter1d
 
 from heatmap_locator.geometry import similarity
-from heatmap_locator.outline.body import _smoothed, body_size, find_body
+from heatmap_locator.outline.body import body_size, find_body
+from heatmap_locator.outline.contour import smoothed
 from heatmap_locator.outline.shape import is_piece_shaped, open_body
 from heatmap_train.draw.cutter import cut_grid, rasterize
 
@@ -113,4 +114,4 @@ def test_waisted_pieces_are_piece_shaped() -> None:
 def test_smoothing_is_scipy_s(shape: tuple[int, ...], wrap: bool) -> None:
     values = np.random.default_rng(0).normal(size=shape)
     wanted = gaussian_filter1d(values, 4.0, axis=0, mode="wrap" if wrap else "constant")
-    np.testing.assert_allclose(_smoothed(values, 4.0, wrap), wanted, atol=1e-12)
+    np.testing.assert_allclose(smoothed(values, 4.0, wrap), wanted, atol=1e-12)

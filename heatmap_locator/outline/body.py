@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from heatmap_locator.geometry import Array
+from heatmap_locator.outline.contour import along_pixels, smoothed
 from heatmap_locator.resample import resize
 
 # Set by hand on drawn cuts (``train/LOG.md``, "body of a piece", has the errors they lead to).
@@ -139,7 +140,7 @@ def _starts(points: Array, steps: Array) -> "_Rectangles":
     length = np.hypot(*steps.T)
     degrees = np.rad2deg(np.arctan2(steps[:, 1], steps[:, 0])) % 90.0
     turns, _ = np.histogram(degrees, 90, (0.0, 90.0), weights=length)
-    smooth = _smoothed(turns, 2.0, wrap=True)
+    smooth = smoothed(turns, 2.0, wrap=True)
     found: list[tuple[float, ...]] = []
     for turn in _peaks(smooth, 15, _DIRECTIONS):
         angle = math.radians(turn + 0.5)
@@ -149,7 +150,7 @@ def _starts(points: Array, steps: Array) -> "_Rectangles":
         for own, ran in zip(off.T, along.T, strict=True):
             level = ran > 0.85 * length
             far, _ = np.histogram(own[level], int(_SIDE), (0.0, _SIDE), weights=ran[level])
-            smooth = _smoothed(far, 2.0)
+            smooth = smoothed(far, 2.0)
             smooth[: int(_SIDE / 8)] = 0.0
             sides.append(_peaks(smooth, 6, _DISTANCES) + 0.5)
         found += [(angle, *reach) for reach in itertools.product(*sides)]
@@ -171,25 +172,9 @@ def _of_hull(hull: np.ndarray) -> tuple[tuple[float, float], float, float]:
 
 def _outline(solid: np.ndarray) -> tuple[Array, Array]:
     """Points along the outline of the largest part, (N, 2) in pixels, and (N, 2) steps there."""
-    doubled = solid.repeat(2, axis=0).repeat(2, axis=1)
-    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    # OpenCV goes round against the clock; what it steps over is smoothed, as directions are read.
-    every = (max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64) + 0.5) / 2
-    points = _smoothed(every, _SMOOTH, wrap=True)[::_STRIDE]
+    # What is stepped over is smoothed, as directions are read.
+    points = smoothed(along_pixels(solid), _SMOOTH, wrap=True)[::_STRIDE]
     return points, (np.roll(points, -1, 0) - np.roll(points, 1, 0)) / 2
-
-
-def _smoothed(values: Array, deviation: float, wrap: bool = False) -> Array:
-    """A Gaussian filter of (N,) or (N, M) along the first axis, which ends in zeros or is a circle.
-
-    SciPy's, without its import, which takes longer than all that a piece's outline needs.
-    """
-    reach = int(4 * deviation + 0.5)
-    kernel = cv2.getGaussianKernel(2 * reach + 1, deviation, cv2.CV_64F)
-    table = values.astype(np.float64).reshape(len(values), -1)
-    table = np.pad(table, ((reach, reach), (0, 0)), mode="wrap" if wrap else "constant")
-    found = cv2.sepFilter2D(table, cv2.CV_64F, np.ones(1), kernel)[reach:-reach]
-    return found.astype(np.float64, copy=False).reshape(values.shape)
 
 
 @dataclass

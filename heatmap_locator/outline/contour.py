@@ -45,21 +45,34 @@ def contour_of(mask: np.ndarray) -> Array | None:
     return points / ratio - _MARGIN + [x, y]
 
 
+def along_pixels(solid: np.ndarray) -> Array:
+    """Points along the outline of the largest part, a quarter inside its pixels' edges.
+
+    Args:
+        solid: (H, W) uint8 0/1.
+
+    Returns:
+        (N, 2) float64 in pixels, clockwise; none where all is 0.
+    """
+    # OpenCV's contours run through pixels' centres; twice the size brings those near the edge.
+    doubled = solid.repeat(2, axis=0).repeat(2, axis=1)
+    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not found:
+        return np.empty((0, 2))
+    # It goes round against the clock.
+    return (max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64) + 0.5) / 2
+
+
 def level_curve(field: np.ndarray) -> Array | None:
     """Where (H, W) float32, 0..1 and 0 at its border, is a half: (``POINTS``, 2), clockwise.
 
     ``None`` where it is nowhere more.
     """
     soft = cv2.GaussianBlur(field, (0, 0), _SOFT)
-    doubled = (soft > 0.5).astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
-    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not found:
-        return None
-    # OpenCV goes round against the clock; its contours run through pixels' centres.
-    rough = (max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64) + 0.5) / 2
+    rough = along_pixels((soft > 0.5).astype(np.uint8))
     if len(rough) < 16:
         return None
-    points = resampled(smoothed(rough, 2 * _SMOOTH), POINTS, closed=True)
+    points = resampled(smoothed(rough, 2 * _SMOOTH, wrap=True), POINTS, closed=True)
     slope = np.dstack([cv2.Sobel(soft, cv2.CV_32F, *by, ksize=3) / 8 for by in ((1, 0), (0, 1))])
     for _ in range(_STEPS):
         values, slopes = sampled(soft, points), sampled(slope, points)
@@ -81,12 +94,17 @@ def sampled(image: np.ndarray, points: Array) -> Array:
     return (found[:, 0] if single else found).astype(np.float64)
 
 
-def smoothed(points: Array, deviation: float) -> Array:
-    """(N, 2) points of a closed curve under a Gaussian of so many points' deviation."""
-    reach = min(int(4 * deviation + 0.5), len(points))
+def smoothed(values: Array, deviation: float, wrap: bool = False) -> Array:
+    """A Gaussian filter of (N,) or (N, M) along the first axis, which ends in zeros or is a circle.
+
+    SciPy's, without its import, which takes longer than all that a piece's outline needs.
+    """
+    reach = int(4 * deviation + 0.5)
     kernel = cv2.getGaussianKernel(2 * reach + 1, deviation, cv2.CV_64F)
-    table = np.pad(points.astype(np.float64), ((reach, reach), (0, 0)), mode="wrap")
-    return cv2.sepFilter2D(table, cv2.CV_64F, np.ones(1), kernel)[reach:-reach].astype(np.float64)
+    table = values.astype(np.float64).reshape(len(values), -1)
+    table = np.pad(table, ((reach, reach), (0, 0)), mode="wrap" if wrap else "constant")
+    found = cv2.sepFilter2D(table, cv2.CV_64F, np.ones(1), kernel)[reach:-reach]
+    return found.astype(np.float64, copy=False).reshape(values.shape)
 
 
 def resampled(points: Array, count: int, closed: bool = False) -> Array:

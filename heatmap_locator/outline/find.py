@@ -7,6 +7,7 @@ import numpy as np
 
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
+from heatmap_locator.outline.contour import along_pixels
 from heatmap_locator.outline.given import Outline as Outline
 from heatmap_locator.outline.given import Shown, given_outline, runs_off
 from heatmap_locator.outline.hand import without_hand
@@ -165,9 +166,6 @@ def outline_points(mask: np.ndarray) -> np.ndarray:
     Returns:
         (N, 2) float64, in pixels, clockwise.
     """
-    padded = np.pad((mask > 0.5).astype(np.uint8), 1)
-    # OpenCV's contours run through pixel centres; twice the size brings those near the edge.
-    doubled = padded.repeat(2, axis=0).repeat(2, axis=1)
-    found, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    points = max(found, key=cv2.contourArea)[::-1, 0].astype(np.float64)
-    return (points + 0.5) / 2 - 1
+    solid = (mask > 0.5).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(solid)  # a photo is much larger than its piece
+    return along_pixels(np.pad(solid[y : y + h, x : x + w], 1)) - 1 + [x, y]

@@ -45,7 +45,7 @@ def snapped(points: Array, photo: np.ndarray) -> Array:
     cost = -_contrast(points, normals, photo, offsets, side)
     cost += _FAR * (offsets / offsets[-1]) ** 2
     moved = points + offsets[_cheapest(cost)][:, None] * normals
-    return resampled(smoothed(moved, 1.0), POINTS, closed=True)
+    return resampled(smoothed(moved, 1.0, wrap=True), POINTS, closed=True)
 
 
 def _normals(points: Array) -> Array:

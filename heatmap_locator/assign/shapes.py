@@ -89,8 +89,8 @@ def shapes_of(found: Sequence[Sides | None]) -> Shapes:
     """Sides of pieces as numbers.
 
     Args:
-        found: of each piece, ``None`` where no corners were seen; those of no regular cut count as
-            such.
+        found: of each piece, ``None`` where no corners were seen.  Those with opposite straight
+            sides are not believed.
     """
     n = len(found)
     shapes = Shapes(
@@ -108,8 +108,7 @@ def shapes_of(found: Sequence[Sides | None]) -> Shapes:
         shapes.kinds[index] = [_KINDS[side.kind] for side in sides.sides]
         curves = np.stack([side.curve for side in sides.sides])
         shapes.waves[index] = waves_of(curves, lengths / sides.cell)
-        straight = shapes.kinds[index] == STRAIGHT
-        if not (straight[:2] & straight[2:]).any():  # or it is of a square cut, or a crop
+        if not sides.opposite_straight:
             shapes.trust[index] = min(sides.sure, MOST_TRUST)
         shapes.outward[index] = sides.outward
         shapes.middle[index] = corners.mean(axis=0)

@@ -71,6 +71,13 @@ class Sides:
         return first, second, third, fourth
 
     @property
+    def opposite_straight(self) -> bool:
+        """Whether two opposite sides are straight, as no piece of a puzzle with knobs has them: it
+        is of a square cut, or a crop."""
+        straight = [kind == "straight" for kind in self.kinds]
+        return (straight[0] and straight[2]) or (straight[1] and straight[3])
+
+    @property
     def cell(self) -> float:
         """Pixels of the photo on the side of the square of the corners' area, > 0."""
         return float(np.sqrt(abs(area_of(self.corners))))

@@ -77,20 +77,17 @@ def _told(piece: PreparedPiece) -> tuple[float, list[float]]:
     """``outward`` and ``odds`` of one piece."""
     sides = piece.sides
     silent = 0.0, [0.0] * 4
-    if sides is None or not sides.regular:
+    if sides is None or not sides.regular or sides.opposite_straight:
         return silent
-    straight = [kind == "straight" for kind in sides.kinds]
-    opposite = (straight[0] and straight[2]) or (straight[1] and straight[3])
-    if opposite:
-        return silent
-    seen, mistaken = (SEEN, MISTAKEN)
+    seen, mistaken = SEEN, MISTAKEN
     if piece.searched:
         seen, mistaken = SEEN_IN_PHOTO, MISTAKEN_IN_PHOTO
     yes, no = math.log(seen / mistaken), math.log((1 - seen) / (1 - mistaken))
     # Of what each side says for the whole piece's turn the mean; on a circle, about the first's.
     faces = sides.outward - [0.0, 90.0, 180.0, 270.0]
     off = (faces - faces[0] + 180.0) % 360.0 - 180.0
-    return float(faces[0] + off.mean()) % 360.0, [yes if s else no for s in straight]
+    odds = [yes if kind == "straight" else no for kind in sides.kinds]
+    return float(faces[0] + off.mean()) % 360.0, odds
 
 
 def side_evidence(

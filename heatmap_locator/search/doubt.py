@@ -20,6 +20,7 @@ from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import Laid
 from heatmap_locator.search.pose import Poses, pose_pieces
+from heatmap_locator.search.sizes import cell_side
 
 PRINT = ("pixel", "colour", "detail", "local")
 """Measures of ``ranker.FEATURES`` that are of the print alone."""
@@ -91,13 +92,10 @@ def place_measures(
 
 def _level_of(piece: PreparedPiece, best: Laid, levels: list[Level]) -> Level | None:
     """The picture size at which the piece is about as large as it lies there."""
-    own = math.log(abs(float(np.linalg.det(best.matrix[:, :2])))) / 2
-    own -= math.log(abs(float(np.linalg.det(piece.to_resized[:, :2])))) / 2
+    own = math.log(cell_side(piece, best.matrix) / CELL)
 
     def off(level: Level) -> float:
-        # A piece made ready has twice the pixels of a working picture.
-        scale = math.log(abs(float(np.linalg.det(level.to_picture[:, :2])))) / 2
-        return abs(own + math.log(2.0) - scale)
+        return abs(own - math.log(abs(float(np.linalg.det(level.to_picture[:, :2])))) / 2)
 
     nearest = min(levels, key=off, default=None)
     return nearest if nearest is not None and off(nearest) <= SAME_SIZE else None

@@ -33,7 +33,7 @@ def border_places(
     Args:
         maps: the head's output.
         pixel: ``(B, R, h, w)`` correlations it was read from.
-        sides: of B pieces.
+        sides: of B pieces, on the CPU.
         off: ``(B, 2)`` of ``PreparedPiece.body_off``.
         grid: of the puzzle; where it is not known nothing is named.
         size: (height, width) of the working picture.

@@ -99,8 +99,8 @@ def name_places(
     device = pixel.device
     off = torch.stack([piece.body_off.float() for piece in pieces])[:, None].to(device)
     direction = torch.tensor([[piece.body.direction] for piece in pieces]).to(device)
-
-    sides = seen_sides(pieces).to(device)
+    seen = seen_sides(pieces)
+    sides = seen.to(device)
 
     def favour(named: Named) -> Tensor:
         middles = bodies(named.place, named.rotation, 1.0, off)
@@ -116,7 +116,7 @@ def name_places(
     own = own.masked_fill(~by_pixels.real, -torch.inf)
     order = own.argsort(dim=1, descending=True, stable=True)[:, :NAMED_BY_PIXELS]
     parts = [named, by_pixels.take(order)]
-    along_edges = border_places(maps, pixel, sides, off[:, 0], grid, size)
+    along_edges = border_places(maps, pixel, seen, off[:, 0], grid, size)
     return Named.joined(parts if along_edges is None else [*parts, along_edges], 1)
 
 

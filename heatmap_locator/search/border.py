@@ -14,7 +14,7 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
 from heatmap_locator.search.evidence import SeenSides
-from heatmap_locator.search.named import Named
+from heatmap_locator.search.named import Named, set_upright
 
 MOST = 160
 """Places of a piece at most, those where pixels and head say most: of a puzzle of 1,000 all."""
@@ -88,11 +88,9 @@ def _named(
     """One piece's ``(N, 3)`` (x, y) in cells and degrees, the ``MOST`` best, as a batch of one."""
     rotations, height, width = pixel.shape[1:]
     degrees = places[:, 2].remainder(360.0).remainder(360.0)
-    cos, sin = degrees.deg2rad().cos(), degrees.deg2rad().sin()
-    x, y = off[row].unbind(-1)
     cell = places.new_tensor([size[1] / grid.cols, size[0] / grid.rows])
     middles = places[:, :2] * cell
-    at = middles - torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
+    at = middles - set_upright(off[row], degrees)
     column, line = (at / STRIDE).long().unbind(1)
     column, line = column.clamp(0, width - 1), line.clamp(0, height - 1)
     turn = (degrees * (rotations / 360)).round().long() % rotations

@@ -20,6 +20,7 @@ class Candidate:
         level: index of that picture size.
         pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
             piece has been aligned; without it the other fields say where it lies.
+        sides: how much of ``logit`` the piece's straight sides are.
     """
 
     x: float
@@ -73,3 +74,10 @@ class Named:
             [Candidate(x, y, rotation, logit, level) for x, y, rotation, logit, real in own if real]
             for own in self.rows().tolist()
         ]
+
+
+def set_upright(off: Tensor, rotations: Tensor) -> Tensor:
+    """Offsets ``(..., 2)`` in photos, turned back counter-clockwise by ``(...)`` degrees."""
+    x, y = off.unbind(-1)
+    cos, sin = rotations.deg2rad().cos(), rotations.deg2rad().sin()
+    return torch.stack([cos * x + sin * y, cos * y - sin * x], -1)

@@ -14,7 +14,7 @@ from heatmap_locator.search.border import border_places
 from heatmap_locator.search.decode import decode, decode_pixels
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.lattice import cell_evidence, turn_evidence
-from heatmap_locator.search.named import Named
+from heatmap_locator.search.named import Named, set_upright
 from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60
@@ -44,10 +44,7 @@ def bodies(places: Tensor, rotations: Tensor, scales: Tensor | float, off: Tenso
         scales: ``(...)`` factors on the size that outlines imply.
         off: ``(..., 2)`` of ``PreparedPiece.body_off``.
     """
-    x, y = off.unbind(-1)
-    cos, sin = rotations.deg2rad().cos(), rotations.deg2rad().sin()
-    # Turned back counter-clockwise, as the photo is to be upright.
-    turned = torch.stack([cos * x + sin * y, cos * y - sin * x], -1)
+    turned = set_upright(off, rotations)
     return places + turned * torch.as_tensor(scales).to(turned)[..., None]
 
 

@@ -78,8 +78,8 @@ class PreparedPiece:
         to_resized[1, 2] += self.to_resized[1, 0] * width
         return replace(
             self,
-            rgb=np.ascontiguousarray(self.rgb[:, ::-1]),
-            mask=np.ascontiguousarray(self.mask[:, ::-1]),
+            rgb=self.rgb[:, ::-1],
+            mask=self.mask[:, ::-1],
             photo=self.photo.flip(3),
             weight=self.weight.flip(3),
             reference=self.reference * torch.tensor([-1.0, 1.0]) + torch.tensor([float(own), 0.0]),

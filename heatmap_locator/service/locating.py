@@ -55,6 +55,17 @@ class Found(NamedTuple):
     known: bool = False
 
 
+def of_photo(puzzle: Record, name: str, asked: Asked) -> Record:
+    """Members that the records of all pieces in a photo share."""
+    return {
+        "puzzle": puzzle["id"],
+        "photo": name,
+        "created": records.now(),
+        "version": puzzle["version"],
+        **asked._asdict(),
+    }
+
+
 def failed(error: InputError, name: str) -> tuple[Record, Problem]:
     """Members of the record of a piece that could not be located, and the answer to its sender."""
     named = error.renamed(name)
@@ -65,6 +76,14 @@ def name_files(files: dict[str, bytes]) -> tuple[dict[str, str], dict[str, bytes
     """File names by role, each used once, and data by name."""
     names = {role: f"{role}-{records.new_id()}.{_SUFFIX[role]}" for role in files}
     return names, {names[role]: data for role, data in files.items()}
+
+
+async def place(
+    service: Service, puzzle: Record, image: np.ndarray, top: int, cutout: bool
+) -> tuple[Record, dict[str, bytes]]:
+    """Record members and files by role of a photo of one piece; errors as of ``search``."""
+    found = await search(service, puzzle, image, top, cutout)
+    return await service.work(records.located, found)
 
 
 async def search(
@@ -92,13 +111,7 @@ async def locate(
     """
     started = time.perf_counter()
     told: list[str] = []  # of a file that is cut short
-    base = {
-        "puzzle": puzzle["id"],
-        "photo": name,
-        "created": records.now(),
-        "version": puzzle["version"],
-        **asked._asdict(),
-    }
+    base = of_photo(puzzle, name, asked)
 
     def found(
         members: Record, problem: Problem | None, files: dict[str, bytes], photo: str | None
@@ -108,8 +121,7 @@ async def locate(
             names["photo"], named[photo] = photo, data
         seconds = time.perf_counter() - started
         record = {**base, "id": records.new_id(), "seconds": seconds, **members, "files": names}
-        record["doubts"] = [*told, *members.get("doubts", [])]
-        return Found(record, named, problem)
+        return Found(doubted(record, told), named, problem)
 
     async with service.decoded.of(puzzle["id"]):
         try:
@@ -125,8 +137,7 @@ async def locate(
             return
         problem, files = None, {}
         try:
-            result = await search(service, puzzle, image, asked.top, asked.cutout)
-            members, files = await service.work(records.located, result)
+            members, files = await place(service, puzzle, image, asked.top, asked.cutout)
         except InputError as error:
             members, problem = failed(error, name)
         yield found(members, problem, files, photo)
@@ -200,8 +211,7 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
             image = await service.work(service.decoders.decode, data, "piece", name, told)
             puzzle = {"id": piece["puzzle"], "version": version}
             cutout = piece["many"] or piece.get("cutout", False)  # not in older records
-            result = await search(service, puzzle, image, piece["top"], cutout)
-            members, files = await service.work(records.located, result)
+            members, files = await place(service, puzzle, image, piece["top"], cutout)
     except InputError as error:
         members, _ = failed(error, name)
         if piece["many"]:
@@ -211,9 +221,18 @@ async def locate_again(service: Service, piece: Record, version: int) -> Found |
     if piece["many"]:
         kept: tuple[str, ...] = ("outline", "box_in_photo", "touching")
         members.update({key: piece[key] for key in kept})
-    members["doubts"] = [*told, *members.get("doubts", [])]
-    names, named = name_files(files)
+    return known(piece, {**doubted(members, told), "version": version}, files)
+
+
+def known(piece: Record, members: Record, files: dict[str, bytes]) -> Found:
+    """What changes of a stored piece; it keeps its photo."""
+    names, data = name_files(files)
     if "photo" in piece["files"]:
         names["photo"] = piece["files"]["photo"]
     whose = {"id": piece["id"], "puzzle": piece["puzzle"]}
-    return Found({**whose, **members, "version": version, "files": names}, named, known=True)
+    return Found({**whose, **members, "files": names}, data, known=True)
+
+
+def doubted(members: Record, told: list[str]) -> Record:
+    """Members of a record with what there was to say of the photo's file."""
+    return {**members, "doubts": [*told, *members.get("doubts", [])]}

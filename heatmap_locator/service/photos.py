@@ -23,13 +23,16 @@ from heatmap_locator.service.locating import (
     Asked,
     Found,
     cut_photo,
+    doubted,
     failed,
+    known,
     locate_cut,
     name_files,
-    search,
+    of_photo,
+    place,
 )
 from heatmap_locator.service.problems import Problem, all_failed, refused
-from heatmap_locator.service.service import RETRY_AFTER, Service
+from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
@@ -60,9 +63,7 @@ async def accept(
         Problem: 503, too many wait; 507, there is no room; 415 or 422, none is an image.
     """
     if len(service.photos) + len(sent) > MAX_WAITING:
-        service.metrics.refused.inc()
-        detail = f"{len(service.photos)} photos are waiting; try again in {RETRY_AFTER} seconds"
-        raise Problem(503, detail, "queue-full", {"Retry-After": str(RETRY_AFTER)})
+        raise service.too_many(len(service.photos))
     founds = [_kept(puzzle, photo, asked) for photo in sent]
     wrong = [found.problem for found in founds if found.problem is not None]
     if len(wrong) == len(founds):
@@ -76,14 +77,10 @@ async def accept(
 
 def _kept(puzzle: Record, photo: "Photo", asked: Asked) -> Found:
     record = {
+        **of_photo(puzzle, photo.name, asked),
         "id": records.new_id(),
-        "puzzle": puzzle["id"],
-        "photo": photo.name,
-        "created": records.now(),
-        "version": puzzle["version"],
         "seconds": 0.0,
         "files": {},
-        **asked._asdict(),
     }
     try:
         kind = sniff(photo.data, photo.name)
@@ -114,8 +111,7 @@ async def find_all(service: Service, piece: Record) -> Record:
     # What it was before stays, for the case that no piece is told from another.
     changes = {"state": "waiting", "progress": None, "tries": 0, "many": True}
     changes["before"] = piece["state"]
-    record = await service.change_piece(piece["puzzle"], piece["id"], changes)
-    service.events.publish(piece["puzzle"], "piece", records.piece_view(record))
+    record = await _change(service, piece, changes)
     begin(service, record)
     return record
 
@@ -162,7 +158,7 @@ async def _work(service: Service, puzzle: str, key: str) -> None:
 
 
 async def _fail(service: Service, piece: Record, error: str) -> None:
-    await _store(service, piece, records.failed(error), {})
+    await store(service, known(piece, records.failed(error), {}))
 
 
 async def _search(service: Service, picture: Record, piece: Record) -> None:
@@ -182,8 +178,7 @@ async def _search(service: Service, picture: Record, piece: Record) -> None:
             if asked.many:
                 cut = await cut_photo(service, image, asked.cutout)
             else:
-                result = await search(service, picture, image, asked.top, asked.cutout)
-                members, files = await service.work(records.located, result)
+                members, files = await place(service, picture, image, asked.top, asked.cutout)
         except InputError as error:
             if piece.get("before") == "located":
                 await _restore(service, piece)
@@ -193,15 +188,19 @@ async def _search(service: Service, picture: Record, piece: Record) -> None:
             if asked.many:
                 return await _search_many(service, picture, piece, asked, cut, told)
     members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
-    members["doubts"] = [*told, *members.get("doubts", [])]
-    await _store(service, piece, members, files)
+    await store(service, known(piece, doubted(members, told), files))
 
 
 async def _restore(service: Service, piece: Record) -> None:
     """A photo searched for all its pieces shows no more than the one that was known."""
-    changes = {"state": "located", "many": False, "before": None}
+    await _change(service, piece, {"state": "located", "many": False, "before": None})
+
+
+async def _change(service: Service, piece: Record, changes: Record) -> Record:
+    """The record of a piece with changes, of which the listeners hear; 404 without one."""
     record = await service.change_piece(piece["puzzle"], piece["id"], changes)
     service.events.publish(piece["puzzle"], "piece", records.piece_view(record))
+    return record
 
 
 async def _search_many(
@@ -220,35 +219,23 @@ async def _search_many(
     async for members, _, files in locate_cut(service, picture, piece["photo"], parts, asked):
         index, number = order[number], number + 1
         members |= {"version": picture["version"], "seconds": time.perf_counter() - started}
-        members["doubts"] = [*told, *members.get("doubts", [])]
+        members = {**doubted(members, told), **marks.NONE}
         if index == 0:
-            members |= marks.NONE
-            await _store(service, piece, members, files)
+            await store(service, known(piece, members, files))
             return
         names, data = name_files(files)
         new = {
             **piece,
             **members,
-            **marks.NONE,
             "id": _follower(piece["id"], index),
             "files": {**names, "photo": piece["files"]["photo"]},
         }
         del new["number"]  # one of its own
         await store(service, Found(new, data))
-        progress = {"done": number, "of": len(cut)}
-        whole = await service.change_piece(piece["puzzle"], piece["id"], {"progress": progress})
-        service.events.publish(piece["puzzle"], "piece", records.piece_view(whole))
+        await _change(service, piece, {"progress": {"done": number, "of": len(cut)}})
 
 
 def _follower(key: str, index: int) -> str:
     """The id of another piece in the photo of a piece."""
     digest = hashlib.sha256(f"{key}/{index}".encode()).digest()[:16]
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-async def _store(service: Service, piece: Record, members: Record, files: dict[str, bytes]) -> None:
-    """What became of a kept photo; nothing where it was deleted meanwhile."""
-    names, data = name_files(files)
-    whose = {"id": piece["id"], "puzzle": piece["puzzle"]}
-    names["photo"] = piece["files"]["photo"]
-    await store(service, Found({**whose, **members, "files": names}, data, known=True))

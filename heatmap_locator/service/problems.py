@@ -15,6 +15,9 @@ from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.service.images import UnsupportedError
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER = 5
+"""Seconds after which a refused request may be tried again."""
+
 _log = logging.getLogger("heatmap_locator.service")
 
 
@@ -48,6 +51,11 @@ def refused(error: InputError) -> Problem:
     if isinstance(error, NoPieceError):
         return Problem(422, str(error), "no-piece")
     return Problem(422, str(error), "bad-image")
+
+
+def queue_full(detail: str) -> Problem:
+    """The answer where too much is going on already."""
+    return Problem(503, detail, "queue-full", {"Retry-After": str(RETRY_AFTER)})
 
 
 def all_failed(problems: list[Problem]) -> Problem:

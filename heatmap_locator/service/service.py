@@ -14,7 +14,7 @@ from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.events import Events
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.metrics import Metrics
-from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.problems import RETRY_AFTER, Problem, queue_full
 from heatmap_locator.service.retention import Retention
 from heatmap_locator.service.settings import Settings
 from heatmap_locator.service.slots import Slots
@@ -36,9 +36,6 @@ decode must not keep anything else waiting."""
 
 DRAWN = 2
 """Overlays drawn at once."""
-
-RETRY_AFTER = 5
-"""Seconds after which a refused request may be tried again."""
 
 _log = logging.getLogger("heatmap_locator.service")
 _P = ParamSpec("_P")
@@ -132,13 +129,12 @@ class Service:
     def check_room(self, count: int) -> None:
         """Raises 503 if so many photos more would be too many."""
         if self._in_work + count > self.settings.queue:
-            self.metrics.refused.inc()
-            raise Problem(
-                503,
-                f"{self._in_work} photos are waiting; try again in {RETRY_AFTER} seconds",
-                "queue-full",
-                {"Retry-After": str(RETRY_AFTER)},
-            )
+            raise self.too_many(self._in_work)
+
+    def too_many(self, waiting: int) -> Problem:
+        """The answer where so many photos wait that no more are taken; it is counted."""
+        self.metrics.refused.inc()
+        return queue_full(f"{waiting} photos are waiting; try again in {RETRY_AFTER} seconds")
 
     @contextlib.contextmanager
     def room(self, count: int) -> Iterator[None]:

@@ -12,9 +12,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from heatmap_locator.service.fitting import store, view
 from heatmap_locator.service.locating import Asked, Found, locate
-from heatmap_locator.service.problems import Problem, all_failed
+from heatmap_locator.service.problems import Problem, all_failed, queue_full
 from heatmap_locator.service.records import piece_view, puzzle_view
-from heatmap_locator.service.service import RETRY_AFTER, Service
+from heatmap_locator.service.service import Service
 from heatmap_locator.service.storage import Record
 
 MAX_LISTENERS = 256
@@ -162,12 +162,7 @@ async def locate_events(
 async def puzzle_events(service: Service, puzzle: Record) -> EventSourceResponse:
     """The stream of what happens to a puzzle, which begins with the puzzle as it is."""
     if service.events.count >= MAX_LISTENERS:
-        raise Problem(
-            503,
-            "too many event streams are open; close some",
-            "queue-full",
-            {"Retry-After": str(RETRY_AFTER)},
-        )
+        raise queue_full("too many event streams are open; close some")
     identifier = puzzle["id"]
 
     async def stream() -> AsyncGenerator[ServerSentEvent, None]:

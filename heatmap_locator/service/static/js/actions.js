@@ -1,10 +1,9 @@
 // What the user does with pieces and the puzzle: placed, wrong, removed, deleted.
 
 import { deletePuzzle } from "./api.js";
-import { $ } from "./dom.js";
 import { t } from "./lang.js";
 import { announce, confirm, showError } from "./notices.js";
-import { hidden, undoable } from "./undo.js";
+import { undoable } from "./undo.js";
 import { puzzleName } from "./words.js";
 
 /** Runs a request and shows its error; whether it worked. */
@@ -58,8 +57,3 @@ export async function removePuzzle(model, go) {
   undoable(t("removed", words), { key: puzzle.id, commit, restore: () => go(`#/puzzle/${puzzle.id}`) });
   go("#/");
 }
-
-/** Where the focus goes when the list has lost its last row. */
-export const focusOnAdding = () => $("choose-pieces").focus();
-
-export { hidden };

@@ -50,11 +50,9 @@ export class Answer {
           : ["Waiting its turn", "The photos before it come first."];
     this.#fill("busy", [item.key, state], () => [
       givenTile({ item }),
-      h(
-        "div",
-        { class: "answer-text" },
-        heading(title),
-        h("p", { class: "answer-file" }, item.name),
+      told(
+        title,
+        item.name,
         h("p", { class: "hint", id: "answer-wait" }),
         state === "sending" ? h("progress", { class: "sent", id: "answer-sent", max: 1, "aria-label": t("answer.sending") }) : null,
         this.#button("Remove", "trash", "remove"),
@@ -69,11 +67,9 @@ export class Answer {
   #waiting({ key, name, file, piece }) {
     this.#fill("busy", [key, "kept"], () => [
       givenTile({ piece }),
-      h(
-        "div",
-        { class: "answer-text" },
-        heading(t(piece.many ? "answer.looking.many" : "answer.looking")),
-        h("p", { class: "answer-file" }, `${name}, ${file}`),
+      told(
+        t(piece.many ? "answer.looking.many" : "answer.looking"),
+        `${name}, ${file}`,
         h("p", { class: "hint", id: "answer-wait" }),
         this.#button("Remove", "trash", "remove"),
       ),
@@ -85,14 +81,7 @@ export class Answer {
   #nowhere({ key, name, file, piece }) {
     this.#fill("fault", [key, "nowhere"], () => [
       givenTile({ piece }),
-      h(
-        "div",
-        { class: "answer-text" },
-        heading(t("answer.nowhere")),
-        h("p", { class: "answer-file" }, `${name}, ${file}`),
-        h("p", {}, t("answer.nowhere.hint")),
-        this.#button("Remove", "trash", "remove"),
-      ),
+      told(t("answer.nowhere"), `${name}, ${file}`, h("p", {}, t("answer.nowhere.hint")), this.#button("Remove", "trash", "remove")),
     ]);
   }
 
@@ -116,11 +105,9 @@ export class Answer {
     const again = item && !none && !refused && error.status !== 413;
     this.#fill("fault", [key, title, detail], () => [
       givenTile({ piece, item }),
-      h(
-        "div",
-        { class: "answer-text" },
-        heading(title),
-        h("p", { class: "answer-file" }, piece ? `${name}, ${file}` : name),
+      told(
+        title,
+        piece ? `${name}, ${file}` : name,
         detail ? h("p", {}, detail) : null,
         h("div", { class: "row" }, again ? this.#button("Try again", "turn-cw", "retry") : null, this.#button("Remove", "trash", "remove")),
       ),
@@ -141,11 +128,9 @@ export class Answer {
       const way = turn(placement.rotation);
       const tiles = [photoTile(piece), uprightTile(piece, placement), placeTile(piece, placement, picture)];
       const where = placement.cell ? `, ${region(placement, puzzle)}` : "";
-      const text = h(
-        "div",
-        { class: "answer-text" },
-        heading(placeName(placement, puzzle)),
-        h("p", { class: "answer-file" }, `${name}, ${file}`, where),
+      const text = told(
+        placeName(placement, puzzle),
+        `${name}, ${file}${where}`,
         meter(choice),
         h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
         ...remarks(piece, choice, twin).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
@@ -197,6 +182,7 @@ export class Answer {
 
 const unnamed = (text, name) => (text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text);
 const heading = (text) => h("h2", { id: "answer-title" }, text);
+const told = (title, file, ...rest) => h("div", { class: "answer-text" }, heading(title), h("p", { class: "answer-file" }, file), ...rest);
 
 function meter(choice) {
   const { level, words, percent } = choiceSureness(choice);

@@ -25,28 +25,34 @@ export const whenBusy = (f) => (onBusy = f);
 /** patient: whether a full server is asked again. */
 function send(path, { patient = true, ...options } = {}) {
   const once = () => sendOnce(path, options);
-  if (!patient) return once();
-  const request = {};
-  return patiently(once, { signal: options.signal, waiting: (seconds) => onBusy(request, seconds) });
+  return patient ? untilFree(once, options.signal) : once();
 }
 
-async function sendOnce(path, { accept = "application/json", ...options } = {}) {
+function untilFree(run, signal) {
+  const request = {};
+  return patiently(run, { signal, waiting: (seconds) => onBusy(request, seconds) });
+}
+
+/** What run(headers) answers with the token, which is asked for where the server wants another. */
+async function withToken(run) {
   for (let asked = 0; ; asked += 1) {
-    const headers = new Headers(options.headers);
-    headers.set("Accept", accept);
     const given = token();
-    if (given) headers.set("Authorization", `Bearer ${given}`);
-    let response;
+    const answer = await run(given ? { Authorization: `Bearer ${given}` } : {});
+    if (answer.status !== 401 || asked >= 5 || !(await askForToken(given))) return answer;
+  }
+}
+
+async function sendOnce(path, { accept = "application/json", headers = {}, ...options } = {}) {
+  const response = await withToken(async (own) => {
     try {
-      response = await fetch(path, { ...options, headers });
+      return await fetch(path, { ...options, headers: { ...headers, Accept: accept, ...own } });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Problem(0);
     }
-    if (response.ok) return response;
-    if (response.status === 401 && asked < 5 && (await askForToken(given))) continue;
-    throw await problemOf(response);
-  }
+  });
+  if (!response.ok) throw await problemOf(response);
+  return response;
 }
 
 async function problemOf(response) {
@@ -78,34 +84,27 @@ const piecePath = (id, piece) => `${puzzlePath(id)}/pieces/${encodeURIComponent(
 // Removals may be sent while the page goes.
 export const deletePiece = (id, piece) => send(piecePath(id, piece), { method: "DELETE", keepalive: true });
 
-const patch = (path, change) =>
-  json(path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(change) });
+const change = (method, path, body) =>
+  json(path, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-/** change: {placed, chosen, rejected}, or {many: true} to search its photo for all pieces. */
-export const changePiece = (id, piece, change) => patch(piecePath(id, piece), change);
+/** said: {placed, chosen, rejected}, or {many: true} to search its photo for all pieces. */
+export const changePiece = (id, piece, said) => change("PATCH", piecePath(id, piece), said);
 
-/** change: {name, pieces, grid}; what is left out stays. */
-export const changePuzzle = (id, change) => patch(puzzlePath(id), change);
+/** fields: {name, pieces, grid}; what is left out stays. */
+export const changePuzzle = (id, fields) => change("PATCH", puzzlePath(id), fields);
 
 /** fields: name, pieces or grid; empty ones are left out. */
 export function createPuzzle(picture, fields, { signal, progress }) {
   const body = new FormData();
   body.append("picture", picture, picture.name || "photo.jpg");
   for (const [key, value] of Object.entries(fields)) if (value) body.append(key, value);
-  const request = {};
-  const waiting = (seconds) => onBusy(request, seconds);
-  return patiently(() => post("v1/puzzles", body, { signal, progress }), { signal, waiting });
+  return untilFree(() => post("v1/puzzles", body, { signal, progress }), signal);
 }
 
 export const suggestedCorners = async (id, signal) =>
   (await json(`${puzzlePath(id)}/suggested-corners`, { signal })).corners;
 
-export const setCorners = (id, corners) =>
-  json(`${puzzlePath(id)}/corners`, {
-    method: "PUT",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ corners }),
-  });
+export const setCorners = (id, corners) => change("PUT", `${puzzlePath(id)}/corners`, { corners });
 
 export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
 
@@ -123,14 +122,9 @@ export async function sendPhoto(id, photo, { many, progress, signal }) {
 
 /** A form sent with the token; its parsed answer. */
 async function post(path, form, { headers = {}, ...options }) {
-  for (let asked = 0; ; asked += 1) {
-    const given = token();
-    const own = given ? { ...headers, Authorization: `Bearer ${given}` } : headers;
-    const { status, body, retryAfter } = await sendForm(path, form, { headers: own, ...options });
-    if (status >= 200 && status < 300) return body;
-    if (status === 401 && asked < 5 && (await askForToken(given))) continue;
-    throw new Problem(status, body, retryAfter);
-  }
+  const { status, body, retryAfter } = await withToken((own) => sendForm(path, form, { headers: { ...headers, ...own }, ...options }));
+  if (status >= 200 && status < 300) return body;
+  throw new Problem(status, body, retryAfter);
 }
 
 /** The open stream of what happens to a puzzle. */

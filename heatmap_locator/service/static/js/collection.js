@@ -8,7 +8,7 @@ export class Collection {
   constructor() {
     this.pieces = new Map();
     this.revisions = new Map();
-    this.turns = new Map();
+    this.own = new Set();
     this.held = [];
   }
 
@@ -32,11 +32,11 @@ export class Collection {
 
   /**
    * Takes a piece as the server sent it; whether that changed one that was known.
-   * turn: of the photo it was found in, where that was given in this window.
+   * own: whether it answers a photo that was given in this window.
    */
-  keep(piece, turn) {
+  keep(piece, own = false) {
     this.held = this.held.filter((other) => other.id !== piece.id);
-    if (turn) this.turns.set(piece.id, turn);
+    if (own) this.own.add(piece.id);
     const before = this.pieces.get(piece.id);
     const said = JSON.stringify(piece);
     if (before?.said === said) return false;
@@ -63,10 +63,10 @@ export class Collection {
   }
 
   /** Whether a photo that was cut off had been answered after all; each piece answers one. */
-  claim({ name, known, turn }) {
-    const mine = ({ id, photo }) => photo === name && !known.has(id) && !this.turns.has(id);
+  claim({ name, known }) {
+    const mine = ({ id, photo }) => photo === name && !known.has(id) && !this.own.has(id);
     const piece = known && [...this.pieces.values()].find(mine);
-    if (piece) this.turns.set(piece.id, turn);
+    if (piece) this.own.add(piece.id);
     return Boolean(piece);
   }
 

@@ -22,7 +22,7 @@ export class PuzzleModel {
       change: on.change,
       sent: (pieces, item) => {
         for (const piece of pieces) {
-          this.#keep(this.pieces.latest(piece), item.turn);
+          this.#keep(this.pieces.latest(piece), true);
           on.sent(piece, item);
           // What became of it may have been told before the photo's own answer.
           if (this.pieces.get(piece.id).state !== "waiting") on.found(this.pieces.get(piece.id));
@@ -94,7 +94,7 @@ export class PuzzleModel {
     if (kind === "puzzle") this.#setPuzzle(data);
     else if (kind === "piece") this.#heardPiece(data);
     else if (kind === "solve") this.on.solving(data);
-    else if (kind === "removed" && data.id === this.id && !this.removing) {
+    else if (kind === "removed" && data.id === this.id) {
       this.uploads.stop();
       this.on.removed();
     }
@@ -122,8 +122,8 @@ export class PuzzleModel {
     this.on.change();
   }
 
-  #keep(piece, turn) {
-    if (this.pieces.keep(piece, turn)) this.on.renewed(piece.id);
+  #keep(piece, own) {
+    if (this.pieces.keep(piece, own)) this.on.renewed(piece.id);
   }
 
   #setLost() {

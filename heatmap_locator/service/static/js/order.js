@@ -1,8 +1,6 @@
 // Which pieces the list shows, and in what order.
 
-import { region } from "./words.js";
-
-const SURE = 0.8;
+import { SURE, region } from "./words.js";
 
 const SHOWN = {
   all: () => true,

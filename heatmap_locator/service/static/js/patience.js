@@ -16,14 +16,13 @@ export function pause(seconds, signal) {
 /**
  * Runs a request, and again while the server is full.
  * waiting(seconds): how long is left until it is asked again, told every second; 0 when it is.
- * may(): whether it may still be asked again.
  */
-export async function patiently(run, { signal, waiting = () => {}, may = () => true, tries = TRIES } = {}) {
+export async function patiently(run, { signal, waiting = () => {}, tries = TRIES } = {}) {
   for (let asked = 1; ; asked += 1) {
     try {
       return await run();
     } catch (error) {
-      if (error.status !== 503 || asked >= tries || signal?.aborted || !may()) throw error;
+      if (error.status !== 503 || asked >= tries || signal?.aborted) throw error;
       const wait = Math.ceil(Math.min(error.retryAfter || DEFAULT_WAIT, LONGEST_WAIT));
       for (let left = wait; left > 0 && !signal?.aborted; left -= 1) {
         waiting(left);

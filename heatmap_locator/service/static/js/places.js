@@ -1,5 +1,7 @@
 // Which places of a piece are shown, and in what order.
 
+import { SURE } from "./words.js";
+
 const same = (a, b) =>
   a.cell && b.cell
     ? a.cell[0] === b.cell[0] && a.cell[1] === b.cell[1]
@@ -20,8 +22,6 @@ export function choices(piece, assignment) {
   const fitted = at >= 0 ? own.splice(at, 1)[0] : { placement: assignment.placement, transform: null };
   return [{ ...fitted, fitted: true, sure: assignment.sure }, ...own];
 }
-
-const SURE = 0.8; // score from which two pieces in one place are one piece
 
 /** Notes, as twin, where a piece was photographed before: it surely belongs where another does. */
 export function markTwins(entries) {

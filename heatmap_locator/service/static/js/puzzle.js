@@ -18,6 +18,7 @@ import { sheetButtons } from "./sheet.js";
 import { stateOf } from "./states.js";
 import { TablePhoto } from "./table.js";
 import { Together } from "./together.js";
+import { hidden } from "./undo.js";
 import { anyUnsent } from "./uploads.js";
 import { plural, puzzleName, puzzleSize } from "./words.js";
 
@@ -242,7 +243,7 @@ export class PuzzleView {
     this.selected = null;
     history.replaceState(null, "", `#/puzzle/${this.model.id}`);
     this.#draw();
-    if (fromList || document.activeElement === document.body) actions.focusOnAdding();
+    if (fromList || document.activeElement === document.body) $("choose-pieces").focus();
   }
 
   async #solve() {
@@ -258,7 +259,7 @@ export class PuzzleView {
 
   #entries() {
     const { pieces, uploads } = this.model;
-    return pieces.entries(uploads.items, (id) => this.together.of(id), actions.hidden);
+    return pieces.entries(uploads.items, (id) => this.together.of(id), hidden);
   }
 
   /** Those that the list shows, in its order. */

@@ -1,6 +1,6 @@
 // A sheet for the table: the picture with numbers and turns on paper, as a PNG, and the list as CSV.
 
-import { imageUrl } from "./api.js";
+import { loadImage } from "./api.js";
 import { cutout } from "./cutouts.js";
 import { $, h } from "./dom.js";
 import { t } from "./lang.js";
@@ -20,9 +20,7 @@ function turnSign({ rotation }) {
 
 /** A canvas of the picture with every piece's box, number and turn; what is placed is laid on it. */
 async function drawn(puzzle, entries) {
-  const picture = new Image();
-  picture.src = await imageUrl(puzzle.links.picture);
-  await picture.decode();
+  const picture = await loadImage(puzzle.links.picture);
   const k = Math.min(1, LONGEST / Math.max(puzzle.width, puzzle.height)) * Math.max(1, 1600 / Math.max(puzzle.width, puzzle.height));
   const canvas = h("canvas", { width: Math.round(puzzle.width * k), height: Math.round(puzzle.height * k) });
   const context = canvas.getContext("2d");
@@ -61,7 +59,7 @@ function drawBox(context, placement, number, k) {
 }
 
 /** The list as rows of text; rows and columns from 1, as people count. */
-export function listOf(entries) {
+function listOf(entries) {
   const head = ["number", "photo", "row", "column", "turn", "sure", "placed"].map((key) => t(`sheet.${key}`));
   const rows = placedOnes(entries).map(({ number, file, piece, choice: { placement } }) => [
     number,

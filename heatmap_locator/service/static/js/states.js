@@ -14,7 +14,7 @@ export function stateOf({ piece, item, choice }, puzzle) {
       const percent = Math.round(100 * item.part);
       return said("quiet", "spinner", percent ? t("state.sending.part", { percent }) : t("state.sending"));
     }
-    if (item.state === "held") return said("quiet", "clock", `Server full, again in ${item.wait} s`);
+    if (item.state === "held") return said("quiet", "clock", t("pill.held", { n: item.wait }));
     return fault(item.error);
   }
   if (piece.state === "waiting")

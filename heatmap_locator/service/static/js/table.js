@@ -4,6 +4,7 @@ import { loadImage, shown } from "./api.js";
 import { $, s } from "./dom.js";
 import { t } from "./lang.js";
 import { stateOf } from "./states.js";
+import { outlined } from "./tiles.js";
 
 const FEWEST = 2; // pieces in a photo for it to be shown
 
@@ -62,14 +63,12 @@ export class TablePhoto {
     const { key, name, number, piece } = entry;
     const [x1, y1, x2, y2] = piece.box_in_photo;
     const { level, words, percent } = stateOf(entry, puzzle);
-    const points = piece.outline.join(" ");
     const text = s("text", { x: (x1 + x2) / 2, y: (y1 + y2) / 2, "font-size": size / 3, "text-anchor": "middle", "dominant-baseline": "central" });
     text.textContent = String(number);
     const node = s(
       "g",
       { class: "table-piece", role: "button", tabindex: 0, "data-key": key, "data-level": level, "aria-pressed": String(chosen), "aria-label": `${name}: ${words} ${percent}` },
-      s("polygon", { class: "outline-case", points }),
-      s("polygon", { class: "outline", points }),
+      ...outlined(piece),
       text,
     );
     node.addEventListener("click", () => this.select(key));

@@ -39,6 +39,12 @@ export function placeTile(piece, placement, picture) {
   return tile(canvas, "Its place", "place");
 }
 
+/** The outline of a piece in its photo, light on dark. */
+export function outlined({ outline }) {
+  const points = outline.join(" ");
+  return ["outline-case", "outline"].map((name) => s("polygon", { class: name, points }));
+}
+
 /** The photo, close to the piece where it is one of many, with the outline on it. */
 function drawPhoto(svg, image, piece) {
   const [w, t] = [image.naturalWidth, image.naturalHeight];
@@ -50,8 +56,7 @@ function drawPhoto(svg, image, piece) {
   svg.setAttribute("viewBox", `${left} ${top} ${side} ${side}`);
   svg.replaceChildren(s("image", { href: image.src, width: w, height: t }));
   if (!piece.outline) return;
-  const points = piece.outline.join(" ");
-  svg.append(s("polygon", { class: "outline-case", points }), s("polygon", { class: "outline", points }));
+  svg.append(...outlined(piece));
 }
 
 function drawPlace(canvas, picture, { box: [x1, y1, x2, y2] }) {

@@ -30,7 +30,7 @@ class Uploads {
     this.puzzle = puzzle;
     this.on = NOBODY;
     /**
-     * {key, turn, file, name, many, part, error, known, wait, state}.  state: "waiting" for its
+     * {key, file, name, many, part, error, known, wait, state}.  state: "waiting" for its
      * turn, "sending" with part (0..1) of it gone, "held" for wait seconds by a full server,
      * "failed".
      */
@@ -41,7 +41,7 @@ class Uploads {
   add(files, many) {
     const items = files.map((file) => {
       count += 1;
-      const given = { key: `photo-${count}`, turn: count, file, name: file.name || "Photo", many };
+      const given = { key: `photo-${count}`, file, name: file.name || "Photo", many };
       return { ...given, state: "waiting", wait: 0, part: 0, resent: 0, error: null, gone: new AbortController() };
     });
     this.items.push(...items);

@@ -1,7 +1,10 @@
 // Everything the page says that depends on numbers or errors.
 
+/** Score from which a place is sure. */
+export const SURE = 0.8;
+
 const LEVELS = [
-  [0.8, "high", "Very sure"],
+  [SURE, "high", "Very sure"],
   [0.55, "fair", "Fairly sure"],
   [0.3, "low", "Not sure"],
   [0, "guess", "Just a guess"],

@@ -197,6 +197,24 @@ def shown_box(page: Any) -> list[float]:
     )
 
 
+def shown_puzzle(page: Any) -> str:
+    """The path, on the server, of the puzzle that the page shows."""
+    return "/v1/puzzles/" + re.split("[/?]", page.url.partition("#/puzzle/")[2])[0]
+
+
+def change_pieces(page: Any, change: Callable[[dict[str, Any]], Any]) -> None:
+    """From then on the page is told of the pieces with a change to each."""
+
+    def changed(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for piece in body["pieces"]:
+            change(piece)
+        route.fulfill(response=answer, json=body)
+
+    page.route("**/pieces", changed)
+
+
 def centre(box: list[float]) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 

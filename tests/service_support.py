@@ -55,6 +55,11 @@ def small_piece(row: int, col: int, degrees: float = 0.0, seed: int = 5) -> np.n
     )
 
 
+def small_table(*cells: tuple[int, int], degrees: float = 20.0, seed: int = 5) -> bytes:
+    """A photo of several of those cells side by side, as a file."""
+    return encoded(np.hstack([small_piece(*cell, degrees, seed) for cell in cells]))
+
+
 def zip_file() -> bytes:
     """A picture in an archive."""
     file = io.BytesIO()
@@ -92,10 +97,28 @@ def add_small(client: Any, seed: int = 5, **fields: str) -> dict[str, Any]:
     return wait_ready(client, answer.json()["id"])
 
 
-def send_photos(client: Any, puzzle: str, *photos: bytes, **fields: str) -> Any:
+def send_photos(client: Any, puzzle: str, *photos: bytes, prefer: str = "", **fields: str) -> Any:
     """Posts photos to be located; the response."""
     files = [("photos", (f"{n}.png", photo)) for n, photo in enumerate(photos)]
-    return client.post(f"/v1/puzzles/{puzzle}/locate", files=files, data=fields)
+    headers = {"Prefer": prefer} if prefer else {}
+    return client.post(f"/v1/puzzles/{puzzle}/locate", files=files, data=fields, headers=headers)
+
+
+def keep_photos(client: Any, puzzle: str, *photos: bytes, **fields: str) -> Any:
+    """The same, answered before they are searched."""
+    return send_photos(client, puzzle, *photos, prefer="respond-async", **fields)
+
+
+def pieces_of(client: Any, puzzle: str) -> list[dict[str, Any]]:
+    """A puzzle's pieces as they are."""
+    found: list[dict[str, Any]] = client.get(f"/v1/puzzles/{puzzle}/pieces").json()["pieces"]
+    return found
+
+
+def settled_pieces(client: Any, puzzle: str) -> list[dict[str, Any]]:
+    """A puzzle's pieces once none waits."""
+    assert wait_until(lambda: all(p["state"] != "waiting" for p in pieces_of(client, puzzle)))
+    return pieces_of(client, puzzle)
 
 
 def assert_problem(answer: Any, status: int, said: str = "") -> dict[str, Any]:

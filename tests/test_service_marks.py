@@ -2,17 +2,18 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from service_support import (
     add_small,
     assert_problem,
     encoded,
+    keep_photos,
     send_photos,
+    settled_pieces,
     small_piece,
+    small_table,
     wait_ready,
-    wait_until,
 )
 
 
@@ -85,32 +86,23 @@ def test_what_cannot_be_said_of_a_piece(
 def test_all_pieces_of_a_photo_are_found_on_request(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     cells = [(0, 1), (1, 2), (2, 0)]
-    table = encoded(np.hstack([small_piece(*cell) for cell in cells]))
+    table = small_table(*cells, degrees=0)
     (piece,) = send_photos(client, puzzle, table, many="true").json()["pieces"][:1]
     assert_problem(change(client, piece, many=True), 409, "searched for all pieces")
-    other, prefer = add_small(client, 5)["id"], {"Prefer": "respond-async"}
-    files = [("photos", ("t.png", table)), ("photos", ("1.png", encoded(small_piece(2, 2))))]
-    address = f"/v1/puzzles/{other}/locate"
-    first, single = client.post(address, files=files, headers=prefer).json()["pieces"]
-
-    def pieces() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = client.get(f"/v1/puzzles/{other}/pieces").json()["pieces"]
-        return found
-
-    def settled() -> bool:
-        return all(piece["state"] != "waiting" for piece in pieces())
-
-    assert wait_until(settled)
+    other = add_small(client, 5)["id"]
+    kept = keep_photos(client, other, table, encoded(small_piece(2, 2)))
+    first, single = kept.json()["pieces"]
+    settled_pieces(client, other)
     answer = change(client, first, many=True).json()
     assert (answer["id"], answer["state"]) == (first["id"], "waiting")
-    assert wait_until(settled)
-    of_table = [piece for piece in pieces() if piece["photo_id"] == first["photo_id"]]
+    pieces = settled_pieces(client, other)
+    of_table = [piece for piece in pieces if piece["photo_id"] == first["photo_id"]]
     assert sorted(p["placements"][0]["cell"] for p in of_table) == [list(cell) for cell in cells]
-    assert sorted(piece["number"] for piece in pieces()) == [1, 2, 3, 4]
+    assert sorted(piece["number"] for piece in pieces) == [1, 2, 3, 4]
     # One that shows no more than its piece keeps the answer that it had.
     known = client.get(single["links"]["self"]).json()
     assert change(client, single, many=True).json()["placements"] == []
-    assert wait_until(settled)
+    settled_pieces(client, other)
     assert client.get(single["links"]["self"]).json()["placements"] == known["placements"]
 
 

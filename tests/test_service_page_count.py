@@ -8,6 +8,7 @@ from page_support import (
     FIXTURES,
     PHONE,
     Open,
+    change_pieces,
     check_access,
     expect,
     home,
@@ -16,7 +17,7 @@ from page_support import (
     small_puzzle,
     wait_ready,
 )
-from service_support import EXAMPLES, Server, add_small, encoded, small_picture
+from service_support import EXAMPLES, Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
@@ -85,20 +86,11 @@ def test_a_number_that_does_not_fit_is_said(
     small_server: Server, open_page: Open, tmp_path: Path
 ) -> None:
     """The page shows what an answer tells of the size, whatever the number given."""
-    puzzle = add_small(small_server.client, 73)
-    page = open_page(f"{home(small_server)}#/puzzle/{puzzle['id']}")
+    page = open_page(small_puzzle(small_server, 73))
     wait_ready(page)
-
-    def other_size(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
-        body = answer.json()
-        for piece in body["pieces"]:
-            piece["size_estimate"] = 200
-        route.fulfill(response=answer, json=body)  # type: ignore[attr-defined]
-
     page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 0, 0, 73))
     expect(page.locator(".piece-score")).to_have_count(1)
-    page.route("**/pieces", other_size)
+    change_pieces(page, lambda piece: piece.update(size_estimate=200))
     page.reload()
     expect(page.locator("#size-note")).to_contain_text(
         "You gave 12 pieces, but they look like about 200."

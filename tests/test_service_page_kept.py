@@ -11,6 +11,7 @@ from page_support import (
     check_access,
     expect,
     row,
+    shown_puzzle,
     small_photo,
     small_puzzle,
     wait_ready,
@@ -105,7 +106,7 @@ def test_placed_wrong_removed_and_back(
     expect(page.locator("#pieces .piece")).to_have_count(3)
     page.reload()
     expect(page.locator("#pieces .piece")).to_have_count(3)
-    listed = f"/v1/puzzles/{page.url.split('/')[5]}/pieces"
+    listed = f"{shown_puzzle(page)}/pieces"
     assert wait_until(lambda: len(small_server.client.get(listed).json()["pieces"]) == 3)
 
 

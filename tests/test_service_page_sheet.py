@@ -13,6 +13,7 @@ from page_support import (
     Open,
     expect,
     row,
+    shown_puzzle,
     small_photo,
     small_puzzle,
     wait_ready,
@@ -54,7 +55,7 @@ def test_the_sheet_is_printed_and_saved(
     image = cv2.imread(str(download.value.path()))
     assert image.shape == (1200, 1600, 3)
     plain = cv2.imdecode(
-        np.frombuffer(small_server.client.get(page_picture(page)).content, np.uint8), 1
+        np.frombuffer(small_server.client.get(f"{shown_puzzle(page)}/picture").content, np.uint8), 1
     )
     off = np.abs(image.astype(int) - cv2.resize(plain, (1600, 1200)).astype(int)).max(axis=2)
     drawn = [(r, c) for r in range(3) for c in range(4) if cell_of(off, r, c).mean() > 20]
@@ -70,12 +71,6 @@ def test_the_sheet_is_printed_and_saved(
         expect(page.locator(bar)).to_be_hidden()
     page.screenshot(path=shots / "sheet-1440.png")
     assert page.pdf(format="A4", prefer_css_page_size=True).startswith(b"%PDF")
-
-
-def page_picture(page: object) -> str:
-    """The address of the picture of the puzzle that is shown."""
-    identifier = page.url.split("/puzzle/")[1].split("/")[0]  # type: ignore[attr-defined]
-    return f"/v1/puzzles/{identifier}/picture"
 
 
 def cell_of(pixels: np.ndarray, row: int, col: int) -> np.ndarray:

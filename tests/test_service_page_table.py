@@ -1,21 +1,22 @@
 """A photo of many pieces on the page: its outlines, and all of them on request."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 from page_support import (
     FIXTURES,
     LAPTOP,
     PHONE,
     Open,
+    change_pieces,
     check_access,
     expect,
     row,
     small_puzzle,
     wait_ready,
 )
-from service_support import Server, encoded, small_piece
+from service_support import Server, small_table
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,7 @@ CELLS = [(0, 1), (1, 2), (2, 0), (2, 3)]
 def table(folder: Path, seed: int) -> Path:
     """A photo of four pieces side by side."""
     path = folder / "table.png"
-    path.write_bytes(encoded(np.hstack([small_piece(*cell, 20, seed) for cell in CELLS])))
+    path.write_bytes(small_table(*CELLS, seed=seed))
     return path
 
 
@@ -71,18 +72,14 @@ def test_all_pieces_of_a_photo_of_one_are_offered(
     page = open_page(small_puzzle(small_server, 83))
     wait_ready(page)
 
-    def with_others(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
-        body = answer.json()
-        for piece in body["pieces"]:
-            if not piece["many"] and piece["state"] != "waiting":
-                other = {"box": [0, 0, 9, 9], "where": "top left"}
-                piece |= {"others": [other, other], "state": "located"}
-        route.fulfill(response=answer, json=body)  # type: ignore[attr-defined]
+    def with_others(piece: dict[str, Any]) -> None:
+        if not piece["many"] and piece["state"] != "waiting":
+            other = {"box": [0, 0, 9, 9], "where": "top left"}
+            piece |= {"others": [other, other], "state": "located"}
 
     page.locator("#pieces-file").set_input_files(table(tmp_path, 83))
     expect(page.locator("#pieces .piece[data-level=quiet]")).to_have_count(0)
-    page.route("**/pieces", with_others)
+    change_pieces(page, with_others)
     page.reload()
     expect(page.locator("#answer")).to_contain_text("I see 3 pieces in this photo: find all?")
     check_access(page)

@@ -1,18 +1,16 @@
 """What became of photos that go wrong: one record a photo, kept as they come, and their shares."""
 
-import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 
 from ..protocols.tasks import Box
+from .kept import KeptLines
 from .metrics import center
 
 NAME = "outcomes.jsonl"
@@ -125,7 +123,7 @@ def rows_of(outcomes: Sequence[Outcome]) -> list[KindRow]:
     return rows
 
 
-class Outcomes:
+class Outcomes(KeptLines[Outcome]):
     """Outcomes of one run, kept in a folder if one is given; a run that was cut off goes on.
 
     Args:
@@ -137,55 +135,15 @@ class Outcomes:
     """
 
     def __init__(self, folder: Path | None, header: Mapping[str, Any]) -> None:
-        self.all: list[Outcome] = []
-        self.path = None if folder is None else folder / NAME
-        if self.path is None or folder is None:
-            return
-        own = json.dumps({"kind": _KIND, **header}, sort_keys=True)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not self.path.exists():
-                self.path.write_text(own + "\n", encoding="utf-8")
-                return
-            self._read(self.path, own)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"cannot be used ({error}); name another --out", name=self.path
-            ) from None
-
-    def _read(self, path: Path, header: str) -> None:
-        data = path.read_bytes()
-        # A line without an end is one that a stopped run did not finish.
-        whole = data[: data.rfind(b"\n") + 1]
-        first, *lines = whole.decode("utf-8").splitlines() or [""]
-        if first != header:
-            raise InputError("of another run; name another --out", name=path)
-        for number, line in enumerate(lines, 2):
-            try:
-                self.all.append(_outcome(json.loads(line)))
-            except (ValueError, TypeError, KeyError):
-                raise InputError(
-                    f"line {number} is damaged; name another --out", name=path
-                ) from None
-        if len(whole) < len(data):
-            os.truncate(path, len(whole))
+        path = None if folder is None else folder / NAME
+        super().__init__(path, {"kind": _KIND, **header}, _outcome, asdict)
 
     def done(self) -> set[tuple[str, str]]:
         """Keys of what has been answered."""
         return {outcome.key for outcome in self.all}
 
-    def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Keep outcomes; on disk before the call returns."""
-        new = list(outcomes)
-        self.all += new
-        if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(asdict(o), allow_nan=False) + "\n" for o in new)
-
 
 def _outcome(values: dict[str, Any]) -> Outcome:
-    if values.keys() != {f.name for f in fields(Outcome)}:
-        raise ValueError("other fields")
     for name in ("cell", "truth", "box", "doubts"):
         if values[name] is not None:
             values[name] = tuple(values[name])

@@ -1,17 +1,13 @@
-"""What is found of whole puzzles, kept on disk, and how much of it is right."""
+"""What is found of whole puzzles, and how much of it is right."""
 
-import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from heatmap_locator.assign import Assignment, Located
 from heatmap_locator.assign.located import sides_from_dict, sides_to_dict
-from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.placement import Placement
 
@@ -64,51 +60,6 @@ class Answered:
             located = Located(places, np.array(found["heat"]), sides)
         cell = int(values["cell"][0]), int(values["cell"][1])
         return cls(cell, values["rotation"], values["texture"], located, values["seconds"])
-
-
-class Kept:
-    """Answers of one puzzle, kept in a file if one is given; a run that was cut off goes on.
-
-    Args:
-        path: ``None`` keeps them in memory.
-        header: what was asked; a file that was asked something else is refused.
-
-    Raises:
-        InputError: the file is of another run or damaged.
-    """
-
-    def __init__(self, path: Path | None, header: dict[str, Any]) -> None:
-        self.answers: dict[tuple[int, int], Answered] = {}
-        self._path, self._header = path, header
-        if path is None:
-            return
-        if not path.exists():
-            path.write_text(json.dumps(header) + "\n", encoding="utf-8")
-            return
-        text = path.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        try:
-            first, *rest = whole.decode("utf-8").splitlines()
-            if json.loads(first) != header:
-                raise InputError("of another run; name another --out", name=path)
-            for line in rest:
-                self._take(Answered.from_dict(json.loads(line)))
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError("damaged; name another --out", name=path) from None
-        if len(whole) < len(text):  # a line that a stopped run did not finish
-            os.truncate(path, len(whole))
-
-    def add(self, answer: Answered) -> None:
-        """Keep one more; on disk before the call returns."""
-        self._take(answer)
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(answer.to_dict(), allow_nan=False) + "\n")
-
-    def _take(self, answer: Answered) -> None:
-        self.answers[answer.cell] = answer
 
 
 @dataclass(frozen=True)

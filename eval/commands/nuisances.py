@@ -23,7 +23,7 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
-    from ..answers.outcomes import Outcome, Outcomes
+    from ..answers.outcomes import Outcome
 
 KINDS = (
     "plain",
@@ -146,7 +146,7 @@ def _asker(
     return outcomes
 
 
-def collect(args: argparse.Namespace) -> "Outcomes":
+def collect(args: argparse.Namespace) -> "list[Outcome]":
     """Every outcome that was asked for, those of earlier runs among them."""
     from heatmap_locator.command.report import Progress
     from heatmap_locator.model.files import shipped_weights
@@ -175,8 +175,7 @@ def collect(args: argparse.Namespace) -> "Outcomes":
             progress.say(f"{number} of {len(jobs)} pictures, {len(kept.all)} photos")
     finally:
         progress.clear()
-    kept.all = [outcome for outcome in kept.all if outcome.key in wanted]
-    return kept
+    return [outcome for outcome in kept.all if outcome.key in wanted]
 
 
 def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]":
@@ -208,7 +207,7 @@ def run(args: argparse.Namespace) -> int:
     from ..answers.reliability import calibration_error, reliability
     from ..answers.trust import named_shares
 
-    outcomes = collect(args).all
+    outcomes = collect(args)
     if args.write is not None:
         outcomes = _fit(args, outcomes)
     order = {kind: at for at, kind in enumerate(args.kinds)}

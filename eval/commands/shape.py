@@ -69,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
     from ..protocols.whole import whole_puzzles
 
     progress, rows = Progress(), []
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
     try:
         progress.say("loading")
         locator = Locator.from_pretrained(args.weights, args.device)
@@ -128,14 +126,16 @@ def _answers(
     from heatmap_locator.assign import ASSIGN_TOP, keep
     from heatmap_locator.errors import InputError
 
-    from ..answers.whole import Answered, Kept
+    from ..answers.kept import KeptLines
+    from ..answers.whole import Answered
 
-    name = f"{puzzle.name}.jsonl"
+    path = None if args.out is None else args.out / f"{puzzle.name}.jsonl"
     header = {"version": 1, "seed": args.seed, "puzzle": puzzle.name, "weights": args.weights}
-    kept = Kept(None if args.out is None else args.out / name, header)
+    kept = KeptLines(path, header, Answered.from_dict, Answered.to_dict)
+    known = {answer.cell: answer for answer in kept.all}
     cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
     for number, cell in enumerate(cells, 1):
-        if cell in kept.answers:
+        if cell in known:
             continue
         say(f"{puzzle.name}: piece {number} of {len(cells)}")
         piece = puzzle.photograph(*cell)
@@ -143,8 +143,9 @@ def _answers(
         with contextlib.suppress(InputError):  # no piece found: it counts as wrong
             located = keep(encoded.search(piece.photo, ASSIGN_TOP), puzzle.grid)
         seconds = time.perf_counter() - started
-        kept.add(Answered(cell, piece.rotation, piece.texture, located, seconds))
-    return [kept.answers[cell] for cell in cells]
+        known[cell] = Answered(cell, piece.rotation, piece.texture, located, seconds)
+        kept.add([known[cell]])
+    return [known[cell] for cell in cells]
 
 
 def _counts(shares: dict[str, Any]) -> dict[str, list[int]]:

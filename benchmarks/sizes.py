@@ -27,10 +27,9 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.puzzle import Search
 from heatmap_locator.search import by_size
 from heatmap_locator.search.sizes import SURE, Sizes
-from heatmap_train.draw.capture import capture_pictures
 from heatmap_train.draw.cutter import cut_grid
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.draw.prints import photograph_piece, to_tensor, to_uint8
+from heatmap_train.draw.prints import photograph_picture, photograph_piece
 from heatmap_train.draw.puzzles import LoosePiece, PhotographedPuzzle, paste
 
 COUNTS = (24, 54, 100, 192, 300, 500, 1000, 1500, 2000)
@@ -63,16 +62,14 @@ def draw_puzzle(
         cut_grid(grid.rows, grid.cols, width, height, rng),
         math.sqrt(image.size / 3 / grid.pieces),
     )
-    picture = to_uint8(capture_pictures(to_tensor(image), generator))
+    picture = photograph_picture(image, generator)
     taken = []
     for index in rng.permutation(grid.pieces)[:pieces]:
         outline = cut.outline(*divmod(int(index), grid.cols))
         rotation = float(rng.uniform(0, 360))
         pixels = float(np.exp(rng.uniform(*np.log(PHOTO_CELL))))
-        photo, alpha, _, _ = photograph_piece(
-            image, outline, rotation, pixels / cell, 0.15 * pixels, generator
-        )
-        taken.append(LoosePiece(np.dstack([photo, alpha]), bounds(outline), rotation))
+        one = photograph_piece(image, outline, rotation, pixels / cell, 0.15 * pixels, generator)
+        taken.append(LoosePiece(np.dstack([one.photo, one.alpha]), bounds(outline), rotation))
     return PhotographedPuzzle(picture, grid, taken)
 
 

@@ -10,11 +10,10 @@ import torch
 
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
-from heatmap_train.draw.capture import capture_pictures
 from heatmap_train.draw.cutter import Cut, cut_grid
 from heatmap_train.draw.nuisances import PLACED, Subject, draw_nuisance
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.draw.prints import render_print, to_tensor, to_uint8
+from heatmap_train.draw.prints import photograph_picture, render_print
 
 from .synthesis import PRINT_CELL, names_of, texture_class, texture_spread
 from .tasks import Box
@@ -97,8 +96,7 @@ def nuisance_group(
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     image, stranger = source[index], source[_another(index, len(names), rng)]
     grid, cut = _cut(image, count, rng)
-    with torch.no_grad():
-        picture = to_uint8(capture_pictures(to_tensor(image), generator))
+    picture = photograph_picture(image, generator)
     cells = rng.permutation(grid.pieces)
     tasks: list[NuisanceTask] = []
     for number, label in enumerate(piece_ids(names[index], count)):

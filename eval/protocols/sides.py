@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from heatmap_locator.geometry import Array, bounds, similarity, transform
+from heatmap_locator.geometry import Array, transform
 from heatmap_locator.outline.contour import resampled
 from heatmap_locator.outline.sides import POINTS, Sides, find_sides, kind_of
 from heatmap_train.draw.cutter import cut_grid
@@ -112,15 +112,9 @@ def _captured(
     side = math.sqrt(width * height / cut.rows / cut.cols)
     rotation, margin = float(rng.uniform(0, 360)), pixels * float(rng.uniform(*_MARGIN))
     outline = cut.outline(row, col)
-    photo, alpha, _, _ = photograph_piece(
-        image, outline, rotation, pixels / side, margin, generator
-    )
-    # As ``render_print`` lays it.
-    x1, y1, x2, y2 = bounds(outline)
-    forward = similarity(((x1 + x2) / 2, (y1 + y2) / 2), (0.0, 0.0), rotation, pixels / side)
-    laid = transform(forward, outline.astype(np.float64))
-    shown = np.dstack([photo, alpha]) if alone else photo
-    return SidesCase(shown, laid - laid.min(axis=0) + margin, pixels)
+    taken = photograph_piece(image, outline, rotation, pixels / side, margin, generator)
+    shown = np.dstack([taken.photo, taken.alpha]) if alone else taken.photo
+    return SidesCase(shown, transform(taken.forward, outline.astype(np.float64)), pixels)
 
 
 def judge_sides(

@@ -12,11 +12,10 @@ from PIL import Image
 from heatmap_locator.geometry import CELL, bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.resample import resize
-from heatmap_train.draw.capture import capture_pictures
 from heatmap_train.draw.cutter import cut_grid, rasterize
 from heatmap_train.draw.kinds import as_kind
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.draw.prints import photograph_piece, to_tensor, to_uint8
+from heatmap_train.draw.prints import photograph_picture, photograph_piece
 from heatmap_train.draw.procedural import draw_picture
 
 from .tasks import PictureTask, PieceTask
@@ -226,8 +225,7 @@ def captured_tasks(
         cut = cut_grid(grid.rows, grid.cols, float(wide), float(high), rng)
         origin = edges[0] * [width, height]
         side = math.sqrt(width * height / grid.pieces)
-        with torch.no_grad():
-            picture = to_uint8(capture_pictures(to_tensor(image), generator))
+        picture = photograph_picture(image, generator)
         pieces = []
         for cell in rng.permutation(grid.pieces)[:per_picture]:
             row, col = divmod(int(cell), grid.cols)
@@ -236,11 +234,8 @@ def captured_tasks(
             wide = float(rng.uniform(*_PHOTO_MARGIN))
             margin = pixels * (wide if photos else _CUT_MARGIN)
             outline = cut.outline(row, col) + origin
-            shown, found, clean, mask = photograph_piece(
-                image, outline, rotation, pixels / side, margin, generator
-            )
-            if not photos:
-                shown = np.dstack([shown, found])
-            texture = texture_class(texture_spread(clean, mask, float(pixels)))
+            taken = photograph_piece(image, outline, rotation, pixels / side, margin, generator)
+            shown = taken.photo if photos else np.dstack([taken.photo, taken.alpha])
+            texture = texture_class(texture_spread(taken.clean, taken.mask, float(pixels)))
             pieces.append(PieceTask(f"{row},{col}", shown, bounds(outline), rotation, texture))
         yield PictureTask(dataset, name, picture, grid, count, pieces)

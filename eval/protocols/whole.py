@@ -11,10 +11,9 @@ import torch
 
 from heatmap_locator.geometry import Array, bounds, transform
 from heatmap_locator.grid import Grid
-from heatmap_train.draw.capture import capture_pictures, capture_pieces
 from heatmap_train.draw.cutter import Cut, cut_grid
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.draw.prints import render_print, to_tensor, to_uint8
+from heatmap_train.draw.prints import photograph_picture, photograph_piece, render_print
 from heatmap_train.draw.skies import with_sky
 
 from .synthesis import texture_class, texture_spread
@@ -98,23 +97,19 @@ class WholePuzzle:
         pixels = self.photo_cell * float(np.exp(rng.normal(0, _DISTANCE)))
         margin = pixels * float(rng.uniform(*_MARGIN))
         outline = self.cut.outline(row, col)
-        clean, mask, forward = render_print(
-            self.image, outline, rotation, pixels / self.side, margin
+        taken = photograph_piece(
+            self.image, outline, rotation, pixels / self.side, margin, generator
         )
-        with torch.no_grad():
-            photo, _ = capture_pieces(
-                to_tensor(clean), torch.from_numpy(mask)[None, None], generator
-            )
         edges = sides_of(self.cut, row, col)
-        laid = tuple(transform(forward, edge.astype(np.float64)) for edge in edges)
+        laid = tuple(transform(taken.forward, edge.astype(np.float64)) for edge in edges)
         return WholePiece(
             (row, col),
-            to_uint8(photo),
+            taken.photo,
             rotation,
             bounds(outline),
             np.stack([edge[0] for edge in laid]),
             laid,  # type: ignore[arg-type]
-            texture_class(texture_spread(clean, mask, pixels)),
+            texture_class(texture_spread(taken.clean, taken.mask, pixels)),
         )
 
     def flat(self) -> np.ndarray:
@@ -179,8 +174,7 @@ def _puzzle(
     fitting = Grid.make(size=(width, height), name="puzzle", pieces=count)
     assert fitting is not None
     cut = cut_grid(fitting.rows, fitting.cols, float(width), float(height), rng)
-    with torch.no_grad():
-        picture = to_uint8(capture_pictures(to_tensor(image), generator))
+    picture = photograph_picture(image, generator)
     pixels = float(np.exp(rng.uniform(*np.log(PHOTO_CELL))))
     name = f"{count}-{index}"
     return WholePuzzle(name, image, picture, cut, pixels, (seed, count, index, 7))

@@ -1,6 +1,7 @@
 """A piece as printed, cut out of a picture, turned and sized, and as photographed."""
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from heatmap_locator.geometry import (
 )
 from heatmap_locator.resample import resize
 
-from .capture import capture_pieces
+from .capture import capture_pictures, capture_pieces
 from .cutter import rasterize
 
 
@@ -73,6 +74,31 @@ def render_print(
 
 
 @torch.no_grad()
+def photograph_picture(
+    image: np.ndarray, generator: torch.Generator, mildest: float = 1.0
+) -> np.ndarray:
+    """(H, W, 3) uint8 picture as its owner has it; arguments as of ``capture_pictures``."""
+    return to_uint8(capture_pictures(to_tensor(image), generator, mildest))
+
+
+@dataclass(frozen=True, eq=False)
+class PiecePhoto:
+    """A piece as printed, and a capture of it.
+
+    Attributes:
+        photo: (h, w, 3) uint8, on a background.
+        alpha: (h, w) uint8 outline as it would be found.
+        clean, mask, forward: print, coverage and matrix, as ``render_print`` returns them.
+    """
+
+    photo: np.ndarray
+    alpha: np.ndarray
+    clean: np.ndarray
+    mask: np.ndarray
+    forward: Array
+
+
+@torch.no_grad()
 def photograph_piece(
     source: np.ndarray,
     outline: Array,
@@ -81,20 +107,16 @@ def photograph_piece(
     margin: float,
     generator: torch.Generator,
     mildest: float = 1.0,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> PiecePhoto:
     """A piece as printed, and a capture of it.
 
     Args:
         source, outline, rotation, scale, margin: as in ``render_print``.
         generator: the capture follows from it.
         mildest: as in ``capture_pieces``.
-
-    Returns:
-        (h, w, 3) uint8 photo on a background; (h, w) uint8 outline as it would be found; the
-        clean print and its coverage, as ``render_print`` returns them.
     """
-    clean, mask, _ = render_print(source, outline, rotation, scale, margin)
+    clean, mask, forward = render_print(source, outline, rotation, scale, margin)
     photo, found = capture_pieces(
         to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
     )
-    return to_uint8(photo), to_uint8(found)[..., 0], clean, mask
+    return PiecePhoto(to_uint8(photo), to_uint8(found)[..., 0], clean, mask, forward)

@@ -22,10 +22,9 @@ from heatmap_locator.outline.shape import disc
 from heatmap_locator.resample import resize
 
 from ..settings import SETTINGS, Count, Share, rising
-from .capture import capture_pictures
 from .cutter import cut_grid
 from .pictures import PictureSource
-from .prints import photograph_piece, to_tensor, to_uint8
+from .prints import photograph_picture, photograph_piece
 
 _MARGIN = 0.15
 """Of a cell's side, left around a piece's box in its photo."""
@@ -107,7 +106,6 @@ def widened(alpha: np.ndarray, pixels: float) -> np.ndarray:
     return wider
 
 
-@torch.no_grad()
 def make_puzzle(
     source: PictureSource, settings: PuzzleSettings, rng: np.random.Generator
 ) -> PhotographedPuzzle:
@@ -126,17 +124,18 @@ def make_puzzle(
     origin = np.array([left * width, top * height])
     cell = math.sqrt(height * width / grid.pieces)
     mildest = 1.0 if rng.random() < settings.harsh_share else settings.mildest
-    picture = to_uint8(capture_pictures(to_tensor(image), generator, mildest))
+    picture = photograph_picture(image, generator, mildest)
     pieces = []
     for index in rng.permutation(grid.pieces)[: settings.pieces]:
         row, col = divmod(int(index), grid.cols)
         rotation = float(rng.uniform(0, 360))
         pixels = float(np.exp(rng.uniform(*np.log(settings.photo_cell))))
         outline, margin = cut.outline(row, col) + origin, _MARGIN * pixels
-        photo, alpha, _, _ = photograph_piece(
+        taken = photograph_piece(
             image, outline, rotation, pixels / cell, margin, generator, mildest
         )
+        alpha = taken.alpha
         if settings.outline_error:
             alpha = widened(alpha, pixels * float(rng.uniform(-1, 1)) * settings.outline_error)
-        pieces.append(LoosePiece(np.dstack([photo, alpha]), bounds(outline), rotation))
+        pieces.append(LoosePiece(np.dstack([taken.photo, alpha]), bounds(outline), rotation))
     return PhotographedPuzzle(picture, grid, pieces)

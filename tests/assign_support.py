@@ -44,11 +44,8 @@ def sides_in_photo(
     cut: Cut, cell: tuple[int, int], rotation: float, rng: np.random.Generator, noise: float
 ) -> Sides:
     """A piece's sides as an outline would tell them, corners and curves off by ``noise`` cells."""
-    row, col = cell
-    across, down = cut.edges
-    edges = [across[row, col], down[row, col + 1], across[row + 1, col][::-1], down[row, col][::-1]]
     turn = clockwise(rotation) * (PHOTO_CELL / CELL)
-    edges = [edge.astype(float) @ turn.T for edge in edges]
+    edges = [edge.astype(float) @ turn.T for edge in cut.sides(*cell)]
     corners = np.stack([edge[0] for edge in edges]) + rng.normal(0, noise * PHOTO_CELL, (4, 2))
     sides = []
     for i, edge in enumerate(edges):

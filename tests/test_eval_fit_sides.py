@@ -7,7 +7,7 @@ import pytest
 
 from heatmap_eval.answers.side_model import SidesSeen, fit_side_model, sides_seen
 from heatmap_eval.cli import main
-from heatmap_eval.protocols.whole import sides_of, whole_puzzles
+from heatmap_eval.protocols.whole import whole_puzzles
 from heatmap_locator.assign.ratio import SHIPPED, load_side_model, shipped_model
 from heatmap_locator.assign.shapes import SIZE
 from heatmap_locator.errors import WeightsError
@@ -48,7 +48,7 @@ def test_too_few_sides_are_told() -> None:
 
 def test_sides_lie_beside_those_of_the_cut_whatever_the_turn() -> None:
     (puzzle,) = whole_puzzles(None, "train", 5, 24, 1)
-    edges = [edge.astype(np.float64) for edge in sides_of(puzzle.cut, 1, 1)]
+    edges = [edge.astype(np.float64) for edge in puzzle.cut.sides(1, 1)]
     corners = np.stack([edge[0] for edge in edges])
     middle, scale = corners.mean(axis=0), 200.0 / puzzle.side
     outline = np.concatenate([edge[:-1] for edge in edges])

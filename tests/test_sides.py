@@ -29,9 +29,7 @@ def test_corners_are_those_of_the_cut_and_sides_run_along_it(seed: int) -> None:
     rotation = 30.0 * seed + 5.0
     cut, mask, forward = drawn(seed, rotation, 1, 1)
     sides = found_sides(mask)
-    across, down = cut.edges
-    true = [across[1, 1], down[1, 2], across[2, 1][::-1], down[1, 1][::-1]]
-    true = [transform(forward, points.astype(np.float64)) for points in true]
+    true = [transform(forward, points.astype(np.float64)) for points in cut.sides(1, 1)]
     starts = np.array([points[0] for points in true])
     near = np.linalg.norm(starts[:, None] - sides.corners, axis=2)
     assert sorted(near.argmin(axis=1).tolist()) == [0, 1, 2, 3]

@@ -15,7 +15,7 @@ from heatmap_train.draw.nuisances import PLACED, Subject, draw_nuisance
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, render_print
 
-from .synthesis import PRINT_CELL, names_of, texture_class, texture_spread
+from .synthesis import PRINT_CELL, grid_of, names_of, texture_class, texture_spread
 from .tasks import Box
 
 PER_PICTURE = 2
@@ -142,9 +142,7 @@ def _another(index: int, length: int, rng: np.random.Generator) -> int:
 
 def _cut(image: np.ndarray, count: int, rng: np.random.Generator) -> tuple[Grid, Cut]:
     height, width = image.shape[:2]
-    fitting = Grid.make(size=(width, height), name="picture", pieces=count)
-    assert fitting is not None
-    grid = Grid(fitting.rows, fitting.cols)
+    grid = grid_of(image, count, "picture")
     return grid, cut_grid(grid.rows, grid.cols, float(width), float(height), rng)
 
 

@@ -73,6 +73,22 @@ def texture_class(spread: float) -> str:
     return "low" if spread < low else "medium" if spread < high else "high"
 
 
+def grid_of(image: np.ndarray, count: int, name: str) -> Grid:
+    """Rows and columns of a puzzle of about ``count`` pieces, which its picture is then cut into.
+
+    Args:
+        image: (H, W, 3), the puzzle's picture.
+        count: of pieces.
+        name: what errors call the picture.
+
+    Raises:
+        InputError: the picture is too small.
+    """
+    fitting = Grid.make(size=(image.shape[1], image.shape[0]), name=name, pieces=count)
+    assert fitting is not None
+    return Grid(fitting.rows, fitting.cols)
+
+
 def names_of(source: PictureSource, folder: Path | None) -> list[str]:
     """Names of a source's pictures, in order."""
     if source.files is None or folder is None:
@@ -217,9 +233,7 @@ def captured_tasks(
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         image = as_kind(source[index], kind, rng)
         height, width = image.shape[:2]
-        fitting = Grid.make(size=(width, height), name=name, pieces=count)
-        assert fitting is not None
-        grid = Grid(fitting.rows, fitting.cols)
+        grid = grid_of(image, count, name)
         edges = rng.normal(0, crop_error, (2, 2)) if crop_error else np.zeros((2, 2))
         wide, high = np.array([width, height]) * (1 + edges[1] - edges[0])
         cut = cut_grid(grid.rows, grid.cols, float(wide), float(high), rng)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from heatmap_locator.geometry import Array, bounds, transform
+from heatmap_locator.geometry import Array, transform
 from heatmap_locator.grid import Grid
 from heatmap_train.draw.cutter import Cut, cut_grid
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, photograph_piece, render_print
 from heatmap_train.draw.skies import with_sky
 
-from .synthesis import texture_class, texture_spread
+from .synthesis import grid_of, texture_class, texture_spread
 
 PICTURE_CELL = (30.0, 40.0)
 """Fewest and most picture pixels of a cell's side."""
@@ -41,20 +41,16 @@ class WholePiece:
     """A photographed piece and the truth about it.
 
     Attributes:
-        cell: (row, col).
         photo: (H, W, 3) uint8.
         rotation: degrees that the photo is turned clockwise.
-        box: of the outline, in pixels of the picture.
         corners: (4, 2) in pixels of the photo, clockwise, from the top left of the upright piece.
         edges: four (K, 2) curves in pixels of the photo, clockwise from the upright piece's top,
             each from its corner to the next.
         texture: ``low``, ``medium`` or ``high``.
     """
 
-    cell: tuple[int, int]
     photo: np.ndarray
     rotation: float
-    box: tuple[float, float, float, float]
     corners: Array
     edges: tuple[Array, Array, Array, Array]
     texture: str
@@ -89,9 +85,9 @@ class WholePuzzle:
         """Picture pixels on the side of the square of a cell's area."""
         return math.sqrt(self.cut.width * self.cut.height / self.grid.pieces)
 
-    def photograph(self, row: int, col: int, again: int = 0) -> WholePiece:
-        """A piece photographed; ``again`` for other photos of it.  The order asked is free."""
-        rng = np.random.default_rng([*self.seed, row, col, again])
+    def photograph(self, row: int, col: int) -> WholePiece:
+        """A piece photographed, the same each time it is asked for."""
+        rng = np.random.default_rng([*self.seed, row, col, 0])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         rotation = float(rng.uniform(0, 360))
         pixels = self.photo_cell * float(np.exp(rng.normal(0, _DISTANCE)))
@@ -100,13 +96,11 @@ class WholePuzzle:
         taken = photograph_piece(
             self.image, outline, rotation, pixels / self.side, margin, generator
         )
-        edges = sides_of(self.cut, row, col)
+        edges = self.cut.sides(row, col)
         laid = tuple(transform(taken.forward, edge.astype(np.float64)) for edge in edges)
         return WholePiece(
-            (row, col),
             taken.photo,
             rotation,
-            bounds(outline),
             np.stack([edge[0] for edge in laid]),
             laid,  # type: ignore[arg-type]
             texture_class(texture_spread(taken.clean, taken.mask, pixels)),
@@ -121,17 +115,6 @@ class WholePuzzle:
                 spread = texture_spread(clean, mask, self.side)
                 found[row, col] = texture_class(spread) == "low"
         return found
-
-
-def sides_of(cut: Cut, row: int, col: int) -> tuple[Array, Array, Array, Array]:
-    """A piece's sides in picture pixels, clockwise from the top, each corner to corner."""
-    across, down = cut.edges
-    return (
-        across[row, col],
-        down[row, col + 1],
-        across[row + 1, col][::-1],
-        down[row, col][::-1],
-    )
 
 
 def whole_puzzles(
@@ -171,9 +154,8 @@ def _puzzle(
     else:
         side = max(1, math.ceil(max(width, height) / 640 - 0.25))
         image = with_sky(source, (width, height), side, rng)
-    fitting = Grid.make(size=(width, height), name="puzzle", pieces=count)
-    assert fitting is not None
-    cut = cut_grid(fitting.rows, fitting.cols, float(width), float(height), rng)
+    grid = grid_of(image, count, "puzzle")
+    cut = cut_grid(grid.rows, grid.cols, float(width), float(height), rng)
     picture = photograph_picture(image, generator)
     pixels = float(np.exp(rng.uniform(*np.log(PHOTO_CELL))))
     name = f"{count}-{index}"

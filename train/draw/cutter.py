@@ -50,11 +50,17 @@ class Cut:
         Clockwise as seen from the top left corner, which is not repeated at the end. Neighbours
         hold the very same points along a shared edge. Raises IndexError where no such piece is.
         """
+        return np.concatenate([side[:-1] for side in self.sides(row, col)])
+
+    def sides(self, row: int, col: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The piece's sides, (K, 2) each, clockwise from the top, each from corner to corner.
+
+        Raises IndexError where no such piece is.
+        """
         self._check(row, col)
         across, down = self.edges
-        top, right = across[row, col, :-1], down[row, col + 1, :-1]
-        bottom, left = across[row + 1, col, :0:-1], down[row, col, :0:-1]
-        return np.concatenate((top, right, bottom, left))
+        bottom, left = across[row + 1, col, ::-1], down[row, col, ::-1]
+        return across[row, col], down[row, col + 1], bottom, left
 
     def box(self, row: int, col: int) -> tuple[float, float, float, float]:
         """Bounds (x1, y1, x2, y2) of the piece's outline, in picture pixels."""

@@ -64,6 +64,17 @@ def check_folder_of(file: Path) -> None:
         raise InputError("its folder does not exist; create it", name=file)
 
 
+def check_written_weights(file: Path) -> None:
+    """Refuse a weights file to be written that cannot be one.
+
+    Raises:
+        InputError: its folder is not there, or it has another ending.
+    """
+    check_folder_of(file)
+    if file.suffix != ".safetensors":
+        raise InputError("name a .safetensors file", name=file)
+
+
 def add_method_arguments(parser: argparse.ArgumentParser, default: list[str]) -> None:
     """Which methods, with which weights, where."""
     add, names = parser.add_argument, listed(one_of(METHODS))
@@ -85,6 +96,38 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_seed_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=whole(0, 2**32), default=0, help="default 0")
+
+
+def add_pictures_argument(
+    parser: argparse.ArgumentParser,
+    text: str = "folder of pictures; drawn without it",
+    name: str = "--pictures",
+) -> None:
+    parser.add_argument(name, metavar="DIR", type=Path, help=text)
+
+
+def add_pieces_argument(
+    parser: argparse.ArgumentParser,
+    default: list[int],
+    what: str = "pieces of the puzzles",
+    least: int = 2,
+    most: int = 50_000,
+) -> None:
+    """Numbers of pieces.
+
+    Args:
+        parser: gets the argument.
+        default: without it.
+        what: they are, for the help.
+        least, most: of a number.
+    """
+    counts, text = listed(whole(least, most)), f"{what} (default {','.join(map(str, default))})"
+    parser.add_argument("--pieces", metavar="N,...", type=counts, default=default, help=text)
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    text = "processes that search side by side (default 1)"
+    parser.add_argument("--workers", metavar="N", type=whole(1, 256), default=1, help=text)
 
 
 def add_dataset_argument(parser: argparse.ArgumentParser, what: str) -> None:
@@ -125,14 +168,17 @@ def check_weights(args: argparse.Namespace) -> None:
     check_weights_files(args.weights, getattr(args, "loftr_weights", None))
 
 
-def check_folders(folders: Iterable[Path]) -> None:
+def check_folders(*folders: Path | None) -> None:
     """Refuse folders that are not there.
+
+    Args:
+        folders: ``None`` for those that are not given.
 
     Raises:
         InputError: naming the folder.
     """
     for folder in folders:
-        if not folder.is_dir():
+        if folder is not None and not folder.is_dir():
             raise InputError("no such folder; check the path", name=folder)
 
 

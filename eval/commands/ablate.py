@@ -15,6 +15,8 @@ from ..options import (
     add_dataset_argument,
     add_device_argument,
     add_json_argument,
+    add_pictures_argument,
+    add_pieces_argument,
     add_seed_argument,
     add_weights_argument,
     check_datasets,
@@ -36,14 +38,8 @@ error in degrees of those placed right."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--pictures", metavar="DIR", type=Path, help="folder of pictures; drawn without it")
-    add(
-        "--pieces",
-        metavar="N,...",
-        type=listed(whole(2, 50_000)),
-        default=[300, 1000],
-        help="pieces of the puzzles that are cut from them (default 300,1000)",
-    )
+    add_pictures_argument(parser)
+    add_pieces_argument(parser, [300, 1000], "pieces of the puzzles that are cut from them")
     each = "pieces taken from each picture (default 2)"
     add("--per-picture", metavar="N", type=whole(1, 1000), default=2, help=each)
     add_dataset_argument(parser, "a set of real pieces instead, with its manifest.csv")
@@ -73,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    check_folders([*([args.pictures] if args.pictures else []), *args.dataset])
+    check_folders(args.pictures, *args.dataset)
     check_datasets(args.dataset)
     if args.pictures and args.dataset:
         raise InputError("--pictures, --dataset: give one of them")

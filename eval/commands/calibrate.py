@@ -15,11 +15,14 @@ from ..options import (
     KINDS,
     add_device_argument,
     add_json_argument,
+    add_pictures_argument,
+    add_pieces_argument,
     add_seed_argument,
     add_weights_argument,
-    check_folder_of,
+    add_workers_argument,
     check_folders,
     check_weights,
+    check_written_weights,
     listed,
     one_of,
 )
@@ -46,12 +49,10 @@ SURE = 0.9
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
+    add_pictures_argument(
+        parser,
+        "the folder that was trained on: the pictures held back from it are used; drawn without it",
         "--corpus-pictures",
-        metavar="DIR",
-        type=Path,
-        help="the folder that was trained on: the pictures held back from it are used; drawn "
-        "without it",
     )
     add_weights_argument(parser)
     add(
@@ -61,13 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="weights file to write, the same but for the calibration",
     )
-    add(
-        "--pieces",
-        metavar="N,...",
-        type=listed(whole(2, 50_000)),
-        default=[24, 150, 500, 1000],
-        help="pieces of the puzzles (default 24,150,500,1000)",
-    )
+    add_pieces_argument(parser, [24, 150, 500, 1000])
     add(
         "--per-count",
         metavar="N",
@@ -84,25 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_seed_argument(parser)
     add_device_argument(parser)
-    add(
-        "--workers",
-        metavar="N",
-        type=whole(1, 256),
-        default=1,
-        help="processes that search side by side (default 1)",
-    )
+    add_workers_argument(parser)
     add("--out", metavar="DIR", type=Path, help="keeps predictions, which a later run goes on with")
     add_json_argument(parser, "a table")
 
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.corpus_pictures is not None:
-        check_folders([args.corpus_pictures])
+    check_folders(args.corpus_pictures)
     check_weights(args)
-    check_folder_of(args.write)
-    if args.write.suffix != ".safetensors":
-        raise InputError("name a .safetensors file", name=args.write)
+    check_written_weights(args.write)
 
 
 Part = tuple[bool, int, str, float]

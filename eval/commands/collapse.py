@@ -24,6 +24,7 @@ from ..options import (
     PROG,
     add_device_argument,
     add_json_argument,
+    add_pictures_argument,
     add_seed_argument,
     check_folders,
     listed,
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="results.json, collapse.md, gauge.png; members that are finished there are not "
         "trained again",
     )
-    add("--pictures", metavar="DIR", type=Path, help="folder of pictures; drawn without it")
+    add_pictures_argument(parser)
     add(
         "--only",
         metavar="NAME,...",
@@ -87,8 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.pictures is not None:
-        check_folders([args.pictures])
+    check_folders(args.pictures)
     for name, value in (QUICK if args.quick else DEFAULTS).items():
         if getattr(args, name) is None:
             setattr(args, name, value)

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
 
-from ..options import add_json_argument, add_seed_argument, check_folder_of, check_folders
+from ..options import (
+    add_json_argument,
+    add_pictures_argument,
+    add_seed_argument,
+    check_folders,
+    check_written_weights,
+)
 
 if TYPE_CHECKING:
     from heatmap_locator.outline.by_network import OutlineFinder
@@ -24,7 +30,7 @@ PIECES = 150
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     text = "the folder that was trained on: the pictures trained on are used; drawn without it"
-    add("--pictures", metavar="DIR", type=Path, help=text)
+    add_pictures_argument(parser, text)
     text = "safetensors file to write"
     add("--write", metavar="OUT", type=Path, required=True, help=text)
     text = f"puzzles of {PIECES} pieces (default 16)"
@@ -37,11 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.pictures is not None:
-        check_folders([args.pictures])
-    check_folder_of(args.write)
-    if args.write.suffix != ".safetensors":
-        raise InputError("name a .safetensors file", name=args.write)
+    check_folders(args.pictures)
+    check_written_weights(args.write)
 
 
 def run(args: argparse.Namespace) -> int:

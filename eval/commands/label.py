@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    check_folders([args.folder])
+    check_folders(args.folder)
     check_output_folder(args.folder, "FOLDER")
     check_weights_files(args.weights)
     if not args.puzzle.is_file():

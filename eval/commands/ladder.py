@@ -72,8 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    given = [folder for folder in (args.corpus, args.real, *args.dataset) if folder is not None]
-    check_folders(given)
+    check_folders(args.corpus, args.real, *args.dataset)
     if args.corpus is not None and not (args.corpus / "bench").is_dir():
         raise InputError("holds no folder bench; put the pictures there", name=args.corpus)
     check_datasets(_datasets(args))

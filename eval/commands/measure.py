@@ -15,11 +15,12 @@ from ..options import (
     add_dataset_argument,
     add_json_argument,
     add_method_arguments,
+    add_pictures_argument,
+    add_pieces_argument,
     add_seed_argument,
     check_datasets,
     check_folders,
     check_weights,
-    listed,
     usable_methods,
 )
 from .asking import ask_methods
@@ -101,15 +102,13 @@ class Drawn(Measure):
     """Pieces taken from pictures, of a folder or drawn."""
 
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
-        add = parser.add_argument
-        add("--pictures", metavar="DIR", type=Path, help="folder of pictures; drawn without it")
+        add_pictures_argument(parser)
         each = "pieces taken from each picture (default 8)"
-        add("--per-picture", metavar="N", type=whole(1, 1000), default=8, help=each)
+        parser.add_argument("--per-picture", metavar="N", type=whole(1, 1000), default=8, help=each)
         add_seed_argument(parser)
 
     def check_own(self, args: argparse.Namespace) -> None:
-        if args.pictures:
-            check_folders([args.pictures])
+        check_folders(args.pictures)
 
     def asked(self, args: argparse.Namespace) -> dict[str, Any]:
         return {**super().asked(args), "seed": args.seed, "per_picture": args.per_picture}
@@ -147,8 +146,7 @@ class Captured(Drawn):
 
     def add_own_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_own_arguments(parser)
-        counts, text = listed(whole(2, 50_000)), "pieces of the puzzle (default 150)"
-        parser.add_argument("--pieces", metavar="N,...", type=counts, default=[150], help=text)
+        add_pieces_argument(parser, [150], "pieces of the puzzle")
         _add_photos_argument(parser)
 
     def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
@@ -191,7 +189,7 @@ class Real(Measure):
     def check_own(self, args: argparse.Namespace) -> None:
         if not args.dataset:
             raise InputError("real: give --dataset, a folder with a manifest.csv")
-        check_folders(args.dataset)
+        check_folders(*args.dataset)
         check_datasets(args.dataset)
 
     def groups(self, args: argparse.Namespace) -> "list[Iterator[PictureTask]]":

@@ -13,11 +13,14 @@ from heatmap_locator.options import whole
 from ..options import (
     add_device_argument,
     add_json_argument,
+    add_pictures_argument,
+    add_pieces_argument,
     add_seed_argument,
     add_weights_argument,
-    check_folder_of,
+    add_workers_argument,
     check_folders,
     check_weights,
+    check_written_weights,
     listed,
     one_of,
 )
@@ -58,12 +61,7 @@ the right way round, and are never right."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--corpus-pictures",
-        metavar="DIR",
-        type=Path,
-        help="a folder of pictures; drawn without it",
-    )
+    add_pictures_argument(parser, "a folder of pictures; drawn without it", "--corpus-pictures")
     add(
         "--split",
         type=one_of(SPLITS),
@@ -72,13 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="validation: those that training on the folder held back (default); all",
     )
     add_weights_argument(parser)
-    add(
-        "--pieces",
-        metavar="N,...",
-        type=listed(whole(2, 50_000)),
-        default=[24, 150, 500],
-        help="pieces of the puzzles (default 24,150,500)",
-    )
+    add_pieces_argument(parser, [24, 150, 500])
     add(
         "--per-count",
         metavar="N",
@@ -95,13 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_seed_argument(parser)
     add_device_argument(parser)
-    add(
-        "--workers",
-        metavar="N",
-        type=whole(1, 256),
-        default=1,
-        help="processes that search side by side (default 1)",
-    )
+    add_workers_argument(parser)
     add("--out", metavar="DIR", type=Path, help="keeps outcomes, which a later run goes on with")
     add(
         "--write",
@@ -115,13 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.corpus_pictures is not None:
-        check_folders([args.corpus_pictures])
+    check_folders(args.corpus_pictures)
     check_weights(args)
     if args.write is not None:
-        check_folder_of(args.write)
-        if args.write.suffix != ".safetensors":
-            raise InputError("name a .safetensors file", name=args.write)
+        check_written_weights(args.write)
 
 
 Job = tuple[int, int, tuple[str, ...], frozenset[tuple[str, str]]]

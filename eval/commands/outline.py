@@ -13,6 +13,7 @@ from heatmap_locator.options import whole
 from ..options import (
     add_dataset_argument,
     add_json_argument,
+    add_pictures_argument,
     add_seed_argument,
     check_datasets,
     check_folders,
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--pictures",
-        metavar="DIR",
-        type=Path,
-        help="the folder that was trained on: photos are drawn of the pictures held back from it; "
+    add_pictures_argument(
+        parser,
+        "the folder that was trained on: photos are drawn of the pictures held back from it; "
         "without it, of drawn pictures",
     )
     add(
@@ -55,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    check_folders([*([args.pictures] if args.pictures else []), *args.dataset])
+    check_folders(args.pictures, *args.dataset)
     check_datasets(args.dataset)
     check_weights_files(args.weights)
     if not args.count and not args.dataset:

@@ -13,11 +13,12 @@ from heatmap_locator.options import whole
 from ..options import (
     add_device_argument,
     add_json_argument,
+    add_pictures_argument,
+    add_pieces_argument,
     add_seed_argument,
     add_weights_argument,
     check_folders,
     check_weights,
-    listed,
 )
 
 if TYPE_CHECKING:
@@ -29,20 +30,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--pictures",
-        metavar="DIR",
-        type=Path,
-        help="the folder that was trained on: the pictures held back from it are used; drawn "
-        "without it",
+    add_pictures_argument(
+        parser,
+        "the folder that was trained on: the pictures held back from it are used; drawn without it",
     )
-    add(
-        "--pieces",
-        metavar="N,...",
-        type=listed(whole(12, 5_000)),
-        default=[150],
-        help="pieces of the puzzles (default 150)",
-    )
+    add_pieces_argument(parser, [150], least=12, most=5_000)
     text = "puzzles of each count (default 2)"
     add("--puzzles", metavar="N", type=whole(1, 1000), default=2, help=text)
     add_weights_argument(parser)
@@ -55,8 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.pictures is not None:
-        check_folders([args.pictures])
+    check_folders(args.pictures)
     check_weights(args)
 
 

@@ -2,12 +2,17 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatmap_locator.options import whole
 
-from ..options import add_json_argument, add_seed_argument, check_folders, listed
+from ..options import (
+    add_json_argument,
+    add_pictures_argument,
+    add_seed_argument,
+    check_folders,
+    listed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +24,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add(
-        "--pictures",
-        metavar="DIR",
-        type=Path,
-        help="the folder that was trained on: pieces are drawn of the pictures held back from it; "
+    add_pictures_argument(
+        parser,
+        "the folder that was trained on: pieces are drawn of the pictures held back from it; "
         "without it, of drawn pictures",
     )
     text = "pixels of the photo on the side of a cell (default 40,80,150,250)"
@@ -42,8 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    if args.pictures is not None:
-        check_folders([args.pictures])
+    check_folders(args.pictures)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
 """What ``heatmap-eval collapse`` writes: tables and the picture."""
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from heatmap_locator.files import write_atomically
 
 from ..report.columns import in_columns, in_markdown
+from ..report.results import write_results
 from .gradients import SIDE, gradient_norms
 
 HEADINGS = (
@@ -123,7 +123,6 @@ def write(out: Path, result: dict[str, Any], as_json: bool) -> None:
     """
     gradients = gradient_norms()
     result = {**result, "gradient_norms": gradients}
-    text = json.dumps(result, indent=2, allow_nan=False)
     table = [cells(row) for row in result["members"]]
     slopes = [gradient_cells(row) for row in gradients]
     heading = (
@@ -138,7 +137,7 @@ def write(out: Path, result: dict[str, Any], as_json: bool) -> None:
     )
     draw_gauges({row["member"]: row["curve"] for row in result["members"]}, out / "gauge.png")
     write_atomically(out / "collapse.md", page.encode())
-    write_atomically(out / "results.json", (text + "\n").encode())
+    text = write_results(result, out)
     if as_json:
         print(text)
         return

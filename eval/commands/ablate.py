@@ -1,7 +1,6 @@
 """``heatmap-eval ablate``: the same pieces with parts of the method taken out, row by row."""
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..options import (
     listed,
     one_of,
 )
+from .asking import ask_made
 
 if TYPE_CHECKING:
     from ..answers.metrics import Record
@@ -91,16 +91,15 @@ def _groups(args: argparse.Namespace) -> "list[Iterator[PictureTask]]":
 def run(args: argparse.Namespace) -> int:
     """Ask what is missing, and print and write the table."""
     from heatmap_locator.command.report import Progress
-    from heatmap_locator.files import write_atomically
     from heatmap_locator.locator import Locator
     from heatmap_locator.model.files import shipped_weights
 
     from ..answers.records import Predictions
-    from ..answers.runner import run as ask
     from ..methods.ablated import ablations
     from ..methods.registry import digest
     from ..protocols.tasks import VERSION, limited
     from ..report.columns import in_columns
+    from ..report.results import write_results
 
     header = {"version": VERSION, "protocol": "ablate", "photos": args.photos}
     if not args.dataset:
@@ -111,18 +110,14 @@ def run(args: argparse.Namespace) -> int:
         made = ablations(Locator.from_pretrained(args.weights, args.device))
         methods = {name: made[name] for name in args.rows}
         weights = dict.fromkeys(methods, digest(Path(args.weights or shipped_weights())))
-        for name, own in weights.items():
-            predictions.check_weights(name, own)
         tasks = chain.from_iterable(limited(group, args.limit) for group in _groups(args))
-        ask(tasks, methods, predictions, weights, progress.say)
+        ask_made(methods, weights, [(tasks, predictions)], progress.say)
     finally:
         progress.clear()
     rows = summaries(predictions.records)
     if not rows:
         raise InputError("no piece to ask; see the rows skipped, or use another folder")
-    result = json.dumps({**header, "results": rows}, indent=2, allow_nan=False)
-    if args.out is not None:
-        write_atomically(args.out / "results.json", (result + "\n").encode())
+    result = write_results({**header, "results": rows}, args.out)
     headings = ("pieces", "n", "both", "%", "kept", "lost", "gained", "angle")
     table = in_columns(("row", "set", *headings), [_cells(row) for row in rows], names=2)
     print(result if args.json else f"{table}\n\n{LEGEND}")

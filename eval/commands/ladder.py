@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -102,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     from ..protocols import rungs as plans
     from ..protocols.tasks import VERSION
     from ..report.page import command_line, machine, page
+    from ..report.results import write_results
     from ..report.table import summaries, table
 
     start = time.perf_counter()
@@ -136,8 +136,7 @@ def run(args: argparse.Namespace) -> int:
     }
     results = {"version": VERSION, **facts}
     results["rungs"] = {r.name: {**r.header, "results": rows[r.name]} for r in rungs}
-    text = json.dumps(results, indent=2, allow_nan=False) + "\n"
-    write_atomically(args.out / "results.json", text.encode())
+    write_results(results, args.out)
     notes = "" if args.notes is None else args.notes.read_text(encoding="utf-8")
     written = page(rungs, rows, facts, notes).encode()
     for path in (args.out / "results.md", args.write_results):

@@ -1,7 +1,6 @@
 """``heatmap-eval exact|tiny|captured|validation|real``: one protocol, any methods."""
 
 import argparse
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import chain
@@ -73,10 +72,10 @@ class Measure(ABC):
     def run(self, args: argparse.Namespace) -> int:
         """Ask what is missing, and print and write the table."""
         from heatmap_locator.command.report import Progress
-        from heatmap_locator.files import write_atomically
 
         from ..answers.records import Predictions
         from ..protocols.tasks import VERSION, limited
+        from ..report.results import write_results
         from ..report.table import LEGEND, summaries, table
 
         groups, names = self.groups(args), usable_methods(args)
@@ -91,9 +90,7 @@ class Measure(ABC):
         if not predictions.records:
             raise InputError("no piece to ask; see the rows skipped, or use another folder")
         rows = summaries(predictions.records)
-        result = json.dumps({**header, "results": rows}, indent=2, allow_nan=False)
-        if args.out is not None:
-            write_atomically(args.out / "results.json", (result + "\n").encode())
+        result = write_results({**header, "results": rows}, args.out)
         print(result if args.json else f"{table(rows)}\n\n{LEGEND}")
         return 0
 

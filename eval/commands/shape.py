@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +53,10 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Locate every piece, assign all by print alone and by all that is known, and count."""
     from heatmap_locator.command.report import Progress
-    from heatmap_locator.files import write_atomically
     from heatmap_locator.locator import Locator
 
     from ..protocols.whole import whole_puzzles
+    from ..report.results import write_results
 
     progress, rows = Progress(), []
     try:
@@ -74,9 +73,7 @@ def run(args: argparse.Namespace) -> int:
                 rows.append(_summed(own, f"{count}, all"))
     finally:
         progress.clear()
-    result = json.dumps({"seed": args.seed, "results": rows}, indent=2, allow_nan=False)
-    if args.out is not None:
-        write_atomically(args.out / "results.json", (result + "\n").encode())
+    result = write_results({"seed": args.seed, "results": rows}, args.out)
     print(result if args.json else _table(rows))
     return 0
 

@@ -7,19 +7,19 @@ one for each piece, which lies in one cell at most (as in Huang and Jebara, "Loo
 propagation for bipartite maximum weight b-matching", 2007, with sums).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from heatmap_locator.assign.fit import Fit
 
-ROUNDS = 32
-"""Times that every cell tells its neighbours."""
+CAUTION = 0.6
+"""What neighbours say counts for so much less while little is settled: in loops cells hear their
+own words again.  Of a drawn puzzle of 500, hardly any print on most of it, pieces believed in at
+.9 and more were right 99 times in 100 at .5, 97 at .7, 88 at 1; but fewer were."""
 
-CAUTIOUS_ROUNDS, CAUTION = 12, 0.6
-"""The first of them, in which what neighbours say counts for so much less: in loops cells hear
-their own words again.  Of a drawn puzzle of 500, hardly any print on most of it, pieces believed
-in at .9 and more were right 99 times in 100 at .5, 97 at .7, 88 at 1; but fewer were."""
+ROUNDS = (*(CAUTION,) * 12, *(1.0,) * 12)
+"""What neighbours' words count for in each round, where nothing is known before."""
 
 _DAMPING = 0.5
 """Part of a new message in what a cell hears, so that loops settle (Murphy, Weiss and Jordan)."""
@@ -35,50 +35,59 @@ _LOWEST = -60.0
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
+def neighbours(form: tuple[int, int]) -> np.ndarray:
+    """(C, 4) the cell beside each side of each cell of (rows, cols), -1 where there is none."""
+    rows, cols = form
+    row, col = np.divmod(np.arange(rows * cols), cols)
+    near = [(row + dr, col + dc) for dr, dc in STEPS]
+    found = [
+        np.where((r >= 0) & (r < rows) & (c >= 0) & (c < cols), r * cols + c, -1) for r, c in near
+    ]
+    return np.stack(found, axis=1)
+
+
 def marginals(
     unary: np.ndarray,
     fit: Fit,
-    grid: tuple[int, int],
+    near: np.ndarray,
     left_out: float,
+    rounds: Sequence[float] = ROUNDS,
+    heard: np.ndarray | None = None,
     say: Callable[[int], None] = lambda done: None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Probabilities of pieces in cells.
 
     Args:
-        unary: (rows * cols, N, 4) float32 log weights of pieces in cells, turn t with side t up.
+        unary: (C, N, 4) float32 log weights of pieces in cells, turn t with side t up.
         fit: of their sides.
-        grid: (rows, cols).
+        near: (C, 4) the cell beside each side of each cell, -1 where there is none.
         left_out: log weight of a piece in no cell.
+        rounds: what neighbours' words count for, 0..1, in each.
+        heard: (4, C, N, 4) what each cell has heard from beside each side before.
         say: told the rounds done.
 
     Returns:
-        (rows * cols, N, 4) float32; what a cell's are short of 1 is that it is empty.  And the
-        same after the cautious rounds.
+        (C, N, 4) float32; what a cell's are short of 1 is that it is empty.
     """
-    count = unary.shape[1]
-    into = [np.zeros_like(unary) for _ in range(4)]
+    into = np.zeros((4, *unary.shape), np.float32) if heard is None else heard.copy()
     alone = np.zeros(unary.shape[:2], np.float32)
-    q = cautious = np.zeros_like(unary)
-    for done in range(ROUNDS):
-        total = unary + alone[..., None]
-        for message in into:
-            total += message
-        alone = _exclusive(total - alone[..., None], left_out, alone, done > 0)
-        total = unary + alone[..., None]
-        for message in into:
-            total += message
+    q = np.zeros_like(unary)
+    for done in range(len(rounds) + 1):
+        total = unary + into.sum(axis=0)
+        alone = _exclusive(total, left_out, alone, done > 0)
+        total += alone[..., None]
         before, q = q, _normalised(total)
-        say(done + 1)
-        if done <= CAUTIOUS_ROUNDS:
-            cautious = q
-        elif float(np.abs(q - before).max()) < _SETTLED:
+        if done == len(rounds):
             break
-        weight = CAUTION if done < CAUTIOUS_ROUNDS else 1.0
-        sent = [_sent(_normalised(total - into[side]), side, fit, grid, count) for side in range(4)]
-        for side in range(4):
+        if rounds[done] == rounds[-1] and float(np.abs(q - before).max()) < _SETTLED:
+            break
+        say(done + 1)
+        for pair in ((0, 2), (1, 3)):
             # What comes from the neighbour at a side, it sends from the opposite one.
-            into[side] += _DAMPING * (weight * sent[(side + 2) % 4] - into[side])
-    return q, cautious
+            sent = [_sent(_normalised(total - into[side]), side, fit, near) for side in pair]
+            for side, told in zip(pair, sent[::-1], strict=True):
+                into[side] += _DAMPING * (rounds[done] * told - into[side])
+    return q
 
 
 def _normalised(logs: np.ndarray) -> np.ndarray:
@@ -108,17 +117,14 @@ def _exclusive(total: np.ndarray, left_out: float, before: np.ndarray, damped: b
     return found.astype(np.float32)
 
 
-def _sent(q: np.ndarray, side: int, fit: Fit, grid: tuple[int, int], count: int) -> np.ndarray:
+def _sent(q: np.ndarray, side: int, fit: Fit, near: np.ndarray) -> np.ndarray:
     """(C, N, 4) log messages to the neighbours at a side of all cells, as they receive them."""
-    rows, cols = grid
     # Turn t shows side t + side there.
     shown = np.roll(q, side, axis=2).reshape(len(q), -1)
-    told = fit.heard(shown, _HEARD).reshape(rows, cols, count, 4)
+    told = fit.heard(shown, _HEARD).reshape(q.shape)
     # They see it at their opposite side.
-    told = np.roll(told, -((side + 2) % 4), axis=3)
-    moved = np.zeros_like(told)
-    dr, dc = STEPS[side]
-    source = told[max(-dr, 0) : rows - max(dr, 0), max(-dc, 0) : cols - max(dc, 0)]
-    moved[max(dr, 0) : rows - max(-dr, 0), max(dc, 0) : cols - max(-dc, 0)] = source
-    result: np.ndarray = moved.reshape(q.shape)
-    return result
+    opposite = (side + 2) % 4
+    told = np.roll(told, -opposite, axis=2)
+    source = near[:, opposite]
+    found: np.ndarray = np.where((source >= 0)[:, None, None], told[source], np.float32(0))
+    return found

@@ -59,6 +59,7 @@ def print_evidence(
     own = np.zeros((grid.rows, grid.cols, 4))
     source = np.full(own.shape, -1)
     best = np.zeros(own.shape)
+    scores = scores_by_print(places)
     for rank, place in enumerate(places):
         x, y = place.center
         if middle is not None:
@@ -74,16 +75,29 @@ def print_evidence(
             shares = {grid.cell_at(x, y, *size): 1.0}
         whole = sum(shares.values())
         for (r, c), share in shares.items():
-            value = place.score * share / whole
+            value = scores[rank] * share / whole
             own[r, c, turn] += value
             if share > 1e-3 and value > best[r, c, turn]:
                 best[r, c, turn], source[r, c, turn] = value, rank
-    best_score = min(max(place.score for place in places), 1.0)
+    best_score = min(float(scores.max()), 1.0)
     seen = 1.0 - max(_UNSEEN * (1.0 - best_score) ** 2, _ALWAYS_UNSEEN, 1.0 - own.sum())
     own *= seen / max(own.sum(), 1e-12)
     unseen = (1.0 - seen) / own.size
     logs = np.log((own + unseen) * own.size)
     return Print(logs.reshape(-1, 4).astype(np.float32), source.reshape(-1, 4))
+
+
+def scores_by_print(places: Sequence[Placement]) -> np.ndarray:
+    """(M,) probabilities of a piece's places, without what its straight sides say of them, which
+    ``straight_evidence`` says of all cells: nothing is to count twice."""
+    scores = np.array([place.score for place in places], np.float64)
+    said = np.array([0.0 if place.why is None else place.why.sides for place in places])
+    if not said.any():
+        return scores
+    rest = max(1.0 - float(scores.sum()), 1e-9)
+    odds = scores * np.exp(-said)
+    found: np.ndarray = odds / (float(odds.sum()) + rest)
+    return found
 
 
 def straight_evidence(shapes: Shapes, grid: Grid) -> np.ndarray:

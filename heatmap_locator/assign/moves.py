@@ -6,7 +6,6 @@ Deville, "Hybridization of CP and VLNS for Eternity II", 2008).  Such sets are d
 again; the sum of the log weights never falls.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,9 @@ from heatmap_locator.assign.fit import Fit
 
 _PATIENCE = 8
 """Sets of cells in a row without a gain, after which no more are drawn."""
+
+LEAST = 1e-4
+"""Probability of a piece in a cell from which an arrangement begins with it there."""
 
 _BLOCK = 64
 """Cells whose gains are reckoned at once, for memory's sake."""
@@ -39,6 +41,14 @@ class Arrangement:
         at = np.flatnonzero(self.piece >= 0)
         found[self.piece[at]] = at
         return found
+
+    def renamed(self, pieces: np.ndarray) -> "Arrangement":
+        """With (M,) indices of pieces in a longer list instead of 0 to M - 1."""
+        return replace(self, piece=np.where(self.piece >= 0, pieces[self.piece], -1))
+
+    def shown(self, cells: np.ndarray) -> np.ndarray:
+        """(A, 4) the sides that pieces in some cells show: above, right, below, left."""
+        return 4 * self.piece[cells, None] + (self.turn[cells, None] + np.arange(4)) % 4
 
     def facing(self, grid: tuple[int, int]) -> np.ndarray:
         """(C, 4) the side that meets each side of a cell's upright piece, -1 where there is none.
@@ -71,18 +81,43 @@ def gains(
     Returns:
         (A, B, 4).
     """
-    found = unary[np.ix_(cells, pieces)].astype(np.float32)
+    own: np.ndarray = unary[np.ix_(cells, pieces)].astype(np.float32)
+    for side in range(4):
+        own += told(fit, facing[cells, side], side, pieces)
+    return own
+
+
+def told(fit: Fit, met: np.ndarray, side: int, pieces: np.ndarray) -> np.ndarray:
+    """What those beside one side of cells say of pieces there.
+
+    Args:
+        fit: of sides.
+        met: (A,) the side that meets each cell's there, -1 where there is none.
+        side: which.
+        pieces: (B,) which.
+
+    Returns:
+        (A, B, 4) float32 log likelihood ratios by turn.
+    """
+    found = np.zeros((len(met), len(pieces), 4), np.float32)
     columns = (4 * pieces[:, None] + np.arange(4)).ravel()
-    for start in range(0, len(cells), _BLOCK):
-        part = cells[start : start + _BLOCK]
-        for side in range(4):
-            met = facing[part, side]
-            at = np.flatnonzero(met >= 0)
-            if not len(at):
-                continue
-            logs = fit.rows(met[at])[:, columns].reshape(len(at), len(pieces), 4)
-            found[start + at] += np.roll(logs, -side, axis=2)
+    at = np.flatnonzero(met >= 0)
+    for start in range(0, len(at), _BLOCK):
+        part = at[start : start + _BLOCK]
+        logs = fit.rows(met[part])[:, columns].reshape(len(part), len(pieces), 4)
+        found[part] = np.roll(logs, -side, axis=2)
     return found
+
+
+def worth(
+    now: Arrangement, unary: np.ndarray, fit: Fit, form: tuple[int, int], left_out: float
+) -> float:
+    """Log weight of an arrangement, beside that of no piece in any cell."""
+    at = np.flatnonzero(now.piece >= 0)
+    piece, turn = now.piece[at], now.turn[at]
+    facing = now.facing(form)[at]
+    met = np.where(facing >= 0, fit.of(now.shown(at), np.maximum(facing, 0)), 0.0)
+    return float(unary[at, piece, turn].sum() + met.sum() / 2 - left_out * len(at))
 
 
 def first_arrangement(chances: np.ndarray, least: float) -> Arrangement:
@@ -112,7 +147,7 @@ def improved(
     grid: tuple[int, int],
     left_out: float,
     most: int,
-    say: Callable[[int], None] = lambda done: None,
+    allowed: np.ndarray | None = None,
 ) -> Arrangement:
     """An arrangement that no exchange among cells that do not touch makes better.
 
@@ -123,16 +158,16 @@ def improved(
         grid: (rows, cols).
         left_out: log weight of a piece in no cell.
         most: sets of cells drawn, at most.
-        say: told how many were.
+        allowed: indices of the pieces that may be used; ``None`` is all.
     """
     rng = np.random.default_rng(0)
+    usable = np.arange(unary.shape[1]) if allowed is None else allowed
     now, idle = start, 0
     for done in range(most):
         cells = _apart(grid, done, rng)
-        better = _exchanged(now, unary, fit, grid, left_out, cells)
+        better = _exchanged(now, unary, fit, grid, left_out, cells, usable)
         idle = 0 if better is not None else idle + 1
         now = now if better is None else better
-        say(done + 1)
         if idle >= _PATIENCE:
             break
     return now
@@ -169,13 +204,13 @@ def _exchanged(
     grid: tuple[int, int],
     left_out: float,
     cells: np.ndarray,
+    usable: np.ndarray,
 ) -> Arrangement | None:
     """The best of all arrangements that differ in those cells; ``None`` where this is."""
     from scipy.optimize import linear_sum_assignment
 
-    count = unary.shape[1]
     inside = now.piece[cells]
-    loose = np.setdiff1d(np.arange(count), now.piece[now.piece >= 0])
+    loose = np.setdiff1d(usable, now.piece[now.piece >= 0])
     pieces = np.concatenate([inside[inside >= 0], loose])
     if not len(pieces):
         return None

@@ -22,6 +22,10 @@ chance."""
 BEHIND = 8.0
 """The same of how a piece turned over fits its neighbours, from which its photo shows its back."""
 
+_ANOTHER = 6.0
+"""By how much more a piece must weigh in a cell than what lies there, for its outline to be like
+another's by chance.  Set by hand."""
+
 _FITS, _FITS_NOT = 2.0, -0.7
 """Log likelihood ratios of sides that meet: those that belong together, and those that do not."""
 
@@ -76,6 +80,38 @@ def find_twice(shapes: Shapes, prints: np.ndarray, scale: Scale | None) -> dict[
         if drop not in found and drop != keep:
             found[drop] = keep
     return found
+
+
+def found_elsewhere(
+    now: Arrangement,
+    unary: np.ndarray,
+    fit: Fit,
+    form: tuple[int, int],
+    left_out: float,
+    twice: Mapping[int, int],
+) -> list[int]:
+    """Of pieces taken for photographed twice those that fit a cell other than their twin's.
+
+    Args:
+        now: the arrangement without them.
+        unary, fit, form, left_out: of all pieces, as ``moves.improved`` takes them.
+        twice: as :func:`find_twice`.
+    """
+    if not twice:
+        return []
+    cells, pieces, facing = np.arange(len(unary)), np.array(sorted(twice)), now.facing(form)
+    value = gains(unary, fit, facing, cells, pieces).max(axis=2)
+    filled = np.flatnonzero(now.piece >= 0)
+    met = np.maximum(facing[filled], 0)
+    seams = np.where(facing[filled] >= 0, fit.of(now.shown(filled), met), 0.0).sum(axis=1)
+    held = np.full(len(unary), left_out)
+    held[filled] = unary[filled, now.piece[filled], now.turn[filled]] + seams
+    value -= np.maximum(held, left_out)[:, None]
+    own = now.cells(unary.shape[1])
+    for n, piece in enumerate(pieces.tolist()):
+        at = own[twice[piece]]
+        value[at if at >= 0 else slice(0, 0), n] = -np.inf
+    return pieces[value.max(axis=0) > _ANOTHER].tolist()
 
 
 def problems(
@@ -164,7 +200,7 @@ def _damaged(now: Arrangement, fit: Fit, shapes: Shapes, grid: Grid) -> dict[int
     facing, found = now.facing((grid.rows, grid.cols)), {}
     ways = ("above", "on the right", "below", "on the left")
     for cell in np.flatnonzero(now.piece >= 0).tolist():
-        own = 4 * now.piece[cell] + (now.turn[cell] + np.arange(4)) % 4
+        own = now.shown(np.array([cell]))[0]
         met = np.flatnonzero(facing[cell] >= 0)
         believed = float(shapes.trust[now.piece[cell]])
         if len(met) < 2 or believed < _BELIEVED:

@@ -3,7 +3,7 @@
 The weight of an arrangement is the product of likelihood ratios: of each piece's print in its cell
 and turn to anywhere, of its straight sides at the border, and of every two sides that meet to two
 taken by chance.  What each cell may hold comes from belief propagation; the likeliest arrangement
-is then made better by exchanges.
+is then taken apart and assembled again (``rebuild.py``), and made better by exchanges.
 """
 
 import math
@@ -13,12 +13,14 @@ from dataclasses import replace
 import numpy as np
 
 from heatmap_locator.assign.answers import Assignment, Why, laid_by_sides, moved
-from heatmap_locator.assign.belief import ROUNDS, marginals
+from heatmap_locator.assign.belief import ROUNDS, marginals, neighbours
+from heatmap_locator.assign.certainty import certainty
 from heatmap_locator.assign.evidence import neighbours_by_print, print_evidence, straight_evidence
 from heatmap_locator.assign.fit import Fit, fit_sides, scale_of
 from heatmap_locator.assign.located import SearchLike
-from heatmap_locator.assign.moves import Arrangement, first_arrangement, improved
-from heatmap_locator.assign.odd import find_twice, problems
+from heatmap_locator.assign.moves import LEAST, Arrangement, first_arrangement
+from heatmap_locator.assign.odd import find_twice, found_elsewhere, problems
+from heatmap_locator.assign.rebuild import Task, rebuilt
 from heatmap_locator.assign.shapes import Shapes
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
@@ -42,12 +44,6 @@ _TURNED = 8.0
 
 _STRANGE = 0.01
 """Of pieces of other puzzles, those whose print is found for certain, at least."""
-
-_DOUBT = 0.3
-"""Share of a probability that has to hold when neighbours are heard with caution."""
-
-_LEAST = 1e-4
-"""Probability of a piece in a cell from which an arrangement begins with it there."""
 
 
 def assign_together(
@@ -90,7 +86,15 @@ def assign_together(
     alone = np.setdiff1d(np.arange(count), list(twice))
     left_out = float(np.log(FOREIGN * (max(grid.pieces - len(alone), 0) + 0.5)))
     unary = by_print + straight - np.float32(np.log(4)) + _belonging(searches)[:, None]
-    chances, found = _arranged(unary, fit, form, left_out, alone, progress)
+    whole = Task(unary, fit, form, left_out)
+    found, tried = _arranged(whole, alone, progress)
+    others = found_elsewhere(found, unary, fit, form, left_out, twice)
+    if others:
+        twice = {piece: first for piece, first in twice.items() if piece not in others}
+        alone = np.setdiff1d(np.arange(count), list(twice))
+        found, tried = whole.improved(found, _SETS, alone), []
+    progress("weighing what else may be")
+    chances = certainty(whole, found, tried, alone)
     wrong = problems(found, unary, fit, shapes, grid, left_out, twice, scale)
     whys = _whys(found, by_print, straight, fit, form)
     cells, result = found.cells(count), []
@@ -118,27 +122,23 @@ def _belonging(searches: Sequence[SearchLike]) -> np.ndarray:
 
 
 def _arranged(
-    unary: np.ndarray,
-    fit: Fit,
-    form: tuple[int, int],
-    left_out: float,
-    alone: np.ndarray,
-    progress: Callable[[str], None],
-) -> tuple[np.ndarray, Arrangement]:
-    """(C, N, 4) probabilities and the arrangement, of the pieces that ``alone`` names."""
-    own, some = unary[:, alone], fit.take(alone)
-    chances, cautious = marginals(
-        own, some, form, left_out, lambda n: progress(f"weighing neighbours: round {n} of {ROUNDS}")
+    whole: Task, alone: np.ndarray, progress: Callable[[str], None]
+) -> tuple[Arrangement, list[tuple[float, Arrangement]]]:
+    """The best arrangement of the pieces that ``alone`` names, and others with their weights."""
+    task = whole.of(alone)
+    rounds = len(ROUNDS)
+    chances = marginals(
+        task.unary,
+        task.fit,
+        neighbours(task.form),
+        task.left_out,
+        say=lambda n: progress(f"weighing neighbours: round {n} of {rounds}"),
     )
-    first = first_arrangement(chances, math.log(_LEAST))
-    best = improved(
-        first, own, some, form, left_out, _SETS, lambda n: progress(f"exchanging pieces: {n}")
-    )
-    whole = np.zeros_like(unary)
-    # What only holds if every neighbour is believed is not sworn to.
-    whole[:, alone] = chances * (1.0 - _DOUBT + _DOUBT * cautious)
-    piece = np.where(best.piece >= 0, alone[best.piece], -1)
-    return whole, Arrangement(piece, best.turn)
+    first = first_arrangement(chances, math.log(LEAST))
+    tried = rebuilt(task, first, lambda n: progress(f"moving blocks: {n}"))
+    progress("exchanging pieces")
+    best = task.improved(tried[0][1], _SETS)
+    return best.renamed(alone), [(value, one.renamed(alone)) for value, one in tried]
 
 
 def _whys(
@@ -148,9 +148,8 @@ def _whys(
     at = np.flatnonzero(found.piece >= 0)
     piece, turn = found.piece[at], found.turn[at]
     facing = found.facing(form)[at]
-    own = 4 * piece[:, None] + (turn[:, None] + np.arange(4)) % 4
     met = facing >= 0
-    value = np.where(met, fit.of(own, np.maximum(facing, 0)), 0.0)
+    value = np.where(met, fit.of(found.shown(at), np.maximum(facing, 0)), 0.0)
     return {
         int(cell): Why(
             float(by_print[cell, piece[n], turn[n]]),

@@ -17,7 +17,8 @@ from heatmap_locator import Assignment, InputError, Locator, Placement, Puzzle, 
 def describe(place: Placement) -> str:
     """One line about a place."""
     x, y = place.center
-    cell = "" if place.row is None else f", row {place.row}, column {place.col}"
+    # Cells count from 0; people count from 1.
+    cell = "" if place.cell is None else f", row {place.cell[0] + 1}, column {place.cell[1] + 1}"
     turned = f"turned {place.rotation:.0f} degrees"
     return f"at {x:.0f}, {y:.0f}{cell}, {turned}, score {place.score:.2f}"
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from heatmap_locator.placement import Placement
+from heatmap_locator.placement import Placement, counted
 from heatmap_locator.resample import resize, stretch
 from heatmap_locator.warp import warp_piece
 
@@ -215,7 +215,8 @@ def _draw_panel(
             f"sure  {first.score:.0%}",
         ]
         if first.cell is not None:
-            lines.insert(0, f"cell  row {first.cell[0]}, column {first.cell[1]} (from 0)")
+            row, column = counted(first.cell)
+            lines.insert(0, f"row {row}, column {column}")
     for doubt in doubts:
         lines += textwrap.wrap(doubt, _LINE)
     label = 24

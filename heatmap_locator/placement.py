@@ -133,6 +133,11 @@ class Placement:
         )
 
 
+def counted(cell: tuple[int, int]) -> tuple[int, int]:
+    """Row and column as people count them, from 1; what programs read counts from 0."""
+    return cell[0] + 1, cell[1] + 1
+
+
 @dataclass(frozen=True)
 class OtherPiece:
     """A piece in a photo beside the one that was located.

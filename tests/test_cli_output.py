@@ -21,7 +21,7 @@ def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     head, *rows = out.splitlines()
-    assert head.split() == ["piece", "rank", "box", "centre", "rotation", "cell", "score"]
+    assert head.split() == ["piece", "rank", "box", "centre", "rotation", "row", "col", "score"]
     assert [row.split()[:2] for row in rows] == [
         ["a.png", "1"],
         ["a.png", "2"],
@@ -36,7 +36,7 @@ def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "35.0",
         "45.0",
         "123.5",
-        "1,2",
+        *("2", "3"),  # from 1, of cell (1, 2)
         "0.900",
     ]
 
@@ -153,13 +153,13 @@ def test_many_with_a_photo_of_nothing(files: Path, capsys: pytest.CaptureFixture
 
 
 def test_assign(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # Both fakes lie over cell 0,0: one has to give way.
+    # Both fakes lie over the first cell: one has to give way.
     assert main(["a.png", "b.png", "puzzle.png", "--pieces", "24", "--assign"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split()[-1] == "sure"
-    cells = [row.split()[-3] for row in rows]
+    cells = [tuple(row.split()[-4:-2]) for row in rows]
     assert len(rows) == len(set(cells)) == 2
-    assert "0,0" in cells
+    assert ("1", "1") in cells
     argv = ["a.png", "b.png", "puzzle.png", "--grid", "4x6", "--assign", "--json"]
     assert main([*argv, "--overlay", "o.png"]) == 0
     results = json.loads(capsys.readouterr().out)["results"]

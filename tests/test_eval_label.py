@@ -96,13 +96,15 @@ def test_back_takes_the_last_one_back(folder: Path, ask: Ask) -> None:
 
 
 def test_a_place_can_be_typed(folder: Path, ask: Ask) -> None:
-    assert ask("tttq", "3 5", "9 0 0", "1,2 -90", photos=["1.png", "2.png"]) == 1
+    assert ask("ttttq", "3 5", "9 1 0", "0 1 0", "2,3 -90", photos=["1.png", "2.png"]) == 1
     row = rows(folder)["1.png"]
     assert [float(row[c]) for c in ("x1", "y1", "x2", "y2")] == [80, 40, 120, 80]
     assert (row["rotation"], row["by"]) == ("270.00", "typed")
     said = "\n".join(ask.said)  # type: ignore[attr-defined]
     assert "3 5: give three numbers" in said
-    assert "9 0 0: no such cell; rows go to 2 and columns to 3" in said
+    for wrong in ("9 1 0", "0 1 0"):
+        assert f"{wrong}: no such cell; rows go from 1 to 3 and columns to 4" in said
+    assert "proposal 1 of 5: row 1, column 2, turned" in said
 
 
 def test_a_photo_that_cannot_be_read_is_passed_over(folder: Path, ask: Ask) -> None:

@@ -70,6 +70,6 @@ def test_it_runs(tmp_path: Path) -> None:
     photos = [examples / f"piece{number}.jpg" for number in (1, 2)]
     done = run(SCRIPT, examples / "puzzle.jpg", 192, *photos, "--drawings", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "row 3, column 5" in done.stdout
+    assert "row 4, column 6" in done.stdout
     assert "2 of 2 sure of their cell" in done.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["piece1.png", "piece2.png"]

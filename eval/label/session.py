@@ -13,7 +13,7 @@ from heatmap_locator.files import write_atomically
 from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.overlay import draw_overlay
-from heatmap_locator.placement import Placement
+from heatmap_locator.placement import Placement, counted
 from heatmap_locator.puzzle import Puzzle
 
 from .manifest import Labels
@@ -142,7 +142,7 @@ class Session:
 
     def _typed(self, photo: str, like: Placement) -> bool:
         """Asks for the place itself; whether it was given."""
-        line = self._console.line("row and column from 0, degrees clockwise, such as 3 5 218: ")
+        line = self._console.line("row and column from 1, degrees clockwise, such as 4 6 218: ")
         try:
             place = typed_place(line, self._grid, self._puzzle, like)
         except InputError as error:
@@ -154,23 +154,26 @@ class Session:
 
 def describe(place: Placement) -> str:
     """A place in words."""
-    cell = "" if place.cell is None else f"row {place.row}, column {place.col}, "
+    cell = ""
+    if place.cell is not None:
+        row, column = counted(place.cell)
+        cell = f"row {row}, column {column}, "
     return f"{cell}turned {place.rotation:.0f} degrees clockwise, score {place.score:.2f}"
 
 
 def typed_place(line: str, grid: Grid, puzzle: Puzzle, like: Placement) -> Placement:
-    """The place that was typed; its box is the cell's, without knobs.
+    """The place that was typed, counted from 1; its box is the cell's, without knobs.
 
     Raises:
         InputError: it is none of the puzzle's.
     """
     try:
         first, second, turn = line.replace(",", " ").split()
-        row, col, rotation = int(first), int(second), float(turn) % 360.0
+        row, col, rotation = int(first) - 1, int(second) - 1, float(turn) % 360.0
     except ValueError:
         raise InputError("give three numbers: row, column and degrees", name=line) from None
     if not (0 <= row < grid.rows and 0 <= col < grid.cols):
-        most = f"rows go to {grid.rows - 1} and columns to {grid.cols - 1}"
+        most = f"rows go from 1 to {grid.rows} and columns to {grid.cols}"
         raise InputError(f"no such cell; {most}", name=line)
     width, height = grid.cell_size(puzzle.width, puzzle.height)
     box = (col * width, row * height, (col + 1) * width, (row + 1) * height)

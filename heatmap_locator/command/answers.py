@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from heatmap_locator.command.report import printable
 from heatmap_locator.errors import display_name
 from heatmap_locator.outcome import flush, say
-from heatmap_locator.placement import Placement
+from heatmap_locator.placement import Placement, counted
 
 
 class Answers(Protocol):
@@ -67,7 +67,10 @@ COLUMNS = (
 
 
 class Csv:
-    """A row a place under a row of names; a piece without a place has its error in a row."""
+    """A row a place under a row of names, rows and columns of cells from 0 as in JSON.
+
+    A piece without a place has its error in a row.
+    """
 
     def __init__(self) -> None:
         self._begun = False
@@ -105,7 +108,7 @@ class Csv:
 
 
 class Table:
-    """The answers for people to read; the heading comes with the first row.
+    """The answers for people to read, rows and columns from 1; the heading comes with the first row.
 
     Args:
         pieces: their names.
@@ -127,7 +130,8 @@ class Table:
         sure: bool | None = None,
     ) -> None:
         if placements and not self._begun:
-            self._row("piece", "rank", "box", "centre", "rotation", "cell", "score", "sure")
+            head = "piece", "rank", "box", "centre", "rotation", "row", "col", "score", "sure"
+            self._row(*head)
             self._begun = True
         for rank, place in enumerate(placements, 1):
             self._row(
@@ -136,14 +140,16 @@ class Table:
                 " ".join(f"{v:.1f}" for v in place.box),
                 " ".join(f"{v:.1f}" for v in place.center),
                 f"{place.rotation % 360.0:.1f}",
-                "-" if place.cell is None else f"{place.cell[0]},{place.cell[1]}",
+                *("--" if place.cell is None else (str(n) for n in counted(place.cell))),
                 f"{place.score:.3f}",
                 "yes" if sure else "no",
             )
 
     def _row(self, *cells: str) -> None:
-        piece, rank, box, centre, rotation, cell, score, sure = cells
+        piece, rank, box, centre, rotation, row, col, score, sure = cells
         line = f"{piece:<{self._width}}  {rank:>4}  {box:<31}  {centre:<15}  "
-        line += f"{rotation:>8}  {cell:>7}  {score:>5}" + (f"  {sure:>4}" if self._assign else "")
+        line += f"{rotation:>8}  {row:>3}  {col:>3}  {score:>5}" + (
+            f"  {sure:>4}" if self._assign else ""
+        )
         say(printable(line, sys.stdout))
         flush()

@@ -21,8 +21,8 @@ PUZZLE, always last, is the picture of the whole puzzle.  One of them may be -, 
 _EPILOG = f"""\
 Images are {NAMES}.
 Boxes and centres are in pixels of PUZZLE; rotation is how many degrees clockwise the piece in
-its photo is turned from its place; cells are row,column from 0; score is 0..1.  With --corners
-they are pixels of the squared-up picture.
+its photo is turned from its place; score is 0..1.  Rows and columns count from 1 in the table and
+the overlay, from 0 in JSON and CSV.  With --corners pixels are those of the squared-up picture.
 Exit status: 0 all answered, 1 some pieces failed, 2 bad input or options."""
 
 

@@ -21,13 +21,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
-from heatmap_locator.search.by_size import BySize, Look
-from heatmap_locator.search.conclude import Judge
-from heatmap_locator.search.levels import Level, cell_sides, encode_levels
-from heatmap_locator.search.mirror import mirror_fits
-from heatmap_locator.search.open_size import answer_by_size, sureness
-from heatmap_locator.search.other_sizes import OtherSizes
+from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import (
     PreparedPiece,
     fitting_into,
@@ -35,17 +29,12 @@ from heatmap_locator.search.piece import (
     prepare_piece,
     prepare_pieces,
 )
-from heatmap_locator.search.place import lay_on_picture, placement_of
-from heatmap_locator.search.remarks import remarked
-from heatmap_locator.search.see import Seen, heats_of, see
+from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.several import LocatedPiece as LocatedPiece
 from heatmap_locator.search.several import assign_found, with_answers
 
 MAX_TOP = 100
 """Placements that can be asked for."""
-
-VOLUME_BYTES = 2**29
-"""Memory for one kind of correlation of the pieces that are searched together."""
 
 
 @dataclass(repr=False)
@@ -69,21 +58,13 @@ class Puzzle:
     grid: Grid | None
     outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
-    _levels: list[Level] = field(init=False, repr=False)
-    _by_size: BySize | None = field(init=False, repr=False)
-    _other_sizes: OtherSizes | None = field(init=False, repr=False)
+    _searcher: Searcher = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._by_size = self._other_sizes = None
-        if self.grid is None:
-            self._by_size = BySize(self.picture, self.model, self.device)
-            self._levels = self._by_size.levels
-        else:
-            if self.grid.exact:
-                cell = self.grid.cell_size(self.width, self.height)
-                self.outlines = self.outlines.for_cells(*cell)
-            self._levels = encode_levels(self.picture, self.grid, self.model, self.device)
-            self._other_sizes = OtherSizes(self.picture, self.grid, self.model, self.device)
+        if self.grid is not None and self.grid.exact:
+            cell = self.grid.cell_size(self.width, self.height)
+            self.outlines = self.outlines.for_cells(*cell)
+        self._searcher = Searcher(self.picture, self.grid, self.model, self.device, self.outlines)
 
     def __repr__(self) -> str:
         cut = "pieces not known" if self.grid is None else f"{self.grid} pieces"
@@ -99,9 +80,7 @@ class Puzzle:
 
         ``None`` where no piece was placed with any certainty, or the number that was given fits.
         """
-        if self._other_sizes is not None:
-            return self._other_sizes.estimate
-        return None if self._by_size is None else self._by_size.sizes.estimate
+        return self._searcher.size_estimate
 
     @property
     def width(self) -> int:
@@ -163,20 +142,17 @@ class Puzzle:
                 answers[index].append((error, None))
         start = 0
         while start < len(asked):
-            part = asked[start : start + self._together]
+            part = asked[start : start + self._searcher.together]
             start += len(part)
-            own = [piece for _, piece in part]
-            seen = self._see(own)
-            ranked: list[list[Ranked]] = [[] for _ in own]
-            if self._by_size is None:  # or each is ranked as its search goes on
-                ranked = rank_seen(seen, own, self.model.ranker, self.device)
-            for n, (index, prepared) in enumerate(part):
-                try:
-                    found = self._answer(prepared, seen[n], ranked[n], top, name_of(pieces[index]))
-                    answers[index].append((found, prepared))
-                except InputError as error:
-                    answers[index].append((error, prepared))
-        return [self._said(*max(own, key=lambda one: sureness(one[0]))) for own in answers]
+            names = [name_of(pieces[index]) for index, _ in part]
+            own, say = [piece for _, piece in part], self.progress
+            found = self._searcher.answers(own, self.calibration, top, names, say)
+            for (index, piece), answer in zip(part, found, strict=True):
+                answers[index].append((answer, piece))
+        return [
+            self._said(*max(own, key=lambda one: sureness(one[0])), name_of(photo))
+            for own, photo in zip(answers, pieces, strict=True)
+        ]
 
     def locate_many(
         self, photo: ImageSource, top: int = 1, cutout: bool = False
@@ -218,63 +194,16 @@ class Puzzle:
         found = self.search_many(photos, ASSIGN_TOP, cutout)
         return assign_found(found, lambda searches: assign(self, searches))
 
-    def _said(self, found: Search | InputError, piece: PreparedPiece | None) -> Search | InputError:
+    def _said(
+        self, found: Search | InputError, piece: PreparedPiece | None, name: str
+    ) -> Search | InputError:
         """The answer chosen for a photo, with what is odd about it."""
         if isinstance(found, InputError) or piece is None:
             return found
-
-        def mirrored(places: float) -> Search | None:
-            levels = self._levels if self._by_size is None else self._by_size.settled()
-            return mirror_fits(self._judge, piece, levels, places, self.model, self.device)
-
-        return remarked(found, piece, self.outlines, mirrored)
-
-    def _answer(
-        self, piece: PreparedPiece, seen: list[Seen], ranked: list[Ranked], top: int, name: str
-    ) -> Search:
-        """What is seen of one piece, taken to its places.
-
-        Raises:
-            NoPieceError: the photo shows no piece of this picture.
-            WeightsError: the network's answer holds no number.
-        """
-        if self._by_size is not None:
-            by_size, say = self._by_size, self.progress
-            return answer_by_size(self._judge, by_size, piece, seen, top, name, say)
-        require_numbers(ranked, name)
-        places = self.width * self.height / cell_sides(self.width, self.height, self.grid)[0] ** 2
-        look = Look(ranked, heats_of(seen), places)
-        found, logit = self._judge.conclude(look, piece, top, name)
-        if self._other_sizes is None:
-            return found
-        others, say = self._other_sizes, self.progress
-        return others.better(self._judge, piece, found, logit, top, name, say) or found
-
-    @property
-    def _judge(self) -> Judge:
-        return Judge(self.picture, self.grid, self.calibration, self.model.ranker)
-
-    @property
-    def _together(self) -> int:
-        """Pieces that go through the network at once; 1 at least.
-
-        On a GPU as many as have volumes that fit into ``VOLUME_BYTES``.  A CPU gains nothing by
-        more than one, whose answer is then the same to the last digit as on its own.  Where the
-        size of a piece is open each piece has to know what those before it said.
-        """
-        if self.device.type == "cpu":
-            return 1
-        if self._by_size is not None and self._by_size.sizes.settled is None:
-            return 1
-        pixels = max(level.field.halved[0].numel() for level in self._levels)
-        return max(1, VOLUME_BYTES // (4 * pixels * self.model.config.rotations))
-
-    def _see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
-        """What is seen of pieces at all sizes that they are looked for at."""
-        levels = self._levels if self._by_size is None else self._by_size.settled()
-        if not levels:  # where the size is still open
-            return [[] for _ in pieces]
-        return see(pieces, [levels] * len(pieces), self.model, self.device)
+        try:
+            return self._searcher.said(found, piece, self.calibration, name)
+        except InputError as error:
+            return error
 
     @single_precision()
     @torch.inference_mode()
@@ -288,12 +217,7 @@ class Puzzle:
         Returns:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
-        prepared = prepare_piece(piece, self.outlines, cutout)
-        ((seen,),) = self._see([prepared])
-        measured, kept = measure_seen(seen, prepared, self.device)
-        laid = [lay_on_picture(candidate, prepared, seen.level) for candidate in kept]
-        size = self.width, self.height
-        return measured, [placement_of(one, prepared, size, self.grid, 0.0) for one in laid]
+        return self._searcher.measure(prepare_piece(piece, self.outlines, cutout))
 
 
 _Answer: TypeAlias = tuple[Search | InputError, PreparedPiece | None]

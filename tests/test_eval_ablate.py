@@ -73,7 +73,9 @@ def test_only_places_of_the_pixels_are_left(locator: Locator, picture: np.ndarra
     rows = ablations(locator)
     piece = turned(picture, 1, 2, 40, 2.0)
     kept, whole = (
-        puzzle_of(rows[name], picture)._see([prepare_piece(piece, locator.outlines, True)])[0][0]
+        puzzle_of(rows[name], picture)._searcher.see(
+            [prepare_piece(piece, locator.outlines, True)]
+        )[0][0]
         for name in ("pixels", "shipped")
     )
     count = kept.named.real.shape[1]

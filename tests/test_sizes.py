@@ -276,12 +276,12 @@ def test_a_piece_that_disagrees_is_still_found(
 
 
 def test_near_sizes_share_an_encoded_picture(unknown: Puzzle) -> None:
-    assert unknown._by_size is not None
-    one = unknown._by_size.level(30.0)
-    assert unknown._by_size.level(30.5) is one
-    other = unknown._by_size.level(30.0 * math.exp(SAME_SIZE))
+    assert unknown._searcher.by_size is not None
+    one = unknown._searcher.by_size.level(30.0)
+    assert unknown._searcher.by_size.level(30.5) is one
+    other = unknown._searcher.by_size.level(30.0 * math.exp(SAME_SIZE))
     assert other is not one
-    assert [level.index for level in unknown._levels] == [0, 1]
+    assert [level.index for level in unknown._searcher.levels] == [0, 1]
 
 
 def test_the_example_says_how_many_pieces_it_has() -> None:

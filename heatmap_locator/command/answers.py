@@ -108,7 +108,7 @@ class Csv:
 
 
 class Table:
-    """The answers for people to read, rows and columns from 1; the heading comes with the first row.
+    """The answers for people to read, rows and columns from 1; the heading comes with the first.
 
     Args:
         pieces: their names.

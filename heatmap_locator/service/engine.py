@@ -12,7 +12,6 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
-from heatmap_locator.search.oversize import refuse_oversize
 from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Interruptible, Job, may_pause
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.storage import GoneError
@@ -277,11 +276,7 @@ class Engine:
         self._metrics.batch.observe(len(jobs))
         self._metrics.search_seconds.observe(time.perf_counter() - started)
         for job, answer in zip(jobs, found, strict=True):
-            try:
-                if isinstance(answer, InputError):  # it must not take the others with it
-                    raise answer
-                refuse_oversize(puzzle.picture, puzzle.grid, answer, "photo")
-            except InputError as error:
-                job.answer.set_exception(error)
+            if isinstance(answer, InputError):  # it must not take the others with it
+                job.answer.set_exception(answer)
             else:
                 job.answer.set_result(answer)

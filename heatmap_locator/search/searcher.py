@@ -1,0 +1,189 @@
+"""Pieces that are made ready, taken through a picture to answers: what ``Puzzle`` does inside."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.found import Search
+from heatmap_locator.grid import Grid
+from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.network import HeatmapLocator
+from heatmap_locator.outline.by_network import OutlineFinder
+from heatmap_locator.placement import Placement
+from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
+from heatmap_locator.search.by_size import BySize, Look
+from heatmap_locator.search.conclude import Judge
+from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.mirror import mirror_fits
+from heatmap_locator.search.open_size import answer_by_size
+from heatmap_locator.search.other_sizes import OtherSizes
+from heatmap_locator.search.oversize import Oversize
+from heatmap_locator.search.piece import PreparedPiece
+from heatmap_locator.search.place import lay_on_picture, placement_of
+from heatmap_locator.search.remarks import remarked
+from heatmap_locator.search.see import Seen, heats_of, see
+
+VOLUME_BYTES = 2**29
+"""Memory for one kind of correlation of the pieces that are searched together."""
+
+
+class Searcher:
+    """A picture encoded at the sizes that pieces are looked for at.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        grid: rows and columns, or ``None`` where they are not known.
+        model: in evaluation mode, on ``device``.
+        device: where the picture is encoded and pieces are searched.
+        outlines: finds pieces in photos.
+
+    Attributes:
+        levels: the sizes; where the grid is not known those that have been looked at.
+        by_size: looks for the size of pieces; ``None`` where the grid is known.
+    """
+
+    def __init__(
+        self,
+        picture: np.ndarray,
+        grid: Grid | None,
+        model: HeatmapLocator,
+        device: torch.device,
+        outlines: OutlineFinder,
+    ) -> None:
+        self._picture, self._grid, self._model, self._device = picture, grid, model, device
+        self._outlines, self._oversize = outlines, Oversize(picture, grid)
+        self.by_size: BySize | None = None
+        self._other_sizes: OtherSizes | None = None
+        self.levels: list[Level]
+        if grid is None:
+            self.by_size = BySize(picture, model, device)
+            self.levels = self.by_size.levels
+        else:
+            self.levels = encode_levels(picture, grid, model, device)
+            self._other_sizes = OtherSizes(picture, grid, model, device)
+
+    @property
+    def size_estimate(self) -> int | None:
+        """As ``Puzzle.size_estimate`` says it."""
+        if self._other_sizes is not None:
+            return self._other_sizes.estimate
+        return None if self.by_size is None else self.by_size.sizes.estimate
+
+    @property
+    def together(self) -> int:
+        """Pieces that go through the network at once; 1 at least.
+
+        On a GPU as many as have volumes that fit into ``VOLUME_BYTES``.  A CPU gains nothing by
+        more than one, whose answer is then the same to the last digit as on its own.  Where the
+        size of a piece is open each piece has to know what those before it said.
+        """
+        if self._device.type == "cpu":
+            return 1
+        if self.by_size is not None and self.by_size.sizes.settled is None:
+            return 1
+        pixels = max(level.field.halved[0].numel() for level in self.levels)
+        return max(1, VOLUME_BYTES // (4 * pixels * self._model.config.rotations))
+
+    def see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
+        """What is seen of pieces at all sizes that they are looked for at."""
+        levels = self.levels if self.by_size is None else self.by_size.settled()
+        if not levels:  # where the size is still open
+            return [[] for _ in pieces]
+        return see(pieces, [levels] * len(pieces), self._model, self._device)
+
+    def answers(
+        self,
+        pieces: Sequence[PreparedPiece],
+        calibration: Calibration,
+        top: int,
+        names: Sequence[str],
+        say: Callable[[str], None],
+    ) -> list[Search | InputError]:
+        """Of pieces that are searched together, or the error in the place of an answer.
+
+        Args:
+            pieces: ``together`` at most.
+            calibration: from the ranker's logits to scores.
+            top: placements wanted.
+            names: what errors call the pieces.
+            say: told, in a few words, what a search for the size of a piece begins with.
+
+        Raises:
+            WeightsError: the network's answer holds no number.
+        """
+        seen = self.see(pieces)
+        ranked: list[list[Ranked]] = [[] for _ in pieces]
+        if self.by_size is None:  # or each is ranked as its search goes on
+            ranked = rank_seen(seen, pieces, self._model.ranker, self._device)
+        judge = self._judge(calibration)
+        found: list[Search | InputError] = []
+        for n, piece in enumerate(pieces):
+            try:
+                found.append(self._answer(judge, piece, seen[n], ranked[n], top, names[n], say))
+            except InputError as error:
+                found.append(error)
+        return found
+
+    def _answer(
+        self,
+        judge: Judge,
+        piece: PreparedPiece,
+        seen: list[Seen],
+        ranked: list[Ranked],
+        top: int,
+        name: str,
+        say: Callable[[str], None],
+    ) -> Search:
+        """What is seen of one piece, taken to its places.
+
+        Raises:
+            NoPieceError: the photo shows no piece of this picture.
+            WeightsError: the network's answer holds no number.
+        """
+        if self.by_size is not None:
+            return answer_by_size(judge, self.by_size, piece, seen, top, name, say)
+        require_numbers(ranked, name)
+        width, height = judge.size
+        places = width * height / cell_sides(width, height, self._grid)[0] ** 2
+        look = Look(ranked, heats_of(seen), places)
+        found, logit = judge.conclude(look, piece, top, name)
+        if self._other_sizes is None:
+            return found
+        return self._other_sizes.better(judge, piece, found, logit, top, name, say) or found
+
+    def said(
+        self, found: Search, piece: PreparedPiece, calibration: Calibration, name: str
+    ) -> Search:
+        """The answer chosen for a photo, with what is odd about it.
+
+        Args:
+            found: the answer.
+            piece: as which the photo was searched.
+            calibration: from the ranker's logits to scores.
+            name: what errors call the photo.
+
+        Raises:
+            NoPieceError: it shows the whole picture, or many cells of it.
+        """
+        self._oversize.refuse(found, name)
+
+        def mirrored(places: float) -> Search | None:
+            levels = self.levels if self.by_size is None else self.by_size.settled()
+            judge = self._judge(calibration)
+            return mirror_fits(judge, piece, levels, places, self._model, self._device)
+
+        return remarked(found, piece, self._outlines, mirrored)
+
+    def measure(self, piece: PreparedPiece) -> tuple[Tensor, list[Placement]]:
+        """As ``Puzzle.measure`` says it."""
+        ((seen,),) = self.see([piece])
+        measured, kept = measure_seen(seen, piece, self._device)
+        laid = [lay_on_picture(candidate, piece, seen.level) for candidate in kept]
+        size = self._picture.shape[1], self._picture.shape[0]
+        return measured, [placement_of(one, piece, size, self._grid, 0.0) for one in laid]
+
+    def _judge(self, calibration: Calibration) -> Judge:
+        return Judge(self._picture, self._grid, calibration, self._model.ranker)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -59,12 +59,14 @@ class Puzzle:
     outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     _searcher: Searcher = field(init=False, repr=False)
+    _searcher_kind: ClassVar[type[Searcher]] = Searcher
 
     def __post_init__(self) -> None:
         if self.grid is not None and self.grid.exact:
             cell = self.grid.cell_size(self.width, self.height)
             self.outlines = self.outlines.for_cells(*cell)
-        self._searcher = Searcher(self.picture, self.grid, self.model, self.device, self.outlines)
+        made = self.picture, self.grid, self.model, self.device, self.outlines
+        self._searcher = self._searcher_kind(*made)
 
     def __repr__(self) -> str:
         cut = "pieces not known" if self.grid is None else f"{self.grid} pieces"

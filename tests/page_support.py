@@ -4,8 +4,6 @@ Screenshots go to the folder that PAGE_SHOTS names, else to pytest's temporary o
 """
 
 import base64
-import json
-import math
 import os
 import re
 import shutil
@@ -14,22 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HANG
+from page_checks import DRAWN as DRAWN
+from page_checks import LONG, TRUTH, check_places, expect, playwright
+from page_checks import centre as centre
+from page_checks import check_access as check_access
+from page_checks import drawn as drawn
+from page_checks import row as row
+from page_checks import shown_box as shown_box
 from service_support import EXAMPLES, Server, add_small, encoded, small_piece
 
 import heatmap_locator
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="needs playwright: pip install --editable '.[dev]'"
-)
-axe = pytest.importorskip(
-    "axe_playwright_python.sync_playwright",
-    reason="needs axe-playwright-python: pip install --editable '.[dev]'",
-)
-expect = playwright.expect
-LONG = 1000 * HANG
-"""Milliseconds that anything may take where other work shares the cores."""
-expect.set_options(timeout=LONG)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -42,10 +34,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WEIGHTS = Path(heatmap_locator.__file__).parent / "weights" / "heatmap_locator.safetensors"
-TRUTH = json.loads((EXAMPLES / "truth.json").read_text())
 LAPTOP, PHONE = (1440, 900), (390, 844)
-DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-"""Waits until what was asked of the page is drawn: it draws once a frame."""
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +137,33 @@ def small_photo(folder: Path, name: str, row: int, col: int, seed: int) -> Path:
     return path
 
 
+SmallPage = Callable[..., Any]
+
+
+@pytest.fixture
+def small_page(small_server: Server, open_page: Open) -> SmallPage:
+    """Opens a new puzzle of ``small_picture``, by its seed, once pieces can be looked for."""
+
+    def open_small(seed: int, size: tuple[int, int] = LAPTOP, **options: Any) -> Any:
+        page = open_page(small_puzzle(small_server, seed), size, **options)
+        wait_ready(page)
+        return page
+
+    return open_small
+
+
+def give(page: Any, *photos: Path) -> None:
+    """Photos of pieces, as chosen in the window that a button opens."""
+    page.locator("#pieces-file").set_input_files(photos)
+
+
+def give_cells(page: Any, folder: Path, seed: int, *cells: tuple[int, int]) -> None:
+    """Photos ``0.png``, ``1.png`` and so on of cells of ``small_picture``; waits for answers."""
+    photos = [small_photo(folder, f"{n}.png", *cell, seed) for n, cell in enumerate(cells)]
+    give(page, *photos)
+    expect(page.locator(".piece-score")).to_have_count(len(cells))
+
+
 def wait_ready(page: Any) -> None:
     page.locator("#board[data-state=ready]").wait_for()
 
@@ -166,37 +182,6 @@ def drop(page: Any, *files: Path) -> None:
     page.dispatch_event("#stage", "drop", {"dataTransfer": data})
 
 
-def row(page: Any, name: str) -> Any:
-    return page.locator("#pieces .piece", has=page.get_by_text(name, exact=True))
-
-
-def drawn(page: Any, script: str) -> Any:
-    """What a script returns once all that was asked of the page so far is drawn."""
-    page.evaluate(DRAWN)
-    return page.evaluate(script)
-
-
-def shown_box(page: Any) -> list[float]:
-    """The marked box as it stands on the screen, in pixels of the picture."""
-    # A function, as the page's policy lets no text be evaluated again and again.
-    page.wait_for_function(
-        "() => +document.querySelector('rect.box.main')?.getAttribute('width') > 0"
-    )
-    return drawn(
-        page,
-        """() => {
-            const image = document.querySelector(".picture");
-            const frame = image.getBoundingClientRect();
-            const box = document.querySelector("rect.box.main");
-            const k = image.naturalWidth / frame.width;
-            const stage = document.getElementById("marks").getBoundingClientRect();
-            const [x, y, w, h] = ["x", "y", "width", "height"].map((key) => +box.getAttribute(key));
-            const [left, top] = [x + stage.left - frame.left, y + stage.top - frame.top];
-            return [left, top, left + w, top + h].map((value) => value * k);
-        }""",
-    )
-
-
 def shown_puzzle(page: Any) -> str:
     """The path, on the server, of the puzzle that the page shows."""
     return "/v1/puzzles/" + re.split("[/?]", page.url.partition("#/puzzle/")[2])[0]
@@ -213,52 +198,6 @@ def change_pieces(page: Any, change: Callable[[dict[str, Any]], Any]) -> None:
         route.fulfill(response=answer, json=body)
 
     page.route("**/pieces", changed)
-
-
-def centre(box: list[float]) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def check_places(page: Any) -> None:
-    """Each example's box, and the piece set upright in it, against the truth."""
-    # A piece of the 12 x 16 puzzle, without its knobs.
-    half = 0.5 * min(1120 / 16, 840 / 12)
-    for name, truth in TRUTH.items():
-        row(page, name).click()
-        expect(row(page, name)).to_have_attribute("aria-current", "true")
-        expect(page.locator(".cutout.main")).to_have_count(1)
-        found, true = centre(shown_box(page)), centre(truth["box"])
-        assert math.dist(found, true) < half, name
-        expect(page.locator("#answer-title")).to_have_text(
-            f"Row {truth['cell'][0] + 1}, column {truth['cell'][1] + 1}"
-        )
-        frame, angle = drawn(
-            page,
-            """() => {
-                const piece = document.querySelector(".cutout.main");
-                const image = document.querySelector(".picture").getBoundingClientRect();
-                const r = piece.getBoundingClientRect();
-                const k = document.querySelector(".picture").naturalWidth / image.width;
-                const [a, b] = piece.style.transform.match(/-?[\\d.e-]+/g).map(Number);
-                return [[r.left - image.left, r.top - image.top, r.right - image.left,
-                    r.bottom - image.top].map((v) => v * k), Math.atan2(b, a) * 180 / Math.PI];
-            }""",
-        )
-        assert math.dist(centre(frame), true) < half, name
-        turned = (angle + truth["rotation"] + 180) % 360 - 180
-        assert abs(turned) < 15, name
-
-
-def check_access(page: Any) -> None:
-    """No serious fault by axe-core, nothing wider than the window."""
-    found = axe.Axe().run(page).response["violations"]
-    bad = [
-        (v["id"], [n["target"] for n in v["nodes"]][:3])
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert bad == []
-    assert drawn(page, "document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.fixture(scope="module")
@@ -281,5 +220,5 @@ def puzzle(server: Server, browser: Any) -> str:
     return address
 
 
-FIXTURES = browser, server, small_server, shots, open_page, puzzle
+FIXTURES = browser, server, small_server, shots, open_page, small_page, puzzle
 """For a test module to take by their names."""

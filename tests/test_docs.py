@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from heatmap_eval.cli import build_parser as build_eval
 from heatmap_locator.command.arguments import build_parser as build_predict
@@ -132,9 +131,19 @@ def test_every_page_of_docs_is_reached_from_the_readme() -> None:
     assert {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")} <= reached
 
 
-def test_the_compose_file_names_settings_that_there_are() -> None:
-    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    fields = {*Settings.__dataclass_fields__, *Layout.__dataclass_fields__}
-    named = services["heatmap"]["environment"]
-    assert {name.removeprefix("HEATMAP_").lower() for name in named} <= fields
-    assert services["heatmap"]["build"]["context"] == "."
+def test_defaults_in_the_paper_on_deploying_are_the_real_ones() -> None:
+    """The tables of limits, by flag, and of a cluster, by environment variable."""
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    kinds = {"--": Settings(), "HEATMAP_": Layout()}
+    told = 0
+    for names, values in re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", text, re.M):
+        found = re.findall(r"`([^`]+)`", names)
+        given = re.split(r", (?!\d{3})", values.strip())
+        assert len(found) == len(given), names
+        for name, value in zip(found, given, strict=True):
+            start = "--" if name.startswith("--") else "HEATMAP_"
+            field = name.removeprefix(start).replace("-", "_").lower()
+            default = getattr(kinds[start], field)
+            assert (float(value.replace(",", "")) if value else None) == default, name
+            told += 1
+    assert told > 10

@@ -28,7 +28,7 @@ from service_support import Server, encoded, small_picture, small_piece
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 WIDTH = "() => document.querySelector('.picture').getBoundingClientRect().width"
 FINGERS = "Input.dispatchTouchEvent"

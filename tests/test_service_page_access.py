@@ -25,7 +25,7 @@ from service_support import EXAMPLES, Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 FINGER = 44
 """Pixels that a target for a finger has at least, both ways (WCAG 2.5.5)."""

@@ -6,7 +6,7 @@ from service_support import Server
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_the_shell_is_there_without_the_server(small_server: Server, open_page: Open) -> None:

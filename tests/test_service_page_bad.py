@@ -19,7 +19,7 @@ from service_support import EXAMPLES, Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_a_picture_that_cannot_be_read_is_told_in_the_form(

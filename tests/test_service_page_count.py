@@ -21,7 +21,7 @@ from service_support import EXAMPLES, Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_the_number_is_asked_for_or_said_not_to_be_known(

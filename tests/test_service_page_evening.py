@@ -27,7 +27,7 @@ from service_support import Server
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 ONE_BY_ONE = [(r, c) for r in (1, 3, 5) for c in (2, 4, 7, 9)]
 TABLE = [(2, 1), (2, 4), (2, 7), (2, 10), (4, 8), (6, 4), (6, 7), (6, 10)]

@@ -26,7 +26,7 @@ from service_support import EXAMPLES, Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 class Full:

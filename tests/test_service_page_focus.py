@@ -18,7 +18,7 @@ from service_support import Server, encoded, small_picture
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 SIZES = [(390, 844), (820, 1180), (1440, 900)]
 COVERED = """() => {

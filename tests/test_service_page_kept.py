@@ -20,7 +20,7 @@ from service_support import Server, wait_until
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_a_reload_a_closed_tab_and_a_killed_server_lose_nothing(

@@ -23,7 +23,7 @@ from service_support import COLS, ROWS, Server
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 SLOW = {"offline": False, "latency": 20, "downloadThroughput": 1e7, "uploadThroughput": 60_000}
 """Bytes a second, as of the browser's own tools."""

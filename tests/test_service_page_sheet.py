@@ -22,7 +22,7 @@ from service_support import Server
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_the_sheet_is_printed_and_saved(

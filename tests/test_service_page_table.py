@@ -20,7 +20,7 @@ from service_support import Server, small_table
 
 pytestmark = pytest.mark.slow
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 CELLS = [(0, 1), (1, 2), (2, 0), (2, 3)]
 

@@ -21,6 +21,7 @@ from heatmap_locator.search.decode import decode
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
 from heatmap_locator.search.place import lay_on_picture, placement_of
 from heatmap_locator.search.propose import NAMED_BY_PIXELS
+from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.see import Seen
 
 from .protocol import Prepared
@@ -51,11 +52,15 @@ def _no_head_in_the_ranker(model: HeatmapLocator) -> None:
         model.ranker.weights[FEATURES.index("head")] = 0
 
 
+class _PixelSearcher(Searcher):
+    def see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
+        return [[_by_pixels(one) for one in own] for own in super().see(pieces)]
+
+
 class _ByPixels(Puzzle):
     """Without the places that the head names."""
 
-    def _see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
-        return [[_by_pixels(one) for one in own] for own in super()._see(pieces)]
+    _searcher_kind = _PixelSearcher
 
 
 def _by_pixels(seen: Seen) -> Seen:
@@ -78,7 +83,7 @@ class _Alone:
         head = puzzle.model.head
         hook = head.register_forward_hook(lambda module, given, made: maps.append(made))
         try:
-            (seen,) = puzzle._see([prepared])
+            (seen,) = puzzle._searcher.see([prepared])
         finally:
             hook.remove()
         laid = [

@@ -13,6 +13,7 @@ from heatmap_locator.assign.moves import Arrangement, gains
 from heatmap_locator.assign.shapes import Shapes
 from heatmap_locator.assign.twins import same_pieces
 from heatmap_locator.grid import Grid
+from heatmap_locator.placement import counted
 
 TWICE = 4.0
 """Log likelihood ratio of two outlines, less that of the number of pairs of pieces, from which they
@@ -190,7 +191,8 @@ def _from_behind(
         if value[at, n] < BEHIND:
             continue
         cell = divmod(int(empty[at]), grid.cols)
-        text = f"photographed from behind; turned over it fits row {cell[0]}, column {cell[1]}"
+        row, column = counted(cell)
+        text = f"photographed from behind; turned over it fits row {row}, column {column}"
         found[index] = Problem("behind", text, cell=cell)
     return found
 

@@ -1,10 +1,12 @@
 // The answer for the piece that is selected: where, how sure, how to turn it, where else.
 
 import { $, h, icon } from "./dom.js";
+import { remarks, why } from "./explain.js";
 import { t } from "./lang.js";
 import { isNoPiece, letter } from "./places.js";
+import { said } from "./said.js";
 import { givenTile, photoTile, placeTile, uprightTile } from "./tiles.js";
-import { choiceSureness, errorWords, placeName, plural, region, sentence, sureness, turn, turnWords } from "./words.js";
+import { choiceSureness, errorWords, placeName, region, sureness, turn, turnWords } from "./words.js";
 
 export class Answer {
   /** on: {choose(rank)}, and {remove(), retry(), placed(), wrong(), findAll()} about the selected piece. */
@@ -24,15 +26,14 @@ export class Answer {
   show({ entries, current, rank, puzzle, picture, lost }) {
     if (current?.item?.state === "failed") this.#fault(current, current.item.error, lost);
     else if (current?.item) this.#upload(current.item, puzzle);
-    else if (current?.choice) this.#place({ ...current, rank, puzzle, picture });
+    else if (current?.choice) this.#place({ ...current, rank, puzzle, picture, named: (id) => entries.find(({ key }) => key === id)?.name || "" });
     else if (current?.piece.state === "waiting") this.#waiting(current);
     else if (current?.piece.state === "located") this.#nowhere(current);
     else if (current) this.#fault(current, { status: 422, type: "", detail: current.piece.error });
-    else if (entries.length) this.#words("Pick a piece", "Choose one in the list or on the picture to see where it goes.");
-    else if (puzzle.state === "failed") this.#words("This picture could not be used", sentence(puzzle.error));
-    else if (puzzle.state === "encoding")
-      this.#words("Getting the picture ready", "This takes a moment. Photos of pieces that you give now wait for it.");
-    else this.#words("Now the pieces", "Photograph one or many, and each is shown here upright in its place.");
+    else if (entries.length) this.#words(t("answer.pick"), t("answer.pick.text"));
+    else if (puzzle.state === "failed") this.#words(t("answer.unusable"), said(puzzle.error));
+    else if (puzzle.state === "encoding") this.#words(t("answer.encoding"), t("answer.encoding.text"));
+    else this.#words(t("answer.first"), t("answer.first.text"));
   }
 
   #words(title, text) {
@@ -44,10 +45,10 @@ export class Answer {
     const { state, wait } = item;
     const [title, text] =
       state === "held"
-        ? ["The server is full", `It has all it can take. This photo is sent again by itself in ${plural(wait, "second")}.`]
+        ? [t("answer.full"), t("answer.full.text", { n: wait })]
         : state === "sending"
           ? [t("answer.sending"), ""]
-          : ["Waiting its turn", "The photos before it come first."];
+          : [t("answer.turn"), t("answer.turn.text")];
     this.#fill("busy", [item.key, state], () => [
       givenTile({ item }),
       told(
@@ -55,7 +56,7 @@ export class Answer {
         item.name,
         h("p", { class: "hint", id: "answer-wait" }),
         state === "sending" ? h("progress", { class: "sent", id: "answer-sent", max: 1, "aria-label": t("answer.sending") }) : null,
-        this.#button("Remove", "trash", "remove"),
+        this.#button(t("remove"), "trash", "remove"),
       ),
     ]);
     // The seconds count down, and the bar moves, in place.
@@ -71,7 +72,7 @@ export class Answer {
         t(piece.many ? "answer.looking.many" : "answer.looking"),
         `${name}, ${file}`,
         h("p", { class: "hint", id: "answer-wait" }),
-        this.#button("Remove", "trash", "remove"),
+        this.#button(t("remove"), "trash", "remove"),
       ),
     ]);
     $("answer-wait").textContent = piece.progress ? t("answer.found.part", piece.progress) : t("answer.kept");
@@ -81,7 +82,7 @@ export class Answer {
   #nowhere({ key, name, file, piece }) {
     this.#fill("fault", [key, "nowhere"], () => [
       givenTile({ piece }),
-      told(t("answer.nowhere"), `${name}, ${file}`, h("p", {}, t("answer.nowhere.hint")), this.#button("Remove", "trash", "remove")),
+      told(t("answer.nowhere"), `${name}, ${file}`, h("p", {}, t("answer.nowhere.hint")), this.#button(t("remove"), "trash", "remove")),
     ]);
   }
 
@@ -90,16 +91,12 @@ export class Answer {
     const refused = error.status === 415 || error.status === 422;
     let { title, detail } = errorWords(error);
     // Its name stands above already.
-    if (none || refused) detail = sentence(unnamed(error.detail || "", file));
-    if (refused) title = "This photo could not be used";
-    if (none) {
-      title = "No piece found in this photo";
-      // Of what is no piece but the picture, or much of it, the reason says what it is.
-      if (!/: this is /.test(error.detail)) detail = "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above.";
-    }
+    if (none || refused) detail = said(unnamed(error.detail || "", file));
+    if (refused) title = t("answer.refused");
+    if (none) title = t("answer.none");
     if (item && error.status === 0) {
-      title = "Not sent yet";
-      detail = lost ? "There is no connection to the server. The photo is sent by itself once it is back." : "The connection broke.";
+      title = t("answer.unsent");
+      detail = t(lost ? "answer.unsent.lost" : "answer.unsent.broke");
     }
     // What is wrong with the photo itself stays wrong.
     const again = item && !none && !refused && error.status !== 413;
@@ -109,7 +106,7 @@ export class Answer {
         title,
         piece ? `${name}, ${file}` : name,
         detail ? h("p", {}, detail) : null,
-        h("div", { class: "row" }, again ? this.#button("Try again", "turn-cw", "retry") : null, this.#button("Remove", "trash", "remove")),
+        h("div", { class: "row" }, again ? this.#button(t("again"), "turn-cw", "retry") : null, this.#button(t("remove"), "trash", "remove")),
       ),
     ]);
   }
@@ -119,24 +116,21 @@ export class Answer {
   }
 
   /** list: the piece's choices; rank: the one shown. */
-  #place({ piece, name, file, twin, puzzle, picture, list, rank }) {
+  #place({ piece, name, file, twin, puzzle, picture, list, rank, named }) {
     const choice = list[rank];
     const { placement } = choice;
     const drawn = picture.complete && picture.naturalWidth ? picture.src : "";
-    const fits = list.map(({ fitted, sure }) => [fitted, sure]);
+    const fits = list.map(({ fitted, sure, problem }) => [fitted, sure, problem?.kind]);
     this.#fill("place", [piece.id, piece.said, name, rank, fits, drawn, twin?.name], () => {
       const way = turn(placement.rotation);
       const tiles = [photoTile(piece), uprightTile(piece, placement), placeTile(piece, placement, picture)];
-      const where = placement.cell ? `, ${region(placement, puzzle)}` : "";
+      const where = placement.cell ? ` · ${t(`where.${region(placement, puzzle)}`)}` : "";
       const text = told(
         placeName(placement, puzzle),
         `${name}, ${file}${where}`,
         meter(choice),
         h("p", { class: "turn" }, icon(way.clockwise ? "turn-cw" : "turn-ccw"), h("span", {}, turnWords(placement.rotation))),
-        ...remarks(piece, choice, twin).map((remark) => h("p", { class: "remark" }, icon("question"), h("span", {}, remark))),
-        piece.others.length && !piece.many && piece.links.photo
-          ? h("p", { class: "remark" }, icon("question"), h("span", {}, t("others", { n: piece.others.length + 1 })), this.#button(t("others.find"), "piece", "findAll"))
-          : null,
+        ...remarks({ piece, choice, twin, named, findAll: this.#button(t("others.find"), "piece", "findAll") }),
         h(
           "div",
           { class: "row verdict" },
@@ -148,10 +142,10 @@ export class Answer {
       const others = h(
         "div",
         { class: "answer-others" },
-        list.length > 1 ? h("h3", {}, "Places, best first") : null,
+        list.length > 1 ? h("h3", {}, t("answer.places")) : null,
         list.length > 1 ? h("ol", { class: "ranks" }, ...list.map((other, index) => this.#rank(other, index, rank, puzzle))) : null,
       );
-      return [h("div", { class: "tiles" }, ...tiles), text, others];
+      return [h("div", { class: "answer-media" }, h("div", { class: "tiles" }, ...tiles), why(choice)), text, others];
     });
   }
 
@@ -189,13 +183,4 @@ function meter(choice) {
   const bar = h("span", { class: "meter-bar", "aria-hidden": "true" }, h("span", {}));
   bar.firstChild.style.width = `${100 * choice.placement.score}%`;
   return h("p", { class: "meter", "data-level": level }, h("span", {}, h("strong", {}, words), percent ? ` · ${percent}` : ""), bar);
-}
-
-function remarks(piece, choice, twin) {
-  const found = [];
-  if (twin) found.push(t("twin", { name: twin.name }));
-  found.push(...piece.doubts.map(sentence));
-  if (choice.fitted && !choice.sure) found.push("Fitted among the others, but not for certain: check it by hand.");
-  if (piece.touching) found.push("It touched another piece in the photo, so its outline may be off.");
-  return found;
 }

@@ -108,6 +108,8 @@ export const setCorners = (id, corners) => change("PUT", `${puzzlePath(id)}/corn
 
 export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
 
+const PLACES = 6; // of a piece that are shown: as many as it may be one of
+
 /**
  * Sends one photo, which the server keeps before it answers; resolves to its pieces, which wait to
  * be looked for.  Asks a full server once.
@@ -115,7 +117,7 @@ export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" })
 export async function sendPhoto(id, photo, { many, progress, signal }) {
   const form = new FormData();
   form.append("photos", photo, photo.name || "photo.jpg");
-  form.append("top", "5");
+  form.append("top", String(PLACES));
   if (many) form.append("many", "true");
   return (await post(`${puzzlePath(id)}/locate`, form, { headers: { Prefer: "respond-async" }, progress, signal })).pieces;
 }

@@ -3,9 +3,10 @@
 import * as api from "./api.js";
 import { $ } from "./dom.js";
 import { colourHeat } from "./heat.js";
+import { t } from "./lang.js";
 import { Layers } from "./layers.js";
 import { notice } from "./notices.js";
-import { letter } from "./places.js";
+import { letter, oneOf } from "./places.js";
 import { Viewer } from "./viewer.js";
 
 export class Board {
@@ -57,7 +58,7 @@ export class Board {
     try {
       await this.layers.setPicture(await api.imageUrl(link), width, height);
     } catch {
-      if (this.version === version && !signal.aborted) notice("The picture did not load", "Reload the page to try again.");
+      if (this.version === version && !signal.aborted) notice(t("puzzle.unloaded"), t("puzzle.unloaded.text"));
       return;
     }
     this.heatOf = null;
@@ -83,8 +84,10 @@ export class Board {
       }
     this.place = current?.choice ? current.list[rank].placement : null;
     if (this.place) {
+      const few = oneOf(current.piece, current.choice);
       current.list.forEach(({ placement }, index) => {
-        if (index !== rank) boxes.push({ box: placement.box, kind: "other", label: letter(index), take: () => this.on.choose(index) });
+        const kind = index < few ? "other few" : "other";
+        if (index !== rank) boxes.push({ box: placement.box, kind, label: letter(index), take: () => this.on.choose(index) });
       });
       if (this.shown.piece) placed.push({ piece: current.piece, choice: current.list[rank], main: true });
       boxes.push({ box: this.place.box, kind: "main", label: String(current.number) });

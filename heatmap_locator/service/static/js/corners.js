@@ -3,10 +3,11 @@
 import { getPuzzle, loadImage, setCorners, shown, suggestedCorners } from "./api.js";
 import { $, h, perFrame } from "./dom.js";
 import { drawSquared, isConvex } from "./geometry.js";
+import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
 import { puzzleName } from "./words.js";
 
-const NAMES = ["Top left", "Top right", "Bottom right", "Bottom left"];
+const NAMES = [1, 2, 3, 4].map((corner) => t(`corner.${corner}`));
 const LOUPE = 3; // how much larger the loupe shows the photo than the stage does
 
 export class CornersView {
@@ -27,7 +28,7 @@ export class CornersView {
     this.image = null;
     this.abort = new AbortController();
     const { signal } = this.abort;
-    $("corners-hint").textContent = "Looking for the puzzle’s corners…";
+    $("corners-hint").textContent = t("corners.looking");
     $("view-corners").dataset.loading = "true";
     const puzzle = await getPuzzle(id, signal);
     const [image, suggestion] = await Promise.all([
@@ -35,7 +36,7 @@ export class CornersView {
       puzzle.corners ? null : suggestedCorners(id, signal),
     ]);
     if (signal.aborted) return;
-    document.title = `Corners of ${puzzleName(puzzle)}`;
+    document.title = t("corners.of", { name: puzzleName(puzzle) });
     this.original = puzzle.original;
     this.#setImage(image);
     this.#place(puzzle.corners || suggestion, Boolean(puzzle.corners));
@@ -69,14 +70,9 @@ export class CornersView {
     this.corners = corners
       ? corners.map(([x, y]) => [x, y])
       : frame.map(([x, y]) => [x * width, y * height]);
-    $("corners-title").textContent = corners ? "Is this the puzzle?" : "Where is the puzzle?";
-    const keys = matchMedia("(pointer: coarse)").matches ? "" : ", or move one with the arrow keys";
-    const how = `Drag the four handles onto its corners${keys}.`;
-    $("corners-hint").textContent = kept
-      ? how
-      : corners
-        ? `These corners were found in your photo. If one is off, put it right. ${how}`
-        : `No corners stood out in this photo. ${how}`;
+    $("corners-title").textContent = t(corners ? "corners.title" : "corners.title.none");
+    const how = t(matchMedia("(pointer: coarse)").matches ? "corners.how.touch" : "corners.how");
+    $("corners-hint").textContent = kept ? how : `${t(corners ? "corners.found" : "corners.none")} ${how}`;
     this.refresh();
   }
 
@@ -84,7 +80,7 @@ export class CornersView {
     try {
       const corners = await suggestedCorners(this.id, this.abort.signal);
       this.#place(corners, false);
-      announce(corners ? "Corners found and set." : "No corners stood out in this photo.");
+      announce(t(corners ? "corners.set" : "corners.none"));
     } catch (error) {
       showError(error);
     }
@@ -146,31 +142,32 @@ export class CornersView {
   #where(index) {
     const { width, height } = this.original;
     const [x, y] = this.corners[index];
-    return `${Math.round((100 * x) / width)}% across, ${Math.round((100 * y) / height)}% down`;
+    const [across, down] = [Math.round((100 * x) / width), Math.round((100 * y) / height)];
+    return t("corner.at", { corner: NAMES[index], across, down });
   }
 
   #tell(index) {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => announce(`${NAMES[index]}: ${this.#where(index)}`), 350);
+    this.telling = setTimeout(() => announce(this.#where(index)), 350);
   }
 
   #draw() {
     if (!this.image || !this.corners) return;
-    const { clientWidth: w, clientHeight: t } = $("corners-image");
+    const { clientWidth: w, clientHeight: tall } = $("corners-image");
     const points = this.corners.map((_, index) => this.#shown(index));
     this.handles.forEach((handle, index) => {
       const [x, y] = points[index];
       handle.style.transform = `translate(${x}px, ${y}px)`;
-      handle.setAttribute("aria-label", `${NAMES[index]} corner, ${this.#where(index)}`);
+      handle.setAttribute("aria-label", this.#where(index));
     });
     const svg = $("corners-shape");
-    svg.setAttribute("viewBox", `0 0 ${w || 1} ${t || 1}`);
+    svg.setAttribute("viewBox", `0 0 ${w || 1} ${tall || 1}`);
     const path = points.map((point) => point.join(" ")).join(" L");
-    svg.querySelector(".corners-veil").setAttribute("d", `M0 0H${w}V${t}H0Z M${path}Z`);
+    svg.querySelector(".corners-veil").setAttribute("d", `M0 0H${w}V${tall}H0Z M${path}Z`);
     svg.querySelector(".corners-edge").setAttribute("points", points.join(" "));
     const good = isConvex(this.corners, this.original.width * this.original.height * 0.01);
     $("corners-use").disabled = !good;
-    $("corners-error").textContent = good ? "" : "The corners cross each other: put each handle on its own corner.";
+    $("corners-error").textContent = good ? "" : t("corners.crossed");
     if (good)
       drawSquared($("corners-preview"), this.source, this.corners.map(([x, y]) => [x * this.factor, y * this.factor]));
     this.#drawLoupe();
@@ -214,7 +211,7 @@ export class CornersView {
     try {
       const rounded = corners?.map((point) => point.map((value) => Math.round(value * 10) / 10));
       await setCorners(this.id, rounded || null);
-      announce(corners ? "Squared up." : "The whole photo is used.");
+      announce(t(corners ? "corners.done" : "corners.done.whole"));
       this.go(`#/puzzle/${this.id}`);
     } catch (error) {
       showError(error);

@@ -1,6 +1,7 @@
 // Files by dropping, choosing, photographing or pasting.
 
 import { $ } from "./dom.js";
+import { t } from "./lang.js";
 
 // As the file inputs accept them; all that the server reads.
 const ENDINGS = /\.(jpg|jpeg|jpe|jfif|mpo|png|apng|webp|heic|heif|hif|avif|avifs|tif|tiff|gif|bmp|jp2|j2k|j2c|jpc|jpf|jpx|ppm|pgm|pbm|pnm|pfm|tga)$/i;
@@ -36,7 +37,7 @@ function hideVeil() {
 
 const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
 
-/** onNothing(verb): what was dropped or pasted holds no picture. */
+/** onNothing("dropped" | "pasted"): what came so holds no picture. */
 export function watchDrops(onNothing) {
   addEventListener("dragenter", (event) => {
     if (!target || !hasFiles(event)) return;
@@ -58,7 +59,7 @@ export function watchDrops(onNothing) {
     hideVeil();
     const files = pictures(event.dataTransfer.files);
     if (target && files.length) target.take(files);
-    else if (target) onNothing("Drop");
+    else if (target) onNothing("dropped");
   });
   addEventListener("paste", (event) => {
     // Text pasted into a field is the field's; a picture is always meant for the page.
@@ -67,7 +68,7 @@ export function watchDrops(onNothing) {
     if (files.length) {
       event.preventDefault();
       target.take(files);
-    } else if (!event.target.closest?.("input, textarea")) onNothing("Paste");
+    } else if (!event.target.closest?.("input, textarea")) onNothing("pasted");
   });
 }
 
@@ -76,5 +77,5 @@ function named(file, index) {
   if (!/^image\.\w+$/i.test(file.name || "image.png")) return file;
   const time = new Date().toTimeString().slice(0, 8).replaceAll(":", ".");
   const ending = file.type.split("/")[1] || "png";
-  return new File([file], `Pasted ${time}${index ? ` (${index + 1})` : ""}.${ending}`, { type: file.type });
+  return new File([file], `${t("file.pasted", { time })}${index ? ` (${index + 1})` : ""}.${ending}`, { type: file.type });
 }

@@ -9,7 +9,7 @@ import { announce, showError } from "./notices.js";
 import { reduced } from "./reduce.js";
 import { readable } from "./readable.js";
 import { hidden } from "./undo.js";
-import { nameFromFile, plural, puzzleName, puzzleSize } from "./words.js";
+import { nameFromFile, puzzleName, puzzleSize } from "./words.js";
 
 export class HomeView {
   constructor(go) {
@@ -29,7 +29,7 @@ export class HomeView {
 
   async enter(part) {
     this.abort = new AbortController();
-    setDropTarget({ text: "Drop the puzzle’s picture", take: (files) => this.#take(files[0]) });
+    setDropTarget({ text: t("home.drop"), take: (files) => this.#take(files[0]) });
     if (part === "setup") return;
     this.picture = null;
     this.#showPuzzles((await listPuzzles()).filter(({ id }) => !hidden.has(id)));
@@ -50,7 +50,7 @@ export class HomeView {
     $("setup-form").reset();
     $("setup-name").value = nameFromFile(file.name);
     this.count.set({});
-    announce("Picture chosen. A few words about it next.");
+    announce(t("setup.chosen"));
     this.go("#/new");
     this.#check(file);
   }
@@ -71,7 +71,7 @@ export class HomeView {
     const button = $("setup-go");
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";
-    announce("Sending the picture.");
+    announce(t("setup.sending"));
     $("setup-sent").hidden = false;
     const { signal } = this.abort;
     try {
@@ -93,10 +93,10 @@ export class HomeView {
 
   #showPuzzles(puzzles) {
     $("shelf").hidden = !puzzles.length;
-    $("home-title").textContent = puzzles.length ? "Your puzzles" : "Where does this piece\u00a0go?";
+    $("home-title").textContent = t(puzzles.length ? "home.title" : "app.title");
     $("steps").hidden = puzzles.length > 0;
     $("view-home").classList.toggle("has-puzzles", puzzles.length > 0);
-    $("picture-title").textContent = puzzles.length ? "Start another puzzle" : "Start with the puzzle’s picture";
+    $("picture-title").textContent = t(puzzles.length ? "home.another" : "home.first");
     $("puzzle-cards").replaceChildren(...puzzles.map((puzzle) => card(puzzle)));
   }
 }
@@ -104,8 +104,8 @@ export class HomeView {
 function card(puzzle) {
   const image = h("img", { alt: "", loading: "lazy", decoding: "async" });
   imageUrl(puzzle.links.thumbnail).then((url) => (image.src = url), () => {});
-  const state = { encoding: "getting ready", failed: "could not be read" }[puzzle.state];
-  const found = puzzle.piece_count ? `${plural(puzzle.piece_count, "piece")} photographed` : "no pieces yet";
+  const found = puzzle.piece_count ? t("card.pieces", { n: puzzle.piece_count }) : t("card.none");
+  const detail = puzzle.state === "ready" ? found : t(`card.${puzzle.state}`);
   return h(
     "li",
     {},
@@ -118,7 +118,7 @@ function card(puzzle) {
         { class: "card-text" },
         h("span", { class: "card-name" }, puzzleName(puzzle)),
         h("span", { class: "card-detail" }, puzzleSize(puzzle)),
-        h("span", { class: "card-detail" }, state || found),
+        h("span", { class: "card-detail" }, detail),
       ),
     ),
   );

@@ -68,7 +68,7 @@ export class Layers {
     if (main) this.pieces.append(image);
   }
 
-  /** boxes: [{box, kind: "main" | "other" | "laid" | "laid unsure", label, take}], drawn in order. */
+  /** boxes: [{box, kind: "main" | "other" | "other few" | "laid" | "laid unsure", label, take}], drawn in order. */
   setBoxes(boxes) {
     this.boxes = boxes;
     this.#drawMarks();

@@ -5,12 +5,13 @@ import { CornersView } from "./corners.js";
 import { $ } from "./dom.js";
 import { setDropTarget, watchDrops } from "./drop.js";
 import { HomeView } from "./home.js";
+import { t } from "./lang.js";
 import { clearNotices, notice, showBusy, showError } from "./notices.js";
 import { PuzzleView } from "./puzzle.js";
 import { keepShell } from "./shell.js";
+import { translatePage } from "./translate.js";
 
-const PLAIN_TITLE = "Where does this piece go?";
-
+translatePage();
 const home = new HomeView(go);
 const puzzle = new PuzzleView(go);
 const corners = new CornersView(go);
@@ -44,7 +45,7 @@ async function show() {
   for (const element of document.querySelectorAll(".view")) element.hidden = element.id !== section;
   $("bar-puzzle").hidden = $("bar-actions").hidden = section !== "view-puzzle";
   document.body.dataset.view = section;
-  document.title = PLAIN_TITLE;
+  document.title = t("app.title");
   if (!first) {
     scrollTo(0, 0);
     // Whoever reads the page by ear learns that it changed.
@@ -60,7 +61,7 @@ async function show() {
       current = null;
       history.replaceState(null, "", "#/");
       await show();
-      notice("That puzzle is no longer there", "It may have been deleted from another window.");
+      notice(t("puzzle.gone"), t("puzzle.gone.text"));
     }
   }
 }
@@ -75,12 +76,12 @@ function failed(error, key) {
     show();
   };
   addEventListener("online", again);
-  showError(error, { action: { label: "Try again", run: again } });
+  showError(error, { action: { label: t("again"), run: again } });
 }
 
 whenBusy(showBusy);
 addEventListener("hashchange", show);
 addEventListener("unhandledrejection", (event) => showError(event.reason));
 keepShell();
-watchDrops((verb) => notice("That is not a picture", `${verb} photos: JPEG, PNG, WebP and the like.`));
+watchDrops((how) => notice(t("error.picture"), t(`error.picture.${how}`)));
 show();

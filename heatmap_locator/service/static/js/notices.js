@@ -1,6 +1,7 @@
 // What is told to the user outside the flow: notices one sees, a status that is read out.
 
 import { $, h, icon } from "./dom.js";
+import { t } from "./lang.js";
 import { errorWords } from "./words.js";
 
 const TOGETHER = 150; // milliseconds
@@ -24,7 +25,7 @@ export function announce(text) {
 
 /** A message at the top until it is closed. */
 export function notice(title, detail = "", { kind = "error", action = null } = {}) {
-  const close = h("button", { type: "button", class: "round small", "aria-label": "Close message" }, icon("close"));
+  const close = h("button", { type: "button", class: "round small", "aria-label": t("close.message") }, icon("close"));
   const act = action && h("button", { type: "button", class: "button small", onclick: () => (box.remove(), action.run()) }, action.label);
   const text = h("div", { class: "notice-text" }, h("strong", {}, title), detail ? h("p", {}, detail) : null, act);
   const box = h("div", { class: `notice notice-${kind}` }, icon(kind === "error" ? "alert" : "clock"), text, close);
@@ -57,14 +58,14 @@ export function showBusy(request, seconds) {
     busy = null;
     return;
   }
-  if (!busy?.isConnected) busy = notice("The server is full", "It is asked again by itself.", { kind: "wait" });
+  if (!busy?.isConnected) busy = notice(t("error.503"), t("busy.text"), { kind: "wait" });
   let count = busy.querySelector(".countdown");
   if (!count) {
     // Seen, not read out: once a second would be too much to listen to.
     count = h("span", { class: "countdown", "aria-hidden": "true" });
     busy.querySelector("p").append(" ", count);
   }
-  count.textContent = `Next try in ${Math.min(...waits.values())} s.`;
+  count.textContent = t("busy.next", { n: Math.min(...waits.values()) });
 }
 
 /** Resolves to whether the user said yes. */

@@ -8,7 +8,7 @@ const same = (a, b) =>
     : Math.hypot(a.center[0] - b.center[0], a.center[1] - b.center[1]) < 0.3 * (a.box[2] - a.box[0]);
 
 /**
- * The places of a piece, the one to believe first: [{placement, transform, fitted, sure}].
+ * The places of a piece, the one to believe first: [{placement, transform, fitted, sure, why, problem}].
  * An assignment (of all pieces together) goes before the piece's own first choice.
  */
 export function choices(piece, assignment) {
@@ -20,7 +20,8 @@ export function choices(piece, assignment) {
   if (!assignment?.placement) return own;
   const at = own.findIndex((choice) => same(choice.placement, assignment.placement));
   const fitted = at >= 0 ? own.splice(at, 1)[0] : { placement: assignment.placement, transform: null };
-  return [{ ...fitted, fitted: true, sure: assignment.sure }, ...own];
+  const { sure, why, problem } = assignment;
+  return [{ ...fitted, fitted: true, sure, why, problem }, ...own];
 }
 
 /** Notes, as twin, where a piece was photographed before: it surely belongs where another does. */
@@ -30,6 +31,9 @@ export function markTwins(entries) {
     entry.twin = sure.slice(0, index).find((other) => same(other.choice.placement, entry.choice.placement));
   });
 }
+
+/** How many of its first places a piece belongs to one of, where no single one is likely; else 0. */
+export const oneOf = ({ one_of: few, placed, rejected }, choice) => (choice.fitted || placed || rejected.length ? 0 : few || 0);
 
 /** What the places of a piece are called, best first: A, B, C. */
 export const letter = (rank) => String.fromCharCode(65 + rank);

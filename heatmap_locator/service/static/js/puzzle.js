@@ -9,6 +9,7 @@ import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { drawSize, editPuzzle } from "./edit.js";
 import { coverage } from "./geometry.js";
+import { t } from "./lang.js";
 import { PuzzleModel } from "./model.js";
 import { announce, notice, showError } from "./notices.js";
 import { arrange } from "./order.js";
@@ -20,7 +21,7 @@ import { TablePhoto } from "./table.js";
 import { Together } from "./together.js";
 import { hidden } from "./undo.js";
 import { anyUnsent } from "./uploads.js";
-import { plural, puzzleName, puzzleSize } from "./words.js";
+import { puzzleName, puzzleSize } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 979px)");
 
@@ -53,8 +54,8 @@ export class PuzzleView {
       found: (piece) => this.#found(piece),
       failed: (item) => this.#photoFailed(item),
       renewed: (piece) => this.board.forgetHeat(piece),
-      lost: () => this.#connection("No connection to the server. It is tried again by itself."),
-      back: () => this.#connection("The connection is back."),
+      lost: () => this.#connection(t("connection.lost")),
+      back: () => this.#connection(t("connection.back")),
       removed: () => this.#removed(),
       solving: (data) => this.together.progress(data),
     });
@@ -64,7 +65,7 @@ export class PuzzleView {
     this.answer.clear();
     this.table.clear();
     this.board.reset();
-    setDropTarget({ text: "Drop photos of pieces", take: (files) => this.#add(files) });
+    setDropTarget({ text: t("pieces.drop.veil"), take: (files) => this.#add(files) });
     await model.load();
     if (model.signal.aborted) return;
     this.#sort(model.pieces.some((piece) => piece.many) ? "sure" : "number");
@@ -104,8 +105,8 @@ export class PuzzleView {
     $("bar-size").textContent = puzzleSize(puzzle);
     this.board.showPicture(puzzle, signal);
     if (before && before.state !== puzzle.state) {
-      if (puzzle.state === "ready") announce("The picture is ready. Pieces can be looked for.");
-      if (puzzle.state === "failed") announce("The picture could not be prepared.");
+      if (puzzle.state === "ready") announce(t("puzzle.ready"));
+      if (puzzle.state === "failed") announce(t("puzzle.failed"));
     }
     this.refresh();
   }
@@ -117,7 +118,7 @@ export class PuzzleView {
 
   #removed() {
     this.go("#/");
-    notice("That puzzle was deleted", "Another window deleted it, or the server made room.");
+    notice(t("puzzle.deleted"), t("puzzle.deleted.text"));
   }
 
   /** A photo's row gives way to its piece's. */
@@ -130,7 +131,7 @@ export class PuzzleView {
     const entry = this.#entries().find(({ key }) => key === piece.id);
     if (!entry) return;
     const { words, percent } = stateOf(entry, this.model.puzzle);
-    announce(`${entry.name}, ${entry.file}: ${words}${percent ? `, ${percent}` : ""}`);
+    announce(t("said.state", { name: entry.name, file: entry.file, state: percent ? `${words}, ${percent}` : words }));
     // The first answer of a batch is shown; the rest must not pull the picture away, and what
     // failed never stands in an answer's place.
     if (!this.chosen && entry.choice) this.#select(piece.id);
@@ -168,16 +169,14 @@ export class PuzzleView {
   }
 
   #hint() {
-    $("pieces-hint").textContent = $("many").checked
-      ? "Pieces apart from each other, picture side up, on one plain surface of another colour."
-      : "Whole pieces, picture side up, on a plain surface of another colour.";
+    $("pieces-hint").textContent = t($("many").checked ? "pieces.hint.many" : "pieces.hint");
   }
 
   #add(files) {
     const items = this.model.uploads.add(files, $("many").checked);
     // Of many pieces the sure ones are wanted first.
     if ($("many").checked && this.wish.sort === "number") this.#sort("sure");
-    announce(`${plural(items.length, "photo")} added.`);
+    announce(t("pieces.added", { n: items.length }));
     this.#select(items[0].key, { chosen: false });
   }
 
@@ -216,7 +215,7 @@ export class PuzzleView {
     this.rank = rank;
     this.#draw();
     const entry = this.#current();
-    if (entry?.list[rank]) announce(`Shown: ${stateOf({ piece: entry.piece, choice: entry.list[rank] }, this.model.puzzle).words}`);
+    if (entry?.list[rank]) announce(t("said.shown", { state: stateOf({ piece: entry.piece, choice: entry.list[rank] }, this.model.puzzle).words }));
     if (this.board.zoomed) this.board.zoomToPlace();
   }
 

@@ -60,7 +60,7 @@ function drawBox(context, placement, number, k) {
 
 /** The list as rows of text; rows and columns from 1, as people count. */
 function listOf(entries) {
-  const head = ["number", "photo", "row", "column", "turn", "sure", "placed"].map((key) => t(`sheet.${key}`));
+  const head = ["number", "file", "row", "column", "turn", "sure", "placed"].map((key) => t(`sheet.${key}`));
   const rows = placedOnes(entries).map(({ number, file, piece, choice: { placement } }) => [
     number,
     file,

@@ -2,8 +2,8 @@
 
 import { solve } from "./api.js";
 import { $ } from "./dom.js";
+import { t } from "./lang.js";
 import { announce, showError } from "./notices.js";
-import { plural } from "./words.js";
 
 export class Together {
   constructor(change) {
@@ -45,7 +45,7 @@ export class Together {
       if (this.puzzle !== asked) return false;
       this.assignments = new Map(assignments.map((one) => [one.piece, one]));
       const sure = assignments.length - unsure.length;
-      announce(`${plural(sure, "piece")} fitted together. ${unsure.length ? `${unsure.length} to be checked.` : "All of them sure."}`);
+      announce(`${t("solve.done", { n: sure })} ${unsure.length ? t("solve.unsure", { n: unsure.length }) : t("solve.all.sure")}`);
       return true;
     } catch (error) {
       showError(error);
@@ -66,16 +66,16 @@ export class Together {
     button.setAttribute("aria-disabled", String(!possible || this.working));
     button.setAttribute("aria-describedby", "solve-hint");
     button.ariaBusy = String(this.working);
-    button.textContent = this.working ? "Fitting…" : this.on ? "Fit them again" : "Fit all pieces together";
-    if (!puzzle.grid) hint.textContent = "This needs the number of pieces, which was not given.";
-    else if (!this.on) hint.textContent = "Sorts out pieces that want the same place.";
+    button.textContent = t(this.working ? "solve.working" : this.on ? "solve.again" : "solve");
+    if (!puzzle.grid) hint.textContent = t("solve.gridless");
+    else if (!this.on) hint.textContent = t("solve.hint");
     else {
       const all = [...this.assignments.values()];
       const sure = all.filter((one) => one.sure).length;
       const unsure = all.length - sure;
-      const parts = [`${sure} of ${all.length} fitted for sure`];
-      if (unsure) parts.push(`${unsure} to be checked`);
-      if (fresh || waiting) parts.push("new pieces since then");
+      const parts = [t("solve.sure.of", { n: sure, of: all.length })];
+      if (unsure) parts.push(t("solve.to.check", { n: unsure }));
+      if (fresh || waiting) parts.push(t("solve.new"));
       hint.textContent = `${parts.join(", ")}.`;
     }
   }

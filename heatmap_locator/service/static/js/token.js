@@ -1,6 +1,7 @@
 // The bearer token, asked for when the server answers 401 and kept for this tab alone.
 
 import { $ } from "./dom.js";
+import { t } from "./lang.js";
 
 const KEY = "heatmap-locator-token";
 let kept = null;
@@ -47,9 +48,7 @@ export function askForToken(refused) {
 function openDialog(wasRefused) {
   const dialog = $("token-dialog");
   const input = $("token-input");
-  $("token-hint").textContent = wasRefused
-    ? "That token was not accepted. Look for a missing letter or a space, and try again."
-    : "The person who runs it has one. It is kept in this tab until you close it.";
+  $("token-hint").textContent = t(wasRefused ? "token.refused" : "token.hint");
   input.value = "";
   return new Promise((resolve) => {
     let given = "";

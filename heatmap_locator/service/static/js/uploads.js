@@ -1,6 +1,7 @@
 // Photos on their way: sent one after the other, in order, and again when the server is busy.
 
 import { sendPhoto } from "./api.js";
+import { t } from "./lang.js";
 import { patiently } from "./patience.js";
 import { reduced } from "./reduce.js";
 
@@ -41,7 +42,7 @@ class Uploads {
   add(files, many) {
     const items = files.map((file) => {
       count += 1;
-      const given = { key: `photo-${count}`, file, name: file.name || "Photo", many };
+      const given = { key: `photo-${count}`, file, name: file.name || t("tile.given"), many };
       return { ...given, state: "waiting", wait: 0, part: 0, resent: 0, error: null, gone: new AbortController() };
     });
     this.items.push(...items);

@@ -83,6 +83,17 @@ def test_what_cannot_be_said_of_a_piece(
     assert client.get(piece["links"]["self"]).json() == piece
 
 
+def test_one_of_a_few_places_holds_until_one_of_them_is_wrong(client: TestClient) -> None:
+    puzzle = add_small(client)["id"]
+    (piece,) = locate(client, puzzle, (1, 2))
+    service = client.app.state.service  # type: ignore[attr-defined]
+    service.storage.update_piece(puzzle, piece["id"], {"one_of": 3})
+    assert client.get(piece["links"]["self"]).json()["one_of"] == 3
+    wrong = [piece["placements"][1]["center"]]
+    assert change(client, piece, rejected=wrong).json()["one_of"] is None
+    assert change(client, piece, rejected=[]).json()["one_of"] == 3
+
+
 def test_all_pieces_of_a_photo_are_found_on_request(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     cells = [(0, 1), (1, 2), (2, 0)]

@@ -12,16 +12,17 @@ from page_support import (
     LAPTOP,
     PHONE,
     Open,
+    SmallPage,
     check_access,
     check_places,
     drawn,
     expect,
+    give,
     give_puzzle,
     home,
     row,
     shown_box,
     small_photo,
-    small_puzzle,
     wait_ready,
 )
 from service_support import Server, encoded, small_picture, small_piece
@@ -185,11 +186,8 @@ def test_a_copied_picture_is_pasted(small_server: Server, open_page: Open) -> No
     expect(page.locator("#pieces .piece")).to_have_count(1)
 
 
-def test_pieces_stand_in_the_order_they_were_given(
-    small_server: Server, open_page: Open, tmp_path: Path
-) -> None:
-    page = open_page(small_puzzle(small_server, 32))
-    wait_ready(page)
+def test_pieces_stand_in_the_order_they_were_given(small_page: SmallPage, tmp_path: Path) -> None:
+    page = small_page(32)
     first = []
 
     def late(route: object) -> None:
@@ -202,7 +200,7 @@ def test_pieces_stand_in_the_order_they_were_given(
     page.route("**/locate", late)
     names = ["first.png", "second.png", "third.png"]
     photos = [small_photo(tmp_path, name, n, n, 32) for n, name in enumerate(names)]
-    page.locator("#pieces-file").set_input_files(photos)
+    give(page, *photos)
     expect(page.locator(".piece-name")).to_have_text(names)
     # A look at the other puzzles loses nothing that is on its way.
     page.get_by_role("link", name="All puzzles").click()

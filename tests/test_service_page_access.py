@@ -11,9 +11,11 @@ from page_support import (
     FIXTURES,
     PHONE,
     Open,
+    SmallPage,
     check_access,
     drawn,
     expect,
+    give,
     home,
     row,
     shown_box,
@@ -116,9 +118,8 @@ def test_quick_presses_add_up_while_the_picture_glides(puzzle: str, open_page: O
     )
 
 
-def test_results_are_read_out(small_server: Server, open_page: Open, tmp_path: Path) -> None:
-    page = open_page(small_puzzle(small_server, 41))
-    wait_ready(page)
+def test_results_are_read_out(small_page: SmallPage, tmp_path: Path) -> None:
+    page = small_page(41)
     # All that the live region ever said; it keeps only the last.
     page.evaluate(
         """() => {
@@ -132,7 +133,7 @@ def test_results_are_read_out(small_server: Server, open_page: Open, tmp_path: P
     photos = [small_photo(tmp_path, f"{n}.png", n, 3 - n, 41) for n in range(3)]
     empty = tmp_path / "table.png"
     empty.write_bytes(encoded(np.full((200, 200, 3), 140, np.uint8)))
-    page.locator("#pieces-file").set_input_files([*photos, empty])
+    give(page, *photos, empty)
     expect(page.locator("#pieces .piece")).to_have_count(4)
     expect(page.locator("#pieces .piece[data-level=quiet]")).to_have_count(0)
     for name in ("0", "1", "2", "table"):
@@ -171,7 +172,7 @@ def test_every_view_suits_fingers_and_readers(
     check_targets(page)
     held: list[Any] = []
     page.route("**/locate", lambda route: held.append(route))
-    page.locator("#pieces-file").set_input_files([EXAMPLES / "piece1.jpg"] * 4)
+    give(page, [EXAMPLES / "piece1.jpg"] * 4)
     expect(page.locator("#pieces .piece")).to_have_count(4)
     check_access(page)
     check_targets(page)

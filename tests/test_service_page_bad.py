@@ -7,13 +7,13 @@ from page_support import (
     FIXTURES,
     LAPTOP,
     Open,
+    SmallPage,
     check_access,
     expect,
+    give,
     home,
     row,
     small_photo,
-    small_puzzle,
-    wait_ready,
 )
 from service_support import EXAMPLES, Server, encoded, small_picture
 
@@ -46,15 +46,14 @@ def test_a_picture_that_cannot_be_read_is_told_in_the_form(
 
 
 def test_a_bad_file_in_a_batch_takes_no_answers_place(
-    small_server: Server, open_page: Open, tmp_path: Path
+    small_page: SmallPage, tmp_path: Path
 ) -> None:
-    page = open_page(small_puzzle(small_server, 96))
-    wait_ready(page)
+    page = small_page(96)
     letter, whole = tmp_path / "letter.jpg", tmp_path / "whole.png"
     letter.write_bytes(b"Dear all, " * 20)
     whole.write_bytes(encoded(small_picture(96)))
     good = small_photo(tmp_path, "good.png", 1, 2, 96)
-    page.locator("#pieces-file").set_input_files([letter, whole, good])
+    give(page, letter, whole, good)
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
     expect(page.locator("#pieces .piece")).to_have_count(3)
     expect(page.locator("#pieces .piece[data-level=failed]")).to_have_count(1)

@@ -8,13 +8,14 @@ from page_support import (
     FIXTURES,
     PHONE,
     Open,
+    SmallPage,
     change_pieces,
     check_access,
     expect,
+    give,
     home,
     row,
     small_photo,
-    small_puzzle,
     wait_ready,
 )
 from service_support import EXAMPLES, Server, encoded, small_picture
@@ -42,11 +43,10 @@ def test_the_number_is_asked_for_or_said_not_to_be_known(
 
 
 def test_name_and_number_are_edited_and_pieces_looked_up_again(
-    small_server: Server, open_page: Open, tmp_path: Path
+    small_page: SmallPage, tmp_path: Path
 ) -> None:
-    page = open_page(small_puzzle(small_server, 72))
-    wait_ready(page)
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 1, 2, 72))
+    page = small_page(72)
+    give(page, small_photo(tmp_path, "one.png", 1, 2, 72))
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
     page.get_by_role("button", name="It lies there").click()
     page.get_by_role("button", name="Edit puzzle").click()
@@ -72,7 +72,7 @@ def test_a_size_that_was_found_is_shown_and_taken(server: Server, open_page: Ope
     ).json()
     page = open_page(f"{home(server)}#/puzzle/{made['id']}")
     wait_ready(page)
-    page.locator("#pieces-file").set_input_files(EXAMPLES / "piece1.jpg")
+    give(page, EXAMPLES / "piece1.jpg")
     expect(page.locator("#size-note")).to_contain_text("It looks like about")
     check_access(page)
     page.locator("#size-note").get_by_role("button", name="Use").click()
@@ -82,13 +82,10 @@ def test_a_size_that_was_found_is_shown_and_taken(server: Server, open_page: Ope
     assert 150 < server.client.get(made["links"]["self"]).json()["pieces"] < 250
 
 
-def test_a_number_that_does_not_fit_is_said(
-    small_server: Server, open_page: Open, tmp_path: Path
-) -> None:
+def test_a_number_that_does_not_fit_is_said(small_page: SmallPage, tmp_path: Path) -> None:
     """The page shows what an answer tells of the size, whatever the number given."""
-    page = open_page(small_puzzle(small_server, 73))
-    wait_ready(page)
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 0, 0, 73))
+    page = small_page(73)
+    give(page, small_photo(tmp_path, "one.png", 0, 0, 73))
     expect(page.locator(".piece-score")).to_have_count(1)
     change_pieces(page, lambda piece: piece.update(size_estimate=200))
     page.reload()

@@ -32,6 +32,8 @@ browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 ONE_BY_ONE = [(r, c) for r in (1, 3, 5) for c in (2, 4, 7, 9)]
 TABLE = [(2, 1), (2, 4), (2, 7), (2, 10), (4, 8), (6, 4), (6, 7), (6, 10)]
 SETTLED = "#pieces .piece[data-level=quiet]"
+ON_LAPTOP = {"lid", "table", "placed", "sheet"}
+"""Steps of which the documents show the laptop as well."""
 
 
 class Hand:
@@ -52,8 +54,18 @@ class Hand:
         self.taps += 1
         chooser.value.set_files(files if len(files) > 1 else files[0])
 
+    def type(self, label: str, text: str) -> None:
+        """A tap on a field, and keys, of which the last ends it."""
+        self.taps += 1
+        field = self.page.get_by_label(label)
+        field.click()
+        field.press_sequentially(text)
+        field.press("Enter")
+
     def shot(self, name: str) -> None:
         """A picture of the page as it is, small."""
+        if self._width != PHONE[0] and name not in ON_LAPTOP:
+            return
         drawn(self.page, "0")
         image = cv2.imdecode(np.frombuffer(self.page.screenshot(), np.uint8), 1)
         scale = min(1.0, 900 / image.shape[1])
@@ -76,9 +88,9 @@ def give_the_lid(hand: Hand, evening: Evening) -> None:
     """The lid at an angle, with a wrong number of pieces; squared up by the corners found."""
     page = hand.page
     page.locator("#view-home").wait_for()
+    hand.shot("start")
     hand.choose("Choose a picture", evening.lid())
-    page.get_by_label("Number of pieces").fill("500")
-    hand.tap("Use this picture")
+    hand.type("Number of pieces", "500")
     page.wait_for_url(re.compile("corners"))
     expect(page.locator("#view-corners")).to_have_attribute("data-loading", "false")
     hand.shot("lid")
@@ -94,6 +106,7 @@ def correct_the_count(hand: Hand) -> None:
     dialog.get_by_role("radio", name="Rows and columns").check()
     dialog.get_by_label("Rows", exact=True).fill(str(ROWS))
     dialog.get_by_label("Columns", exact=True).fill(str(COLS))
+    hand.shot("count")
     dialog.get_by_role("button", name="Save").click()
     expect(page.locator("#bar-size")).to_contain_text(f"{ROWS * COLS} pieces")
     wait_ready(page)
@@ -110,6 +123,7 @@ def place_and_take_back(hand: Hand) -> None:
     title = page.locator("#answer-title").inner_text()
     page.get_by_role("button", name="Wrong place").click()
     expect(page.locator("#answer-title")).not_to_have_text(title)
+    hand.shot("wrong")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#answer-title")).to_have_text(title)
     page.get_by_role("button", name="Remove this piece").click()
@@ -126,6 +140,7 @@ def fit_and_print(hand: Hand) -> None:
     page = hand.page
     page.get_by_role("button", name="Fit all pieces together").click()
     expect(page.locator("#solve-hint")).to_contain_text("of 20 fitted for sure")
+    hand.shot("fitted")
     page.evaluate("() => { window.print = () => {}; }")
     page.get_by_role("button", name="Print").click()
     page.locator("#sheet").wait_for(state="attached")
@@ -145,10 +160,12 @@ def test_an_evening(open_page: Open, tmp_path: Path, shots: Path, size: tuple[in
         give_the_lid(hand, evening)
         first = evening.piece("1.jpg", *ONE_BY_ONE[0])
         hand.choose("Choose photos", first)
-        expect(page.locator(".piece-state")).to_have_count(1)
-        expect(page.locator(SETTLED)).to_have_count(0)
-        # Two to choose the lid, one to send it, one for its corners, two for the photo.
+        expect(page.locator(".piece-score")).to_have_count(1)
+        expect(page.locator(".tile.place")).to_have_count(1)
+        # Two to choose the lid, one for the field of its number, whose last key sends it, one for
+        # its corners, two for the photo.
         assert hand.taps <= 6
+        hand.shot("first")
         correct_the_count(hand)
 
         # Pieces one by one, and a file that is none; a reload and a dead server in between.
@@ -157,6 +174,9 @@ def test_an_evening(open_page: Open, tmp_path: Path, shots: Path, size: tuple[in
         letter.write_bytes(b"Dear all, " * 30)
         page.locator("#pieces-file").set_input_files([*rest[:5], letter])
         page.get_by_text("Piece 6", exact=True).wait_for()
+        row(page, "letter.jpg").click()
+        expect(page.locator("#answer-title")).to_have_text("This photo could not be used")
+        hand.shot("wrong-file")
         page.reload()
         expect(page.locator("#pieces .piece")).not_to_have_count(0)
         page.locator("#pieces-file").set_input_files(rest[5:])
@@ -168,6 +188,7 @@ def test_an_evening(open_page: Open, tmp_path: Path, shots: Path, size: tuple[in
         expect(page.locator(SETTLED)).to_have_count(0)
         expect(page.locator(".piece-score")).to_have_count(12)
         assert right(page, ONE_BY_ONE) >= 11
+        hand.shot("pieces")
 
         # A table with eight.
         page.locator("#many").check()

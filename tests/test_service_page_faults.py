@@ -13,8 +13,10 @@ from page_support import (
     FIXTURES,
     PHONE,
     Open,
+    SmallPage,
     check_access,
     expect,
+    give,
     give_puzzle,
     home,
     row,
@@ -60,7 +62,7 @@ def test_names_are_text_and_faults_are_plain_words(
     page.wait_for_url(re.compile("#/puzzle/"))
     expect(page.locator("#bar-name")).to_have_text(hostile)
     wait_ready(page)
-    page.locator("#pieces-file").set_input_files([table, broken])
+    give(page, table, broken)
     expect(page.locator("#pieces .piece[data-level=none]")).to_have_count(1)
     expect(page.locator("#pieces .piece[data-level=failed]")).to_have_count(1)
     row(page, table.name).click()
@@ -99,7 +101,7 @@ def test_a_full_server_is_asked_again_when_it_says(
 
     full = Full(2, 6)
     page.route("**/locate", full)
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 2, 0, 51))
+    give(page, small_photo(tmp_path, "one.png", 2, 0, 51))
     expect(page.locator(".piece-state")).to_have_text(re.compile(r"Server full, again in \d+ s"))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.screenshot(path=shots / "full-390-light.png")
@@ -112,25 +114,24 @@ def test_a_full_server_is_asked_again_when_it_says(
     # One that waits can be taken back, and is not sent when its time comes.
     full = Full(2, 10)
     page.route("**/locate", full)
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 0, 51))
+    give(page, small_photo(tmp_path, "two.png", 0, 0, 51))
     expect(page.locator("#answer-title")).to_have_text("The server is full")
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.locator(".piece-file")).to_have_text(["one.png"])
     full.wait = 12
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "three.png", 1, 3, 51))
+    give(page, small_photo(tmp_path, "three.png", 1, 3, 51))
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 4")
     expect(page.locator(".piece-file")).to_have_text(["one.png", "three.png"])
     assert len(full.asked) == 3
 
 
 def test_photos_given_offline_are_sent_once_there_is_a_connection(
-    small_server: Server, open_page: Open, shots: Path, tmp_path: Path
+    small_page: SmallPage, shots: Path, tmp_path: Path
 ) -> None:
-    page = open_page(small_puzzle(small_server, 52))
-    wait_ready(page)
+    page = small_page(52)
     page.context.set_offline(True)
     expect(page.locator("#stage-busy-text")).to_have_text("No connection, trying again…")
-    page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 1, 1, 52))
+    give(page, small_photo(tmp_path, "one.png", 1, 1, 52))
     expect(page.locator("#answer-title")).to_have_text("Not sent yet")
     page.screenshot(path=shots / "offline-1440-light.png")
     check_access(page)
@@ -148,7 +149,7 @@ def test_a_server_that_comes_back_goes_on(
         wait_ready(page)
         held: list[Any] = []
         page.route("**/locate", lambda route: held.append(route))
-        page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 2, 2, 53))
+        give(page, small_photo(tmp_path, "one.png", 2, 2, 53))
         expect(page.locator(".piece-state")).to_have_text("Sending")
         end = time.monotonic() + HANG
         while not held and time.monotonic() < end:  # it says so a moment before it asks
@@ -170,7 +171,7 @@ def test_a_server_that_comes_back_goes_on(
         # One who stays has nothing to press.
         server.kill()
         expect(page.locator("#stage-busy-text")).to_have_text("No connection, trying again…")
-        page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "two.png", 0, 3, 53))
+        give(page, small_photo(tmp_path, "two.png", 0, 3, 53))
         expect(page.locator("#answer-title")).to_have_text("Not sent yet")
         server.start()
         expect(page.locator("#answer-title")).to_have_text("Row 1, column 4")
@@ -189,7 +190,7 @@ def test_too_large_a_file_is_told_with_the_limit(
     expect(page.locator(".notice")).to_contain_text("shrink the image")
     page.goto(small_puzzle(small_server, 54))
     wait_ready(page)
-    page.locator("#pieces-file").set_input_files(large)
+    give(page, large)
     expect(page.locator(".piece-state")).to_have_text("Too large")
     expect(page.locator("#answer")).to_contain_text("1 MB")
     # Sending it once more would not help.

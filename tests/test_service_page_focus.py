@@ -9,6 +9,7 @@ from page_support import (
     Open,
     drawn,
     expect,
+    give,
     home,
     small_photo,
     small_puzzle,
@@ -67,7 +68,7 @@ def test_nothing_lies_over_what_has_the_focus(
     photos = [
         small_photo(tmp_path, f"{n}.png", n // 4, n % 4, 90 + SIZES.index(size)) for n in range(10)
     ]
-    page.locator("#pieces-file").set_input_files(photos)
+    give(page, *photos)
     expect(page.locator(".piece-score")).to_have_count(10)
     for key, start in (("Tab", ".skip"), ("Shift+Tab", "#solve")):
         reached = tab_through(page, key, start)

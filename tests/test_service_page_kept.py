@@ -8,8 +8,11 @@ from page_support import (
     LAPTOP,
     PHONE,
     Open,
+    SmallPage,
     check_access,
     expect,
+    give,
+    give_cells,
     row,
     shown_puzzle,
     small_photo,
@@ -32,16 +35,16 @@ def test_a_reload_a_closed_tab_and_a_killed_server_lose_nothing(
         page = open_page(small_puzzle(server, 61), PHONE)
         address = page.url
         wait_ready(page)
-        page.locator("#pieces-file").set_input_files(photos[:5])
+        give(page, *photos[:5])
         page.get_by_text("Piece 5", exact=True).wait_for()  # it has come
         page.reload()
         expect(page.locator("#pieces .piece")).to_have_count(5)
-        page.locator("#pieces-file").set_input_files(photos[5:9])
+        give(page, *photos[5:9])
         page.get_by_text("Piece 9", exact=True).wait_for()
         page.close()
         page = open_page(address, PHONE)
         expect(page.locator("#pieces .piece")).to_have_count(9)
-        page.locator("#pieces-file").set_input_files(photos[9:])
+        give(page, *photos[9:])
         page.get_by_text("Piece 12", exact=True).wait_for()
         server.kill()
         expect(page.locator("#stage-busy-text")).to_have_text("No connection, trying again…")
@@ -55,15 +58,12 @@ def test_a_reload_a_closed_tab_and_a_killed_server_lose_nothing(
 
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_placed_wrong_removed_and_back(
-    small_server: Server, open_page: Open, tmp_path: Path, shots: Path, size: tuple[int, int]
+    small_page: SmallPage, small_server: Server, tmp_path: Path, shots: Path, size: tuple[int, int]
 ) -> None:
     seed = 62 if size == LAPTOP else 63
-    page = open_page(small_puzzle(small_server, seed), size)
-    wait_ready(page)
+    page = small_page(seed, size)
     cells = [(0, 0), (2, 3), (1, 1), (2, 3)]
-    photos = [small_photo(tmp_path, f"{n}.png", *cell, seed) for n, cell in enumerate(cells)]
-    page.locator("#pieces-file").set_input_files(photos)
-    expect(page.locator(".piece-score")).to_have_count(4)
+    give_cells(page, tmp_path, seed, *cells)
     row(page, "Piece 4").click()
     expect(page.locator("#answer")).to_contain_text("The same as Piece 2")
 
@@ -110,15 +110,10 @@ def test_placed_wrong_removed_and_back(
     assert wait_until(lambda: len(small_server.client.get(listed).json()["pieces"]) == 3)
 
 
-def test_the_list_is_sorted_and_filtered(
-    small_server: Server, open_page: Open, tmp_path: Path
-) -> None:
-    page = open_page(small_puzzle(small_server, 64))
-    wait_ready(page)
+def test_the_list_is_sorted_and_filtered(small_page: SmallPage, tmp_path: Path) -> None:
+    page = small_page(64)
     cells = [(2, 3), (1, 1), (0, 0)]
-    photos = [small_photo(tmp_path, f"{n}.png", *cell, 64) for n, cell in enumerate(cells)]
-    page.locator("#pieces-file").set_input_files(photos)
-    expect(page.locator(".piece-score")).to_have_count(3)
+    give_cells(page, tmp_path, 64, *cells)
     names = page.locator(".piece-name")
     page.get_by_label("Order").select_option("By place")
     expect(names).to_have_text(["Piece 3", "Piece 2", "Piece 1"])

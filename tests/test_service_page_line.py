@@ -12,6 +12,7 @@ from page_support import (
     PHONE,
     Open,
     expect,
+    give,
     give_puzzle,
     home,
     small_photo,
@@ -51,7 +52,7 @@ def test_a_large_photo_is_reduced_and_stays_upright(
         page.locator("#view-home").wait_for()
         give_puzzle(page, tmp_path / "box.jpg", ROWS * COLS)
         wait_ready(page)
-        page.locator("#pieces-file").set_input_files(tmp_path / "piece.jpg")
+        give(page, tmp_path / "piece.jpg")
         expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
         expect(page.locator(".turn")).to_contain_text("already lies the right way up")
         (made,) = server.client.get("/v1/puzzles").json()["puzzles"]
@@ -74,7 +75,7 @@ def test_a_bar_moves_and_a_slow_body_is_waited_for(
         devices = page.context.new_cdp_session(page)
         devices.send("Network.enable")
         devices.send("Network.emulateNetworkConditions", SLOW)
-        page.locator("#pieces-file").set_input_files(tmp_path / "noise.png")
+        give(page, tmp_path / "noise.png")
         parts = set()
         while page.locator("#answer-sent").count():
             shown = page.evaluate("() => document.getElementById('answer-sent')?.value ?? 0")
@@ -84,5 +85,5 @@ def test_a_bar_moves_and_a_slow_body_is_waited_for(
         expect(page.locator("#pieces .piece")).to_have_count(1)
         expect(page.locator(".piece-name")).to_have_text("Piece 1")
         devices.send("Network.emulateNetworkConditions", {**SLOW, "uploadThroughput": -1})
-        page.locator("#pieces-file").set_input_files(small_photo(tmp_path, "one.png", 1, 1, 98))
+        give(page, small_photo(tmp_path, "one.png", 1, 1, 98))
         expect(page.locator(".piece-name")).to_have_text(["Piece 1", "Piece 2"])

@@ -7,17 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from page_support import (
-    FIXTURES,
-    LAPTOP,
-    Open,
-    expect,
-    row,
-    shown_puzzle,
-    small_photo,
-    small_puzzle,
-    wait_ready,
-)
+from page_support import FIXTURES, LAPTOP, SmallPage, expect, give_cells, row, shown_puzzle
 from service_support import Server
 
 pytestmark = pytest.mark.slow
@@ -26,14 +16,11 @@ browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 
 def test_the_sheet_is_printed_and_saved(
-    small_server: Server, open_page: Open, tmp_path: Path, shots: Path
+    small_page: SmallPage, small_server: Server, tmp_path: Path, shots: Path
 ) -> None:
-    page = open_page(small_puzzle(small_server, 101), LAPTOP)
-    wait_ready(page)
+    page = small_page(101, LAPTOP)
     cells = [(0, 0), (2, 3), (1, 1)]
-    photos = [small_photo(tmp_path, f"{n}.png", *cell, 101) for n, cell in enumerate(cells)]
-    page.locator("#pieces-file").set_input_files(photos)
-    expect(page.locator(".piece-score")).to_have_count(3)
+    give_cells(page, tmp_path, 101, *cells)
     row(page, "Piece 2").click()
     page.get_by_role("button", name="It lies there").click()
 

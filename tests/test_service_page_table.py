@@ -8,15 +8,14 @@ from page_support import (
     FIXTURES,
     LAPTOP,
     PHONE,
-    Open,
+    SmallPage,
     change_pieces,
     check_access,
     expect,
+    give,
     row,
-    small_puzzle,
-    wait_ready,
 )
-from service_support import Server, small_table
+from service_support import small_table
 
 pytestmark = pytest.mark.slow
 
@@ -34,13 +33,12 @@ def table(folder: Path, seed: int) -> Path:
 
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_a_tap_on_an_outline_selects_its_piece(
-    small_server: Server, open_page: Open, tmp_path: Path, size: tuple[int, int], shots: Path
+    small_page: SmallPage, tmp_path: Path, size: tuple[int, int], shots: Path
 ) -> None:
     seed = 81 if size == LAPTOP else 82
-    page = open_page(small_puzzle(small_server, seed), size)
-    wait_ready(page)
+    page = small_page(seed, size)
     page.locator("#many").check()
-    page.locator("#pieces-file").set_input_files(table(tmp_path, seed))
+    give(page, table(tmp_path, seed))
     expect(page.locator(".piece-score")).to_have_count(4)
     outlines = page.locator(".table-piece")
     expect(outlines).to_have_count(4)
@@ -65,19 +63,16 @@ def test_a_tap_on_an_outline_selects_its_piece(
     check_access(page)
 
 
-def test_all_pieces_of_a_photo_of_one_are_offered(
-    small_server: Server, open_page: Open, tmp_path: Path
-) -> None:
+def test_all_pieces_of_a_photo_of_one_are_offered(small_page: SmallPage, tmp_path: Path) -> None:
     """What an answer says of other pieces in its photo; one button finds them all."""
-    page = open_page(small_puzzle(small_server, 83))
-    wait_ready(page)
+    page = small_page(83)
 
     def with_others(piece: dict[str, Any]) -> None:
         if not piece["many"] and piece["state"] != "waiting":
             other = {"box": [0, 0, 9, 9], "where": "top left"}
             piece |= {"others": [other, other], "state": "located"}
 
-    page.locator("#pieces-file").set_input_files(table(tmp_path, 83))
+    give(page, table(tmp_path, 83))
     expect(page.locator("#pieces .piece[data-level=quiet]")).to_have_count(0)
     change_pieces(page, with_others)
     page.reload()

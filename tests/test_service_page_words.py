@@ -6,17 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from page_support import (
-    FIXTURES,
-    PHONE,
-    Open,
-    check_access,
-    expect,
-    give,
-    give_cells,
-    home,
-    row,
-)
+from page_support import FIXTURES, PHONE, Open, check_access, expect, give, give_cells, home, row
 from page_words import ENGLISH, forms
 from service_support import Server, encoded, small_picture
 

@@ -25,9 +25,9 @@ of each proposed place whether it is right:
     heatmap-eval label FOLDER --puzzle FOLDER/box.jpg --grid 25x38
     heatmap-eval real --photos --dataset FOLDER
 
-Keys: y right, n the next proposal, t type row, column and angle, s skip, b back to the photo
-before, q quit.  FOLDER/manifest.csv is written whole after each; the same command goes on where it
-was left.  A page beside it shows the piece in its place; --open opens it in a browser.
+Keys: y right, n the next proposal, t type row and column from 1 and the angle, s skip, b back to
+the photo before, q quit.  FOLDER/manifest.csv is written whole after each; the same command goes on
+where it was left.  A page beside it shows the piece in its place; --open opens it in a browser.
 """
 
 

@@ -240,7 +240,8 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
         "foreign": record.get("foreign"),
         "doubts": record.get("doubts", []),
         "size_estimate": record.get("size_estimate"),
-        "one_of": record.get("one_of"),
+        # Of its first places some are gone where any is said to be wrong.
+        "one_of": None if record.get("rejected") else record.get("one_of"),
         "placements": [p.to_dict() for p in places],
         "transforms": [[round(v, 6) for v in p.matrix] for p in places],
         "seconds": round(record["seconds"], 3),

@@ -161,7 +161,7 @@ class Piece(BaseModel):
     )
     one_of: int | None = Field(
         description="how many of the first placements hold nine tenths of the probability, where "
-        "it takes 2 to 6; else null"
+        "it takes 2 to 6 and none was said to be wrong; else null"
     )
     placements: list[Placement] = Field(description="best first")
     transforms: list[list[float]] = Field(

@@ -37,7 +37,7 @@ export class CountField {
 
   #number(name, least, example) {
     const id = `${this.id}-${name}`;
-    const input = h("input", { id, type: "number", inputmode: "numeric", min: least, step: 1, placeholder: example, "aria-describedby": `${this.id}-count-error` });
+    const input = h("input", { id, type: "number", inputmode: "numeric", enterkeyhint: "go", min: least, step: 1, placeholder: example, "aria-describedby": `${this.id}-count-error` });
     this.inputs[name] = input;
     return [h("label", { for: id, class: "visually-hidden" }, t(`count.label.${name}`)), input];
   }

@@ -186,15 +186,15 @@ def ask_puzzle(
     unknown = locator.encode(drawn.picture)
     session = list(ask(unknown, drawn, clock, drawn.pieces))
     alone = session[:1]
-    by = unknown._by_size
+    by = unknown._searcher.by_size
     assert by is not None
     for piece in drawn.pieces[1:]:
         by.sizes = Sizes(by.sizes.area, by.sizes.choices)
         alone += ask(unknown, drawn, clock, [piece])
     full: list[Asked] = []
     if in_full:
-        unknown._by_size = InFull(drawn.picture, locator.model, locator.device)
-        unknown._levels = unknown._by_size.levels
+        unknown._searcher.by_size = InFull(drawn.picture, locator.model, locator.device)
+        unknown._searcher.levels = unknown._searcher.by_size.levels
         full += ask(unknown, drawn, clock, drawn.pieces[:in_full])
     return Tally(with_number, alone, session, full, [0])
 

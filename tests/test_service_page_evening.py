@@ -32,8 +32,9 @@ browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 ONE_BY_ONE = [(r, c) for r in (1, 3, 5) for c in (2, 4, 7, 9)]
 TABLE = [(2, 1), (2, 4), (2, 7), (2, 10), (4, 8), (6, 4), (6, 7), (6, 10)]
 SETTLED = "#pieces .piece[data-level=quiet]"
-ON_LAPTOP = {"lid", "table", "placed", "sheet"}
-"""Steps of which the documents show the laptop as well."""
+ON_BOTH = {"lid", "table", "placed"}
+ON_LAPTOP = {"sheet"}
+"""Steps that the documents show on both, and on the laptop alone; others on the phone."""
 
 
 class Hand:
@@ -64,7 +65,8 @@ class Hand:
 
     def shot(self, name: str) -> None:
         """A picture of the page as it is, small."""
-        if self._width != PHONE[0] and name not in ON_LAPTOP:
+        on_laptop = self._width != PHONE[0]
+        if name not in ON_BOTH and on_laptop != (name in ON_LAPTOP):
             return
         drawn(self.page, "0")
         image = cv2.imdecode(np.frombuffer(self.page.screenshot(), np.uint8), 1)

@@ -8,6 +8,9 @@ import { Layers } from "./layers.js";
 import { notice } from "./notices.js";
 import { letter, oneOf } from "./places.js";
 import { Viewer } from "./viewer.js";
+import { SURE } from "./words.js";
+
+const LEAST = 0.01; // score of a place that is marked beside one that is sure
 
 export class Board {
   /** on: {change(), select(key), choose(rank)}. */
@@ -85,7 +88,10 @@ export class Board {
     this.place = current?.choice ? current.list[rank].placement : null;
     if (this.place) {
       const few = oneOf(current.piece, current.choice);
+      const sure = current.choice.placement.score >= SURE;
       current.list.forEach(({ placement }, index) => {
+        // Beside a place that is sure those next to impossible only crowd the picture.
+        if (sure && placement.score < LEAST) return;
         const kind = index < few ? "other few" : "other";
         if (index !== rank) boxes.push({ box: placement.box, kind, label: letter(index), take: () => this.on.choose(index) });
       });

@@ -13,6 +13,7 @@ const LINES = [
   [/^no piece found: this is the whole picture/, "said.whole"],
   [/^no piece found: this is (\d+) by (\d+) pieces large/, "said.many", "across", "down"],
   [/^no piece found/, "said.no-piece"],
+  [/not an image that can be read|cannot be read as an image/, "said.other"],
   [/^the file is empty/, "said.empty"],
   [/^the (image data|header of this [\w ]+ file) is damaged/, "said.damaged"],
   [/is over the limit of \d+ million pixels/, "said.pixels"],

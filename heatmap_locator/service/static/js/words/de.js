@@ -222,6 +222,7 @@ export default {
   "said.no-piece": "Leg ein ganzes Teil mit der Bildseite nach oben auf eine einfarbige Fläche in anderer Farbe und fotografiere es von oben.",
   "said.whole": "Das ist das ganze Bild. Fotografiere ein loses Teil.",
   "said.many": "Das ist im Bild {across} mal {down} Teile groß. Fotografiere ein einzelnes Teil oder berichtige die Zahl der Teile.",
+  "said.other": "Es ist kein Bild. Wähle ein JPEG, PNG, WebP, HEIC oder Ähnliches.",
   "said.empty": "Die Datei ist leer. Wähle sie noch einmal aus.",
   "said.damaged": "Das Bild ist beschädigt oder abgeschnitten. Kopiere die Datei noch einmal oder wähle eine andere.",
   "said.pixels": "Es hat zu viele Pixel. Mach es kleiner.",

@@ -226,6 +226,7 @@ export default {
   "said.no-piece": "Lay one whole piece, picture side up, on a plain surface of another colour, and photograph it from above.",
   "said.whole": "This is the whole picture. Photograph a loose piece.",
   "said.many": "This is {across} by {down} pieces large in the picture. Photograph one loose piece, or correct the number of pieces.",
+  "said.other": "It is not a picture. Choose a JPEG, PNG, WebP, HEIC or the like.",
   "said.empty": "The file is empty. Choose it again.",
   "said.damaged": "The image is damaged or cut short. Copy the file again, or choose another.",
   "said.pixels": "It has too many pixels. Make it smaller.",

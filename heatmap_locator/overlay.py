@@ -212,7 +212,7 @@ def _draw_panel(
         lines = [
             f"box  {x1:.0f}, {y1:.0f} to {x2:.0f}, {y2:.0f}",
             f"turned  {first.rotation:.0f}\u00b0 clockwise in its photo",
-            f"sure  {first.score:.0%}",
+            f"sure  {_percent(first.score)}",
         ]
         if first.cell is not None:
             row, column = counted(first.cell)
@@ -231,6 +231,13 @@ def _draw_panel(
     for index, line in enumerate(lines):
         draw.text((0, rows * step + 26 * index), line, fill=_TEXT, font=_font(18))
     return np.asarray(image)
+
+
+def _percent(score: float) -> str:
+    """A score as people read it: neither impossible nor certain, however it rounds."""
+    if score < 0.005:
+        return "<1%"
+    return ">99%" if score >= 0.995 else f"{score:.0%}"
 
 
 def _fit(rgb: np.ndarray, mask: np.ndarray, turn: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,21 @@ def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
         *("2", "3"),  # from 1, of cell (1, 2)
         "0.900",
     ]
+
+
+def test_one_of_a_few_places_is_said_where_not_all_are_shown(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = FakePuzzle.search
+    monkeypatch.setattr(
+        FakePuzzle, "search", lambda *args, **options: replace(search(*args, **options), one_of=3)
+    )
+    assert main(["a.png", "puzzle.png", "--pieces", "24"]) == 0
+    said = "heatmap-predict: a.png: one of 3 places; --top 3 prints and draws them all\n"
+    assert capsys.readouterr().err == said
+    assert main(["a.png", "puzzle.png", "--pieces", "24", "--top", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert (err, out.count("\n")) == ("", 4)
 
 
 def test_standard_input_has_room_in_the_table(

@@ -1,7 +1,11 @@
 """The overlay: bounded, and the piece lies where its matrix says."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from heatmap_locator.overlay import draw_overlay
 from heatmap_locator.placement import Placement
@@ -73,3 +77,26 @@ def test_heat_shows() -> None:
     ys, xs = np.nonzero(np.abs(warm - cold).sum(axis=2) > 60)
     assert xs.mean() == pytest.approx(16 + 1120 * 15.5 / 20, abs=6)
     assert warm[ys, xs, 0].mean() > warm[ys, xs, 2].mean()
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [(1.0, ">99%"), (0.996, ">99%"), (0.5, "50%"), (0.004, "<1%"), (0.0, "<1%")],
+)
+def test_what_stands_under_the_tiles(
+    score: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and columns as people count, and how sure without a certainty."""
+    lines: list[str] = []
+    draw = ImageDraw.ImageDraw.text
+
+    def text(self: Any, xy: Any, text: str, *args: Any, **options: Any) -> None:
+        lines.append(text)
+        draw(self, xy, text, *args, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    place = replace(_placement((300, 200, 400, 300)), score=score)
+    piece, mask = np.zeros((9, 9, 3), np.uint8), np.ones((9, 9), np.float32)
+    draw_overlay(np.full((560, 1120, 3), 60, np.uint8), None, [place], piece, mask)
+    assert f"sure  {said}" in lines
+    assert "row 1, column 2" in lines

@@ -150,6 +150,9 @@ class Prediction:
             if said is not None:
                 complain(f"{label}: {said}; --many locates all of them")
         result |= search.about_photo()
+        few = search.one_of
+        if few is not None and len(placements) < few and not self._together:
+            complain(f"{label}: one of {few} places; --top {few} prints and draws them all")
         for doubt in _worth_saying(search):
             complain(f"{label}: {doubt}")
         if self._puzzle.grid is None or search.size_estimate is not None:

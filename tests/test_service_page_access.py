@@ -172,7 +172,7 @@ def test_every_view_suits_fingers_and_readers(
     check_targets(page)
     held: list[Any] = []
     page.route("**/locate", lambda route: held.append(route))
-    give(page, [EXAMPLES / "piece1.jpg"] * 4)
+    give(page, *[EXAMPLES / "piece1.jpg"] * 4)
     expect(page.locator("#pieces .piece")).to_have_count(4)
     check_access(page)
     check_targets(page)

@@ -59,6 +59,6 @@ def test_a_bad_file_in_a_batch_takes_no_answers_place(
     expect(page.locator("#pieces .piece[data-level=failed]")).to_have_count(1)
     expect(page.locator("#answer-title")).to_have_text("Row 2, column 3")
     row(page, "whole.png").click()
-    expect(page.locator("#answer")).to_contain_text("this is the whole picture")
+    expect(page.locator("#answer")).to_contain_text("This is the whole picture.")
     row(page, "letter.jpg").click()
     expect(page.locator("#answer-title")).to_have_text("This photo could not be used")

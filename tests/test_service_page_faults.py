@@ -187,7 +187,7 @@ def test_too_large_a_file_is_told_with_the_limit(
     page.locator("#view-home").wait_for()
     give_puzzle(page, large, 12)
     expect(page.locator(".notice")).to_contain_text("That file is too large")
-    expect(page.locator(".notice")).to_contain_text("shrink the image")
+    expect(page.locator(".notice")).to_contain_text("the limit of 1 MB. Make it smaller.")
     page.goto(small_puzzle(small_server, 54))
     wait_ready(page)
     give(page, large)

@@ -12,7 +12,6 @@ import { coverage } from "./geometry.js";
 import { t } from "./lang.js";
 import { PuzzleModel } from "./model.js";
 import { announce, notice, showError } from "./notices.js";
-import { arrange } from "./order.js";
 import { PieceList } from "./pieces.js";
 import { drawProgress } from "./progress.js";
 import { sheetButtons } from "./sheet.js";
@@ -21,6 +20,7 @@ import { TablePhoto } from "./table.js";
 import { Together } from "./together.js";
 import { hidden } from "./undo.js";
 import { anyUnsent } from "./uploads.js";
+import { Wishes } from "./wishes.js";
 import { puzzleName, puzzleSize } from "./words.js";
 
 const NARROW = matchMedia("(max-width: 979px)");
@@ -31,6 +31,7 @@ export class PuzzleView {
     this.refresh = perFrame(() => this.#draw());
     this.board = new Board({ change: this.refresh, select: (key) => this.#select(key), choose: (rank) => this.#choose(rank) });
     this.together = new Together(this.refresh);
+    this.wishes = new Wishes(this.refresh);
     this.list = new PieceList({ select: (key) => this.#pick(key), remove: (key) => this.#remove(key) });
     this.table = new TablePhoto((key) => this.#select(key));
     this.answer = new Answer({
@@ -68,7 +69,7 @@ export class PuzzleView {
     setDropTarget({ text: t("pieces.drop.veil"), take: (files) => this.#add(files) });
     await model.load();
     if (model.signal.aborted) return;
-    this.#sort(model.pieces.some((piece) => piece.many) ? "sure" : "number");
+    this.wishes.sort(model.pieces.some((piece) => piece.many) ? "sure" : "number");
     if (part === "piece" && model.pieces.has(detail)) this.#select(detail);
     else if (part === "together") this.#solve();
     else this.#selectLast();
@@ -151,16 +152,9 @@ export class PuzzleView {
     const add = (files) => this.#add(files);
     fileButton($("choose-pieces"), $("pieces-file"), add);
     fileButton($("shoot-pieces"), $("pieces-camera"), add);
-    $("many").addEventListener("change", () => this.#hint());
     $("solve").addEventListener("click", () => this.#solve());
     sheetButtons(() => ({ puzzle: this.model.puzzle, entries: this.#entries() }));
     $("edit-puzzle").addEventListener("click", () => editPuzzle(this.model));
-    this.wish = { show: "all", where: "anywhere", sort: "number" };
-    for (const key of Object.keys(this.wish))
-      $(`pieces-${key}`).addEventListener("change", ({ target }) => {
-        this.wish[key] = target.value;
-        this.refresh();
-      });
     $("adjust-corners").addEventListener("click", () => this.go(`#/puzzle/${this.model.id}/corners`));
     $("delete-puzzle").addEventListener("click", () => actions.removePuzzle(this.model, this.go));
     addEventListener("beforeunload", (event) => {
@@ -168,20 +162,11 @@ export class PuzzleView {
     });
   }
 
-  #hint() {
-    $("pieces-hint").textContent = t($("many").checked ? "pieces.hint.many" : "pieces.hint");
-  }
-
   #add(files) {
-    const items = this.model.uploads.add(files, $("many").checked);
-    // Of many pieces the sure ones are wanted first.
-    if ($("many").checked && this.wish.sort === "number") this.#sort("sure");
+    const items = this.model.uploads.add(files, this.wishes.many);
+    this.wishes.given();
     announce(t("pieces.added", { n: items.length }));
     this.#select(items[0].key, { chosen: false });
-  }
-
-  #sort(order) {
-    this.wish.sort = $("pieces-sort").value = order;
   }
 
   /** A choice in the list: on a phone the answer stands above it, out of sight. */
@@ -263,7 +248,7 @@ export class PuzzleView {
 
   /** Those that the list shows, in its order. */
   #arranged(entries = this.#entries()) {
-    return arrange(entries, this.wish, this.model.puzzle);
+    return this.wishes.arranged(entries, this.model.puzzle);
   }
 
   #current() {

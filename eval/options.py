@@ -30,10 +30,6 @@ ABLATIONS = {
 """What is taken out, in words, by name."""
 
 
-KINDS = ("plain", "repeating", "smooth")
-"""What is made of pictures (``heatmap_train.draw.kinds``)."""
-
-
 def listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     """A type of argument: values of ``kind`` between commas, each once."""
 
@@ -141,6 +137,22 @@ def add_dataset_argument(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--dataset", metavar="DIR", type=Path, action="append", default=[], help=text
     )
+
+
+def add_kinds_argument(
+    parser: argparse.ArgumentParser, kinds: Sequence[str], what: str, after: str = ""
+) -> None:
+    """Kinds of what is drawn, all of them without it.
+
+    Args:
+        parser: gets the argument.
+        kinds: their names.
+        what: they are kinds of, for the help.
+        after: more help.
+    """
+    add, names = parser.add_argument, listed(one_of(kinds))
+    text = f"kinds of {what}, of {', '.join(kinds)} (default all){after}"
+    add("--kinds", metavar="KIND,...", type=names, default=list(kinds), help=text)
 
 
 def add_json_argument(parser: argparse.ArgumentParser, instead_of: str) -> None:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import draw_texture
 
-from heatmap_eval.options import KINDS
 from heatmap_eval.protocols.synthesis import captured_tasks
 from heatmap_train.draw.kinds import as_kind
+from heatmap_train.draw.names import PICTURES
 
 
 def likeness(image: np.ndarray) -> float:
@@ -39,7 +39,7 @@ def test_smooth_pictures_have_little_detail_but_the_same_colours() -> None:
 
 def test_kinds_are_pictures_of_their_size_and_plain_ones_are_left() -> None:
     image = draw_texture(96, 128)
-    for kind in KINDS:
+    for kind in PICTURES:
         made = as_kind(image, kind, np.random.default_rng(1))
         assert (made.shape, made.dtype) == (image.shape, np.uint8)
         assert (made == image).all() == (kind == "plain")

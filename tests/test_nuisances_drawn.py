@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from heatmap_train.draw.cutter import cut_grid
-from heatmap_train.draw.nuisances import KINDS, PLACED, Subject, draw_nuisance
+from heatmap_train.draw.names import FOREIGN, MIRRORED, PHOTOS, PLACED
+from heatmap_train.draw.nuisances import Subject, draw_nuisance
 from heatmap_train.draw.procedural import draw_picture
 
 
@@ -17,7 +18,7 @@ def subject(seed: int, cell: tuple[int, int]) -> Subject:
 @pytest.fixture(scope="module")
 def photos() -> dict[str, np.ndarray]:
     own, beside, foreign = subject(1, (1, 1)), subject(1, (2, 3)), subject(2, (0, 1))
-    return {kind: draw_nuisance(kind, own, beside, foreign, 5) for kind in KINDS}
+    return {kind: draw_nuisance(kind, own, beside, foreign, 5) for kind in PHOTOS}
 
 
 def test_all_are_photos_and_none_is_the_plain_one(photos: dict[str, np.ndarray]) -> None:
@@ -54,4 +55,5 @@ def test_they_follow_from_the_seed() -> None:
 
 
 def test_those_that_are_placed_come_first() -> None:
-    assert set(KINDS) - set(PLACED) == {"mirrored", "back", "foreign", "none"}
+    assert PHOTOS[: len(PLACED)] == PLACED
+    assert {MIRRORED, *FOREIGN} == set(PHOTOS) - set(PLACED)

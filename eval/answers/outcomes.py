@@ -28,7 +28,7 @@ class Outcome:
     """What was said of one photo, and the truth.
 
     Attributes:
-        kind: of ``heatmap_train.draw.nuisances.KINDS``.
+        kind: of ``heatmap_train.draw.names.PHOTOS``.
         piece: all photos of a piece share it.
         picture: name of the picture.
         count: pieces of the puzzle.

@@ -14,7 +14,7 @@ from heatmap_locator.model.calibration import BIAS, Calibration, sigmoid, weighe
 
 from .outcomes import Outcome
 
-TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "mirror", "texture")
+TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "worst", "mirror", "texture")
 """Measures that tell whether a photo misleads."""
 
 SIGNS = {
@@ -24,12 +24,25 @@ SIGNS = {
     "step": -1,
     "detail": 1,
     "local": 1,
+    "worst": 1,
     "mirror": -1,
 }
 """Which way a measure may move trust: less is never trusted more.  They go together, and without
 this a few photos decide which of them takes the other's place."""
 
-FOREIGN = ("logit", "chance", "places", "pixel", "colour", "detail", "local", "mirror", "texture")
+FOREIGN = (
+    "logit",
+    "chance",
+    "gap",
+    "places",
+    "pixel",
+    "colour",
+    "detail",
+    "local",
+    "worst",
+    "mirror",
+    "texture",
+)
 """Measures that tell whether it is of another picture."""
 
 FOLDS = 5

@@ -8,44 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_train.draw.names import PHOTOS
 
-from ..options import (
-    add_device_argument,
-    add_json_argument,
-    add_pictures_argument,
-    add_pieces_argument,
-    add_seed_argument,
-    add_weights_argument,
-    add_workers_argument,
-    check_folders,
-    check_weights,
-    check_written_weights,
-    listed,
-    one_of,
+from ..options import add_pictures_argument, one_of
+from .fitting import (
+    add_asked_arguments,
+    check_asked,
+    in_steps,
+    loaded,
+    percent,
+    source_of,
+    write_calibrated,
 )
 
 if TYPE_CHECKING:
     from ..answers.outcomes import Outcome
-
-KINDS = (
-    "plain",
-    "finger",
-    "hand",
-    "glare",
-    "shadow",
-    "partly",
-    "two",
-    "cloth",
-    "motion",
-    "dark",
-    "count",
-    "mirrored",
-    "back",
-    "foreign",
-    "none",
-)
-"""Of photos (``heatmap_train.draw.nuisances``)."""
 
 FEWEST = 40
 """Photos of a sort, for a fit to tell anything."""
@@ -69,26 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="validation: those that training on the folder held back (default); all",
     )
-    add_weights_argument(parser)
-    add_pieces_argument(parser, [24, 150, 500])
-    add(
-        "--per-count",
-        metavar="N",
-        type=whole(2, 10**5),
-        default=20,
-        help="pieces asked of each count, each in a photo of every kind (default 20)",
-    )
-    add(
-        "--kinds",
-        metavar="KIND,...",
-        type=listed(one_of(KINDS)),
-        default=list(KINDS),
-        help=f"of {','.join(KINDS)} (default all)",
-    )
-    add_seed_argument(parser)
-    add_device_argument(parser)
-    add_workers_argument(parser)
-    add("--out", metavar="DIR", type=Path, help="keeps outcomes, which a later run goes on with")
+    asked = 2, 20, "pieces asked of each count, each in a photo of every kind"
+    add_asked_arguments(parser, [24, 150, 500], asked, (PHOTOS, "photos", ""), "outcomes")
     add(
         "--write",
         metavar="OUT",
@@ -96,15 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="weights file to write, the same but for what these photos say of misleading ones "
         "and of foreign ones; the table is then of fits to other pictures",
     )
-    add_json_argument(parser, "a table")
 
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what can be told from the arguments alone."""
-    check_folders(args.corpus_pictures)
-    check_weights(args)
-    if args.write is not None:
-        check_written_weights(args.write)
+    check_asked(args)
 
 
 Job = tuple[int, int, tuple[str, ...], frozenset[tuple[str, str]]]
@@ -131,16 +86,12 @@ def _asker(
 
 def collect(args: argparse.Namespace) -> "list[Outcome]":
     """Every outcome that was asked for, those of earlier runs among them."""
-    from heatmap_locator.command.report import Progress
-    from heatmap_locator.model.files import shipped_weights
-    from heatmap_train.shared.workers import in_processes
-
     from ..answers.outcomes import Outcomes
     from ..methods.registry import digest
     from ..protocols.nuisances import groups_of, picture_names, piece_ids
 
     header = {"version": 1, "seed": args.seed, "split": args.split}
-    header["weights"] = digest(Path(args.weights or shipped_weights()))
+    header["weights"] = digest(source_of(args))
     kept = Outcomes(args.out, header)
     done, jobs, wanted = kept.done(), list[Job](), set[tuple[str, str]]()
     names = picture_names(args.corpus_pictures, args.split)
@@ -150,37 +101,29 @@ def collect(args: argparse.Namespace) -> "list[Outcome]":
         if not keys <= done:
             jobs.append((index, count, tuple(args.kinds), frozenset(keys & done)))
     made = (args.corpus_pictures, args.split, args.seed, args.weights, args.device)
-    progress = Progress()
-    try:
-        progress.say(f"{len(jobs)} pictures")
-        for number, found in enumerate(in_processes(_asker, made, jobs, args.workers), 1):
-            kept.add(found)
-            progress.say(f"{number} of {len(jobs)} pictures, {len(kept.all)} photos")
-    finally:
-        progress.clear()
+
+    def counted() -> str:
+        return f"{len(kept.all)} photos"
+
+    for found in in_steps(_asker, made, jobs, args.workers, "pictures", counted):
+        kept.add(found)
     return [outcome for outcome in kept.all if outcome.key in wanted]
 
 
 def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]":
     """Fit to outcomes, write the weights, and return what fits to other pictures make of them."""
-    from heatmap_locator.model.calibration import Calibration
-    from heatmap_locator.model.files import load_model, save_model, shipped_weights
     from heatmap_locator.search.remarks import MOST_CUT_OFF
-    from heatmap_train.shared.weights import stored_beside
 
     from ..answers.trust import fit
 
-    source = Path(args.weights or shipped_weights())
-    model, extra = load_model(source)
-    base = Calibration.from_extra(extra.get("calibration", {}))
+    model, base = loaded(args)
     if sum(o.right for o in outcomes) < FEWEST or sum(o.truth is None for o in outcomes) < FEWEST:
         raise InputError(
             f"fewer than {FEWEST} right answers, or photos of no piece; ask for more",
             name="--write",
         )
     found = fit(outcomes, base, MOST_CUT_OFF)
-    stored = {**stored_beside(source), "calibration": found.calibration.to_extra()}
-    save_model(model, args.write, stored)
+    write_calibrated(args, model, found.calibration)
     return found.held_out
 
 
@@ -219,18 +162,18 @@ def _print(result: dict[str, Any]) -> None:
     columns = ("plain", "right", "sure", "wrong", "named")
     print(f"{'kind':10}{'n':>6}" + "".join(f"{name:>8}" for name in columns))
     for row in result["kinds"]:
-        shown = "".join(f"{_percent(row[name]):>8}" for name in columns)
+        shown = "".join(f"{percent(row[name]):>8}" for name in columns)
         print(f"{row['kind']:10}{row['n']:6}{shown}")
     print(TEXT)
     print(f"\n{'score':12}{'n':>6}{'mean':>8}{'right':>8}")
     for one in result["reliability"]:
         span = f"{one['low']:.1f} to {one['high']:.1f}"
-        print(f"{span:12}{one['n']:6}{_percent(one['confidence']):>8}{_percent(one['share']):>8}")
+        print(f"{span:12}{one['n']:6}{percent(one['confidence']):>8}{percent(one['share']):>8}")
     print(
-        f"{result['photos']} photos, {result['sure']} sure, {_percent(result['sure_right'])}% of "
+        f"{result['photos']} photos, {result['sure']} sure, {percent(result['sure_right'])}% of "
         f"them right; expected calibration error {result['calibration_error']:.3f}"
     )
-    named = {name: _percent(result[name]) for name in result if name.endswith("_named")}
+    named = {name: percent(result[name]) for name in result if name.endswith("_named")}
     print(
         f"refused, or named as not of this picture: {named['plain_right_named']}% of right answers "
         f"to plain photos, {named['likely_right_named']}% of right answers scored over 0.5, "
@@ -238,7 +181,3 @@ def _print(result: dict[str, Any]) -> None:
         f"{named['own_wrong_named']}% of pieces placed wrong, {named['foreign_named']}% of photos "
         "without a piece of it as it is"
     )
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f}"

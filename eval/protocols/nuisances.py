@@ -11,15 +11,13 @@ import torch
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
 from heatmap_train.draw.cutter import Cut, cut_grid
-from heatmap_train.draw.nuisances import PLACED, Subject, draw_nuisance
+from heatmap_train.draw.names import PLACED
+from heatmap_train.draw.nuisances import Subject, draw_nuisance
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, render_print
 
 from .synthesis import PRINT_CELL, grid_of, names_of, texture_class, texture_spread
-from .tasks import Box
-
-PER_PICTURE = 2
-"""Pieces of each picture: many pictures tell more than many pieces of few."""
+from .tasks import PER_PICTURE, Box
 
 WRONG_COUNT = (math.log(1.6), math.log(10.0))
 """Least and most of the log of the factor that a wrong number of pieces is off by, either way."""
@@ -30,7 +28,7 @@ class NuisanceTask:
     """One photo.
 
     Attributes:
-        kind: of ``heatmap_train.draw.nuisances.KINDS``.
+        kind: of ``heatmap_train.draw.names.PHOTOS``.
         piece: names the piece; photos of all its kinds share it.
         image: (H, W, 3) uint8.
         box: true box in picture pixels; ``None`` where it shows no piece of the picture as it is.

@@ -221,7 +221,7 @@ def captured_tasks(
         per_picture: pieces taken from each picture.
         photos: on a background wide enough to be found, instead of with the outline as alpha.
         only: names of the pictures wanted; ``None`` is all.
-        kind: of ``heatmap_eval.options.KINDS``, what is made of each picture.
+        kind: of ``heatmap_train.draw.names.PICTURES``, what is made of each picture.
         crop_error: deviation of how far each edge of the puzzle lies from the picture's, in shares
             of its width or height: boxes and shops crop.
     """

@@ -9,6 +9,10 @@ from heatmap_locator.grid import Grid
 
 Box = tuple[float, float, float, float]
 
+PER_PICTURE = 2
+"""Pieces asked of each picture where scores are fitted: many pictures tell more than many pieces
+of few."""
+
 VERSION = 2
 """Raised whenever a protocol or the record of an answer changes: predictions of different versions
 do not compare."""

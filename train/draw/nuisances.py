@@ -13,32 +13,10 @@ from heatmap_locator.geometry import Array, bounds, transform
 from . import mishaps
 from .camera import light, photograph
 from .loose import lie_down, surfaced, toned
+from .names import PHOTOS
 from .noise import Rng
 from .prints import render_print
 from .tables import draw_cloth, draw_table
-
-KINDS = (
-    "plain",
-    "finger",
-    "hand",
-    "glare",
-    "shadow",
-    "partly",
-    "two",
-    "cloth",
-    "motion",
-    "dark",
-    "count",
-    "mirrored",
-    "back",
-    "foreign",
-    "none",
-)
-"""``count`` is a plain photo: the number of pieces is wrong.  The last four show no piece that the
-picture could be asked for; ``mirrored`` shows one the wrong way round."""
-
-PLACED = KINDS[: KINDS.index("mirrored")]
-"""Those that show a piece of the picture as it is."""
 
 _MARGIN = (0.5, 0.9)
 """Sides of a cell left around a piece, least and most."""
@@ -81,18 +59,18 @@ def draw_nuisance(
     """(h, w, 3) uint8 photo of a kind.
 
     Args:
-        kind: of ``KINDS``.
+        kind: of ``names.PHOTOS``.
         subject: the piece.
         other: of the same picture, which lies beside it in photos of two.
         foreign: of another picture.
         seed: photos of one seed differ in what is of their kind alone.
     """
-    if kind not in KINDS:
+    if kind not in PHOTOS:
         raise ValueError(f"no kind {kind!r}")
     table_rng, piece_rng, light_rng, camera_rng, frame_rng = (
         np.random.default_rng([seed, stage]) for stage in range(5)
     )
-    rng = np.random.default_rng([seed, 5, KINDS.index(kind)])
+    rng = np.random.default_rng([seed, 5, PHOTOS.index(kind)])
     shown = foreign if kind == "foreign" else subject
     if kind == "back":
         shown = replace(subject, outline=subject.outline * [-1.0, 1.0] + [_width(subject), 0.0])

@@ -1,7 +1,8 @@
 """What an image says of the outline by itself: an alpha channel, or a fill of one colour.
 
 An alpha that is opaque all over, as screenshots and many editors write, or opaque in a plain
-rectangle, says nothing of a piece: what it shows is a photo like any other.
+rectangle, says nothing of a piece: what it shows is a photo like any other.  So does an upright
+rectangle on a fill: a screenshot of a gallery, a photo in a white frame.
 """
 
 from dataclasses import dataclass
@@ -112,10 +113,17 @@ def given_outline(
         if photo is None:
             return Outline(_from_alpha(alpha, name), True)
         shown = photo
-    filled = cut_out_on_fill(shown.rgb)
-    if filled is not None and is_piece_shaped(filled) and not shown.turned:
+    filled = None if shown.turned else cut_out_on_fill(shown.rgb)
+    if filled is None or not is_piece_shaped(filled):
+        return shown
+    left, top, w, h = cv2.boundingRect((filled > 0.5).astype(np.uint8))
+    # The halo of JPEG around a rectangle has not its corners.
+    if cutout or (filled > 0.5).sum() < _TURNED * w * h or min(w, h) < MIN_SIDE:
         return Outline(shown.laid(filled), True)
-    return shown
+    # A photo on the plain page of a gallery, or in a white frame.
+    framed = np.ascontiguousarray(shown.rgb[top : top + h, left : left + w])
+    corner = shown.corner[0] + left, shown.corner[1] + top
+    return Shown(framed, corner, shown.laid(filled))
 
 
 def photo_in(rgb: np.ndarray, alpha: np.ndarray) -> Shown | None:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from heatmap_locator.errors import DamagedImageWarning, InputError
-from heatmap_locator.picture.deep import deep_tiff, to_8_bit
+from heatmap_locator.picture.deep import deep_values, to_8_bit
 from heatmap_locator.picture.opening import Opened, orientation
 
 Pixels: TypeAlias = tuple[np.ndarray, np.ndarray | None]
@@ -46,19 +46,18 @@ def decode_opened(opened: Opened, name: str) -> Pixels:
     if opened.format.name == "JPEG" and not _loads(image):
         image = _short_jpeg(opened, name)
     rgb, alpha = decode(image, name)
-    if (
-        opened.format.name == "TIFF"
-        and alpha is None
-        and _deep_colour(opened)
-        and rgb.max() <= _DARK
-    ):
-        values = deep_tiff(opened.data())
+    if rgb.max() <= _DARK and _deep_colour(opened) and orientation(image) == 1:
+        values = deep_values(opened.data())
         if values is not None and values.shape == rgb.shape:
-            rgb = to_8_bit(values)
+            rgb = to_8_bit(values, full=opened.format.name == "PNG")
     return rgb, alpha
 
 
 def _deep_colour(opened: Opened) -> bool:
+    """Whether its colours have 16 bits each, of which Pillow keeps 8."""
+    if opened.format.name == "PNG":
+        # The header's bits a sample, and its colour type.
+        return opened.data()[24:26] in (b"\x10\x02", b"\x10\x06")
     bits = getattr(opened.image, "tag_v2", {}).get(258, ())
     return isinstance(bits, tuple) and len(bits) >= 3 and min(bits) == 16
 
@@ -76,7 +75,7 @@ def _loads(image: Image.Image) -> bool:
 
 
 def _of_floats(opened: Opened, name: str) -> Pixels:
-    values = deep_tiff(opened.data())
+    values = deep_values(opened.data())
     if values is None:
         raise InputError(
             "its colours are floating-point numbers of a kind that is not read; "

@@ -10,8 +10,15 @@ _FLOAT = 3
 
 # Floats are 0..1, or of the range of 8 or 16 bits; highlights of what was lit for 1 go beyond.
 _HIGHLIGHTS = 16.0
+# What is darker than this part of 1 all over would be black.
+_BLACK = 1 / 64
 # Cameras and scanners of 10, 12 or 14 bits store them in 16 as they are.
 _DEPTHS = (8, 10, 12, 14)
+# Where the format says that 16 bits are full, what would be black in them is of 8 to 12 all the
+# same.
+_DARK_DEPTHS = (8, 10, 12)
+# Of floats, the quantile whose range is theirs: lamps go beyond.
+_TOP = 0.995
 
 
 def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
@@ -36,8 +43,8 @@ def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def deep_tiff(data: bytes) -> np.ndarray | None:
-    """(H, W) or (H, W, 3) RGB of a TIFF, in the values that it stores, upright.
+def deep_values(data: bytes) -> np.ndarray | None:
+    """(H, W) or (H, W, 3) RGB of a TIFF, upright, or a PNG, in the values that it stores.
 
     None where OpenCV cannot read it either.
     """
@@ -59,18 +66,28 @@ def to_8_bit(values: np.ndarray, full: bool = False) -> np.ndarray:
 
     Args:
         values: integers or floats.
-        full: they are of 16 bits by the format's word, however dark.
+        full: they are of 16 bits by the format's word.
     """
     levels = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     top = float(levels.max(initial=0.0))
-    if full:
-        levels /= 257.0
-    elif values.dtype.kind == "f" and top <= _HIGHLIGHTS:
-        levels *= 255.0
-    elif values.dtype.kind == "f" and top <= 255:
-        pass
+    if values.dtype.kind == "f":
+        levels *= 255.0 / _range_of_floats(levels, top)
     else:
         # The smallest range that holds them, in which what is stored is not all black.
-        bits = next((b for b in _DEPTHS if top < 1 << b), 16)
+        bits = next((b for b in (_DARK_DEPTHS if full else _DEPTHS) if top < 1 << b), 16)
         levels *= 255.0 / ((1 << bits) - 1) if top <= 65535 else 255.0 / top
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def _range_of_floats(levels: np.ndarray, top: float) -> float:
+    """Which value is white; what lies around 0, from -1 to 1, is brought to 0..1 in place."""
+    if -1.01 <= float(levels.min(initial=0.0)) < -0.5 and top <= 1.01:
+        levels += 1.0
+        levels /= 2.0
+        return 1.0
+    if top > _HIGHLIGHTS:
+        top = max(float(np.quantile(levels, _TOP)), _BLACK)
+    if top <= _HIGHLIGHTS:
+        return 1.0 if top >= _BLACK else top or 1.0
+    whites = ((1 << bits) - 1.0 for bits in (*_DEPTHS, 16))
+    return next((white for white in whites if top <= white), top)

@@ -146,10 +146,27 @@ _OTHERS = (
 )
 
 
+RAW = "a camera's raw file cannot be read as an image"
+"""What is said of a file of which :func:`is_raw` is true."""
+
+# Canon's CR2 and CR3, Fuji's RAF, Olympus' ORF, Panasonic's RW2; DNG and what is like it says so in
+# a tag, DNGVersion (50706) or Make, of a TIFF that Pillow does not read.
+_RAWS = ((8, b"CR\x02"), (4, b"ftypcrx "), (0, b"FUJIFILMCCD-RAW"), (0, b"IIR"), (0, b"IIU\0"))
+
+
+def is_raw(head: bytes) -> bool:
+    """Whether a file is a camera's raw data, by its first KB."""
+    if any(head[at : at + len(magic)] == magic for at, magic in _RAWS):
+        return True
+    return b"\x12\xc6\x01\x00" in head[:1024] or b"\xc6\x12\x00\x01" in head[:1024]
+
+
 def described(head: bytes) -> str:
     """Why a file that is none of them is not read, for a sentence, by its first KB."""
     what = next((what for magic, what in _OTHERS if head.startswith(magic)), None)
     text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if is_raw(head):
+        return RAW
     if head[4:8] == b"ftyp":
         what = "a film"
     elif head[257:262] == b"ustar":

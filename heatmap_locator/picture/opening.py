@@ -12,7 +12,7 @@ from PIL import Image
 
 from heatmap_locator.errors import InputError, display_name
 from heatmap_locator.picture.deep import float_tiff_size
-from heatmap_locator.picture.formats import HEAD, NAMES, Format, described, identify
+from heatmap_locator.picture.formats import HEAD, NAMES, RAW, Format, described, identify, is_raw
 
 MAX_PIXELS = 100_000_000
 """Of an image; more is refused before it is decoded."""
@@ -25,9 +25,11 @@ MAX_BYTES = 1 << 30
 
 # Tags of EXIF and TIFF 6.0.
 _ORIENTATION_TAG = 0x0112
-_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_TIFF_WIDTH, _TIFF_HEIGHT, _DNG_TAG = 256, 257, 50706
+# Raw files begin with a preview; one whose longer side is less is only a thumbnail.
+_THUMBNAIL = 512
 # Two letters at least, so that C:\box.jpg is a path.
-_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|data:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,15 @@ def open_image(source: str | os.PathLike[str] | bytes, name: str) -> Opened:
             "HEIC photos need the package pillow-heif; install it, or convert it to JPEG", name=name
         ) from None
     except Exception:  # Pillow's readers raise almost anything on a damaged header
+        if is_raw(head):
+            raise InputError(f"{RAW}; use a {NAMES}", name=name) from None
         raise InputError(
             f"the header of this {kind.name} file is damaged or cut short; "
             "copy or download it again",
             name=name,
         ) from None
+    if _DNG_TAG in getattr(image, "tag_v2", ()) and max(size) < _THUMBNAIL:
+        raise InputError(f"{RAW}; use a {NAMES}", name=name)
     return Opened(image, check_size(size, name), kind, found)
 
 
@@ -101,6 +107,8 @@ def _regular(path: str | os.PathLike[str], name: str) -> Path | bytes:
     """The file of a path that can be read, or what comes through it."""
     if _ADDRESS.match(os.fspath(path)):
         raise InputError("is an address, not a file; download it first", name=name)
+    if not os.fspath(path):
+        raise InputError("no such file; check the path", name="''")
     file = Path(path)
     try:
         if file.is_dir():

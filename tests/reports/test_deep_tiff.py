@@ -60,6 +60,33 @@ def test_bits_in_a_16_bit_file_by_their_real_range(
     assert np.abs(read.astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("grey", [False, True])
+def test_and_in_a_png(bits: int, grey: bool, picture: np.ndarray) -> None:
+    wanted = picture[..., 0] if grey else picture
+    deep = np.rint(wanted / 255.0 * (2**bits - 1)).astype(np.uint16)
+    written, data = cv2.imencode(".png", deep if grey else deep[..., ::-1].copy())
+    assert written
+    read = read_picture(data.tobytes())
+    assert np.abs(read.astype(int) - picture[..., :1] if grey else read - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("case", ["around 0", "all dark", "a few lamps", "10 bits"])
+def test_floats_by_their_real_range(case: str, picture: np.ndarray) -> None:
+    values = picture / np.float32(255)
+    if case == "around 0":
+        values = 2 * values - 1
+    elif case == "all dark":
+        values = values / 100
+    elif case == "10 bits":
+        values = values * 1023
+    else:
+        values = values.copy()
+        values[:3, :3] = 300.0
+    read = read_picture(tiff(values.astype(np.float32)))
+    assert np.abs(read.astype(int) - picture).max() <= 1
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_a_tag_turns_it_once(orientation: int, kind: type, picture: np.ndarray) -> None:

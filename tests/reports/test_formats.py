@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from reports_support import heic, is_right, piece, saved
 from service_support import small_picture
 
@@ -135,12 +135,47 @@ def test_browsers_are_sent_what_they_show(client: TestClient, files: dict[str, b
         assert Image.open(io.BytesIO(shown.content)).size == (160, 120)
 
 
+def dng(side: int) -> bytes:
+    """The preview of a phone's raw file, as which Pillow reads it."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[50706] = bytes((1, 4, 0, 0))
+    tags.tagtype[50706] = 1
+    return saved(np.zeros((side, side, 3), np.uint8), "TIFF", tiffinfo=tags)
+
+
+def test_a_raw_file_with_a_large_preview_is_read() -> None:
+    assert check_image(dng(600)) == (600, 600)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0\0\0\x18ftypcrx " + bytes(60),
+        b"II*\0\x10\0\0\0CR\2\0" + bytes(60),
+        b"FUJIFILMCCD-RAW 0201" + bytes(60),
+        dng(160),
+    ],
+    ids=["CR3", "CR2", "RAF", "DNG"],
+)
+def test_raw_files_are_named(
+    data: bytes, tmp_path: Path, make_client: Callable[..., TestClient]
+) -> None:
+    path = tmp_path / "a.dng"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"{path}: a camera's raw file cannot be read .* use a J"):
+        check_image(path)
+    answer = make_client().post("/v1/puzzles", files={"picture": ("a.dng", data)})
+    assert answer.status_code in (415, 422)
+    assert answer.json()["detail"].startswith("a.dng: a camera's raw file cannot be read as an")
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"%PDF-1.7\n", "a PDF cannot be read as an image; "),
         (b"just text", "not an image that can be read; "),
         (b"8BPS" + bytes(60), "a Photoshop file cannot be read as an image; "),
+        (b"\0\0\0\x18ftypqt  " + bytes(60), "a film cannot be read as an image; "),
     ],
 )
 def test_sentences_read_well_everywhere(

@@ -73,6 +73,18 @@ def test_the_piece_is_found_in_the_photo(
     assert 12_000 < search.piece_mask.sum() < 30_000
 
 
+@pytest.mark.parametrize("page", [250, 0])
+def test_a_screenshot_of_a_gallery(page: int, example_puzzle: Puzzle) -> None:
+    screen = np.full((760, 440, 3), page, np.uint8)
+    screen[200:560, 40:400] = piece()
+    cv2.putText(screen, "12:41", (20, 40), 0, 1, (255 - page,) * 3, 2)
+    for image in (screen, saved(screen, "JPEG", quality=92)):
+        search = example_puzzle.search(image)
+        assert is_right(search.placements[0])
+        assert 12_000 < search.piece_mask.sum() < 30_000
+        assert search.piece_mask[:200].max() == 0
+
+
 def test_a_straightened_photo_is_searched_too(example_puzzle: Puzzle) -> None:
     image = straightened()
     search = example_puzzle.search(image)

@@ -21,6 +21,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk without room; which file was written they do not say."""
 
 
+_NO_ROOM = "failed to map segment"
+"""What the loader says of a shared object that there is no memory for."""
+
+
 def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) -> int:
     """Run a command; return its exit status.
 
@@ -48,6 +52,12 @@ def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) 
     except BrokenPipeError:
         _let_go()
         return READER_GONE
+    except (MemoryError, ImportError) as error:
+        # So a library ends whose code does not fit into what a limit leaves.
+        if isinstance(error, ImportError) and _NO_ROOM not in str(error):
+            raise
+        complain(prog, "not enough memory; end other programs, or raise the limit (ulimit -v)")
+        return 2
     except OSError as error:
         if error.filename is not None or error.errno not in _FULL:
             raise
@@ -57,7 +67,9 @@ def run_command(prog: str, work: Callable[[], int], stopped: str | None = None) 
 
 
 def complain(prog: str, message: str) -> None:
-    """Print one line on stderr."""
+    """Print one line on stderr, where there is one."""
+    if sys.stderr is None:
+        return
     line = " ".join(message.split())
     encoding = sys.stderr.encoding or "utf-8"
     print(f"{prog}: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)
@@ -67,9 +79,11 @@ def say(text: str) -> None:
     """Print on stdout.
 
     Raises:
-        InputError: it cannot be written: a full disk.
+        InputError: it cannot be written: a full disk, or it is closed.
         BrokenPipeError: its reader has gone.
     """
+    if sys.stdout is None:  # or it would be lost without a word
+        raise InputError("is closed; send it to a file or a pipe", name="standard output")
     with writing():
         print(text)
 

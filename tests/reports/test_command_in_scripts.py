@@ -40,6 +40,39 @@ def test_a_reader_that_has_gone() -> None:
     assert err == b""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs descriptors that a shell closes")
+@pytest.mark.parametrize(
+    ("work", "closed", "status", "said"),
+    [
+        ("say('3,5')", 1, 2, "x: standard output: is closed; send it to a file or a pipe\n"),
+        ("complain('x', 'lost')", 2, 0, ""),
+        ("raise_(InputError('no such file', name='a.jpg'))", 2, 2, ""),
+        ("raise_(MemoryError())", 1, 2, "x: not enough memory; end other programs"),
+        (
+            "raise_(ImportError('libt.so: failed to map segment from shared object'))",
+            1,
+            2,
+            "x: not",
+        ),
+        ("raise_(ImportError('no module named torch'))", 1, 1, "Traceback"),
+    ],
+)
+def test_closed_streams_and_no_memory(work: str, closed: int, status: int, said: str) -> None:
+    code = (
+        "import sys; from heatmap_locator.errors import InputError;"
+        "from heatmap_locator.outcome import complain, run_command, say\n"
+        "def raise_(error): raise error\n"
+        f"sys.exit(run_command('x', lambda: {work} or 0))"
+    )
+    shell = f'exec "$0" -c "$1" {closed}>&-'
+    done = subprocess.run(["sh", "-c", shell, sys.executable, code], capture_output=True, text=True)
+    assert done.returncode == status
+    assert done.stdout == ""
+    assert done.stderr.startswith(said)
+    if not said:
+        assert done.stderr == ""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a system with signals")
 @pytest.mark.parametrize("part", [0.1, 0.2, 0.4, 0.6, 0.8, 1.0])

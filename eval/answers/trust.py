@@ -33,7 +33,6 @@ this a few photos decide which of them takes the other's place."""
 FOREIGN = (
     "logit",
     "chance",
-    "gap",
     "places",
     "pixel",
     "colour",

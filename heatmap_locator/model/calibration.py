@@ -12,15 +12,11 @@ WEIGHED = 40
 everywhere would look surer than they are (``train/LOG.md``, "score")."""
 
 
-MOST_GAP = 8.0
-"""Logits by which a second place is lower, from which it makes no difference."""
-
 BIAS = "bias"
 
 MEASURES = (
     "logit",
     "chance",
-    "gap",
     "places",
     "unclear",
     "cut_off",
@@ -37,7 +33,6 @@ MEASURES = (
 """What is measured of a photo and its best place.
 
 ``logit``: the ranker's.  ``chance``: its mean over places 6 to 15, which fit by chance alone.
-``gap``: by how much the second is lower, ``MOST_GAP`` at most.
 ``places``: natural logarithm of how many there are.  Of the photo:
 ``unclear``, 0..1, how unsurely its outline was seen; ``cut_off``, 1 where that runs into the
 photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``step``, the logarithm
@@ -53,11 +48,6 @@ def chance(logits: Sequence[float] | np.ndarray) -> float:
     """The measure of that name of (N,) logits, best first, N at least 1."""
     values = np.asarray(logits, np.float64)
     return float(values[min(5, len(values) - 1) : 15].mean())
-
-
-def gap(logits: Sequence[float] | np.ndarray) -> float:
-    """The measure of that name of (N,) logits, best first, N at least 1."""
-    return min(float(logits[0] - logits[1]), MOST_GAP) if len(logits) > 1 else MOST_GAP
 
 
 def weighed(weights: Mapping[str, float], measures: Mapping[str, float] | None) -> float | None:

@@ -50,6 +50,21 @@ def test_a_burnt_out_part_is_found_with_its_veil() -> None:
     assert light.lost[160, 160] < 0.1
 
 
+def test_what_a_highlight_lights_around_it_is_hidden_as_well() -> None:
+    photo, mask = scene(20.0)
+    ys, xs = np.mgrid[:SIDE, :SIDE]
+    away = np.hypot(xs - 110, ys - 110)
+    hard = np.where((away < 20)[..., None], 255.0, photo)
+    soft = photo + 300 * np.exp(-(((away - 12).clip(0, None) / 16) ** 2))[..., None]
+    sharp, lit = (look_at_light(p.clip(0, 255).astype(np.uint8), mask).lost for p in (hard, soft))
+    assert sharp is not None
+    assert lit is not None
+    inside = mask > 0
+    assert sharp[inside & (away > 27.5)].max() < 0.5
+    assert lit[inside & (away < 30)].min() > 0.5
+    assert lit[inside & (away > 45)].max() < 0.5
+
+
 def test_white_print_on_a_white_lid_is_no_glare() -> None:
     photo, mask = scene()
     photo[mask == 0] = 254

@@ -6,7 +6,7 @@ import torch
 from conftest import draw_texture
 
 from heatmap_locator.model.ranker import CLOSEST, FEATURES, Ranker, evidence
-from heatmap_locator.search.agreement import Pixels, agreement, parts
+from heatmap_locator.search.agreement import Pixels, agreement
 
 COLOUR, DETAIL, LOCAL = range(3)
 
@@ -39,20 +39,6 @@ def test_the_same_print_agrees_and_another_does_not(mask: torch.Tensor) -> None:
     same, other = agree(patch(1), patch(1), mask)[0], agree(patch(1), patch(2), mask)[0]
     assert (same > 3 * other).all()
     assert (other >= 0).all()
-
-
-def test_the_part_that_is_of_another_print_is_told_from_the_rest(mask: torch.Tensor) -> None:
-    one, other = patch(1), patch(1).clone()
-    other[..., 24:] = patch(2)[..., 24:]
-    index = torch.nonzero(mask.flatten() > 0.5)[:, 0]
-    pixels = Pixels(index[None], torch.ones(1, len(index)), (48, 48))
-    own, seen = (t.flatten(2)[:, :, index] for t in (0.4 * one - 0.2, other))
-    found = parts(own, seen, pixels)[0]
-    assert found.shape == index.shape
-    left, right = index % 48 < 16, index % 48 >= 32
-    assert float(found[left].mean()) > 0.8
-    assert float(found[right].mean()) < 0.4
-    assert found.abs().max() <= 1.0
 
 
 def test_an_affine_map_of_colours_costs_colour_nothing(mask: torch.Tensor) -> None:

@@ -56,5 +56,4 @@ def test_print_fits_far_better_than_its_mirror_image(example_puzzle: Puzzle) -> 
     assert wrong is not None
     assert right.measures["mirror"] < -10 < -3 < wrong.measures["mirror"]
     assert all(right.measures[name] > wrong.measures[name] > 0 for name in PRINT)
-    assert right.measures["worst"] > 0.5 > 0.3 > wrong.measures["worst"]
     assert right.measures["texture"] == pytest.approx(wrong.measures["texture"], abs=0.05)

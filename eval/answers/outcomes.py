@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
+from heatmap_locator.search.remarks import NAMED
 
 from ..protocols.tasks import Box
 from .kept import KeptLines
@@ -18,9 +19,6 @@ _KIND = "heatmap-eval nuisances"
 
 SURE = 0.9
 """Score from which an answer is sure."""
-
-NAMED = 0.5
-"""Probability from which a photo is named as not of the picture."""
 
 
 @dataclass(frozen=True)

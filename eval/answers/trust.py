@@ -14,7 +14,7 @@ from heatmap_locator.model.calibration import BIAS, Calibration, sigmoid, weighe
 
 from .outcomes import Outcome
 
-TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "worst", "mirror", "texture")
+TRUST = ("unclear", "cut_off", "hidden", "step", "detail", "local", "mirror", "texture")
 """Measures that tell whether a photo misleads."""
 
 SIGNS = {
@@ -24,24 +24,12 @@ SIGNS = {
     "step": -1,
     "detail": 1,
     "local": 1,
-    "worst": 1,
     "mirror": -1,
 }
 """Which way a measure may move trust: less is never trusted more.  They go together, and without
 this a few photos decide which of them takes the other's place."""
 
-FOREIGN = (
-    "logit",
-    "chance",
-    "places",
-    "pixel",
-    "colour",
-    "detail",
-    "local",
-    "worst",
-    "mirror",
-    "texture",
-)
+FOREIGN = ("logit", "chance", "places", "pixel", "colour", "detail", "local", "mirror", "texture")
 """Measures that tell whether it is of another picture."""
 
 FOLDS = 5
@@ -198,29 +186,45 @@ class Fit:
     held_out: list[Outcome]
 
 
-def fit(outcomes: Sequence[Outcome], base: Calibration, most_cut_off: float) -> Fit:
+FITS: Mapping[str, Callable[[Photos, np.ndarray], dict[str, float]]] = {
+    "trust": fit_trust,
+    "foreign": fit_foreign,
+}
+"""What can be fitted, by the calibration's names."""
+
+
+def fit(
+    outcomes: Sequence[Outcome],
+    base: Calibration,
+    most_cut_off: float,
+    fitted: Sequence[str] = tuple(FITS),
+) -> Fit:
     """Fit trust and foreign to outcomes.
 
     Args:
         outcomes: with evidence.
-        base: scale and the logits of places not found, which stay.
+        base: scale and the logits of places not found, which stay, and what is not fitted.
         most_cut_off: score at most where the outline runs off the photo.
+        fitted: of ``FITS``.
     """
     data = photos(outcomes, base)
+
+    def fitted_to(chosen: np.ndarray) -> Calibration:
+        own = {"trust": base.trust, "foreign": base.foreign}
+        own |= {name: _rounded(FITS[name](data, chosen)) for name in fitted}
+        return replace(base, trust=own["trust"], foreign=own["foreign"])
+
     everything = np.ones(len(data.hits), bool)
     held_out = {o.key: o for o in outcomes}
     for fold in range(FOLDS):
         test = data.folds == fold
         if not test.any() or test.all():
             continue
-        own = replace(base, trust=fit_trust(data, ~test), foreign=fit_foreign(data, ~test))
+        own = fitted_to(~test)
         for index in np.flatnonzero(test):
             outcome = data.outcomes[index]
             held_out[outcome.key] = scored(outcome, own, most_cut_off)
-    trust, foreign = fit_trust(data, everything), fit_foreign(data, everything)
-    return Fit(
-        replace(base, trust=_rounded(trust), foreign=_rounded(foreign)), list(held_out.values())
-    )
+    return Fit(fitted_to(everything), list(held_out.values()))
 
 
 def scored(outcome: Outcome, calibration: Calibration, most_cut_off: float) -> Outcome:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from heatmap_locator.errors import InputError
 from heatmap_train.draw.names import PHOTOS
 
-from ..options import add_pictures_argument, one_of
+from ..options import add_pictures_argument, listed, one_of
 from .fitting import (
     add_asked_arguments,
     check_asked,
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FEWEST = 40
 """Photos of a sort, for a fit to tell anything."""
+
+FITTED = ("trust", "foreign")
+"""What is fitted, as the calibration calls it."""
 
 SPLITS = ("validation", "all")
 
@@ -54,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="weights file to write, the same but for what these photos say of misleading ones "
         "and of foreign ones; the table is then of fits to other pictures",
+    )
+    add(
+        "--fit",
+        metavar="NAME,...",
+        type=listed(one_of(FITTED)),
+        default=list(FITTED),
+        help="what --write fits: trust, how far a photo is trusted; foreign, how likely it shows "
+        "no piece of the picture (default both; the other stays)",
     )
 
 
@@ -122,7 +133,7 @@ def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]"
             f"fewer than {FEWEST} right answers, or photos of no piece; ask for more",
             name="--write",
         )
-    found = fit(outcomes, base, MOST_CUT_OFF)
+    found = fit(outcomes, base, MOST_CUT_OFF, args.fit)
     write_calibrated(args, model, found.calibration)
     return found.held_out
 

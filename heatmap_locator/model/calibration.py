@@ -26,7 +26,6 @@ MEASURES = (
     "colour",
     "detail",
     "local",
-    "worst",
     "mirror",
     "texture",
 )
@@ -37,8 +36,7 @@ MEASURES = (
 ``unclear``, 0..1, how unsurely its outline was seen; ``cut_off``, 1 where that runs into the
 photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``step``, the logarithm
 of the factor by which light changes at a shadow's edge across it.  Of the print at the place:
-``pixel``, ``colour``, ``detail``, ``local`` as in ``ranker.FEATURES``; ``worst``, -1..1, how well
-the part of the piece agrees that agrees least; ``mirror``, by how much the
+``pixel``, ``colour``, ``detail``, ``local`` as in ``ranker.FEATURES``; ``mirror``, by how much the
 ranker would prefer the piece's mirror image there; ``texture``, the logarithm of how much detail
 the print has.
 """

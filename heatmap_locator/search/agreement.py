@@ -19,8 +19,6 @@ _FINE, _COARSE = CELL / 32, CELL / 6.4
 # Variances, of values in 0..1 and of local contrast, that are noise; deviation that is no contrast.
 _NOISE, _CONTRAST_NOISE = 2e-5, 1e-3
 _FLAT = 0.03
-# Variance within a part, channels together, that is noise.
-_PART_NOISE = 3e-4
 
 
 @dataclass(frozen=True)
@@ -73,28 +71,6 @@ def agreement(templates: Tensor, seen: Tensor, pixels: Pixels) -> dict[str, Tens
         compared = _ncc if name == "local" else _wilks
         found[name] = compared(own[:, :, 0], others, count.flatten(1))
     return {**found, "local": evidence(found["local"])}
-
-
-def parts(template: Tensor, seen: Tensor, pixels: Pixels) -> Tensor:
-    """How well one image agrees with a template in the neighbourhood of each pixel.
-
-    Args:
-        template: ``(1, 3, P)``, CELL pixels a cell, levels a unit apart at most.
-        seen: ``(1, 3, P)``, the image at the same pixels.
-        pixels: which ones, all of them counted.
-
-    Returns:
-        ``(1, P)`` NCC, -1..1, of all channels together, weighed by a Gaussian of ``_COARSE``.
-    """
-    both = torch.stack([template, seen], 2)
-    both = both - both.mean(3, keepdim=True)
-    product = both[:, :, :1] * both[:, :, 1:]
-    mean, moment = _inside(torch.cat([both, both.square(), product], 2), pixels, _COARSE).split(
-        [2, 3], 2
-    )
-    spread = torch.cat([mean.square(), mean[:, :, :1] * mean[:, :, 1:]], 2)
-    own, other, across = (moment - spread).sum(1).unbind(1)
-    return across * ((own.clamp_min(0) + _PART_NOISE) * (other.clamp_min(0) + _PART_NOISE)).rsqrt()
 
 
 def _inside(values: Tensor, pixels: Pixels, sigma: float) -> Tensor:

@@ -13,10 +13,8 @@ from torch import Tensor
 from heatmap_locator.geometry import CELL, Array, compose, invert
 from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.ranker import FEATURES, Ranker
-from heatmap_locator.search.agreement import Pixels, parts
-from heatmap_locator.search.align import Aligned, points_of, sample
 from heatmap_locator.search.compare import compare
-from heatmap_locator.search.levels import Field, Level
+from heatmap_locator.search.levels import Level
 from heatmap_locator.search.measure import lay, print_evidence
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
@@ -32,9 +30,6 @@ TURNS = 24
 
 SAME_SIZE = math.log(1.5)
 """Of the log of a cell's side, within which a picture size suits a place."""
-
-WORST = 0.2
-"""Quantile of a piece's parts, by how well they agree, that is measured."""
 
 # Working pixels of the blurs between which print is detail.
 _FINE, _COARSE = 1.0, 6.0
@@ -81,10 +76,7 @@ def place_measures(
         if len(turns) > 1:  # the likeliest few are aligned
             order = compared.correlation.argsort(dim=1, descending=True)[:, :3]
             compared = compared.take(order)
-        laid = lay(compared, own, level.field)
-        prints = print_evidence(laid, own, level.field)
-        if row == 0:
-            worst = _worst(laid, own, level.field)
+        prints = print_evidence(lay(compared, own, level.field), own, level.field)
         worth = sum(weights[name] * prints[name] for name in PRINT)
         assert isinstance(worth, Tensor)
         index = int(worth[0].argmax())
@@ -93,7 +85,6 @@ def place_measures(
     upright, mirror = found
     measures = {name: upright[name] for name in PRINT}
     return measures | {
-        "worst": worst,
         "mirror": mirror["worth"] - upright["worth"],
         "texture": _texture(poses),
     }
@@ -123,18 +114,6 @@ def _at(place: Array, turns: Tensor) -> Named:
     where = torch.as_tensor(place, dtype=torch.float32, device=device).expand(1, count, 2)
     zeros = torch.zeros(1, count, device=device)
     return Named(where, turns[None], zeros, zeros == 0)
-
-
-def _worst(laid: Aligned, poses: Poses, field: Field) -> float:
-    """-1..1, by how much the parts of a piece agree with the picture that agree least.
-
-    A piece agrees with its place all over; with another, by chance, in some part.
-    """
-    seen = sample(field.picture, laid.warp[:, :1], points_of(poses), "bicubic")
-    shown = poses.prints.flatten(2).gather(2, poses.pixels[:, None].expand(-1, 3, -1))
-    size = poses.prints.shape[-2], poses.prints.shape[-1]
-    found = parts(shown, seen[:, :, 0], Pixels(poses.pixels, poses.counted, size))
-    return float(found[0].quantile(WORST)) if found.numel() else 0.0
 
 
 def _texture(poses: Poses) -> float:

@@ -9,7 +9,7 @@ from heatmap_locator.found import Evidence, Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
-from heatmap_locator.search.remarks import MOST_CUT_OFF, remarked
+from heatmap_locator.search.remarks import MOST_CUT_OFF, NAMED, remarked
 
 PLACE = Placement((0, 0, 10, 10), (5.0, 5.0), 30.0, 0.97, (0, 0), (1, 0, 0, 0, 1, 0))
 
@@ -50,9 +50,9 @@ def test_one_that_fits_worse_or_is_not_asked_for_changes_nothing(piece: Prepared
         assert after.foreign == found.foreign
 
 
-def test_foreign_photos_are_named_from_one_in_two(piece: PreparedPiece) -> None:
-    assert said(piece, answer(3.0, 0.5, 0.1), None).doubts == ("probably not of this picture",)
-    assert said(piece, answer(3.0, 0.49, 0.1), None).doubts == ()
+def test_foreign_photos_are_named_from_their_limit_on(piece: PreparedPiece) -> None:
+    assert said(piece, answer(3.0, NAMED, 0.1), None).doubts == ("probably not of this picture",)
+    assert said(piece, answer(3.0, NAMED - 0.01, 0.1), None).doubts == ()
 
 
 def test_what_light_and_edges_do_is_said(piece: PreparedPiece) -> None:

@@ -14,9 +14,9 @@ _HIGHLIGHTS = 16.0
 _BLACK = 1 / 64
 # Cameras and scanners of 10, 12 or 14 bits store them in 16 as they are.
 _DEPTHS = (8, 10, 12, 14)
-# Where the format says that 16 bits are full, what would be black in them is of 8 to 12 all the
-# same.
-_DARK_DEPTHS = (8, 10, 12)
+# Where the format says that 16 bits are full, what would be all but black in them is of these all
+# the same; what is darker still is a dark picture.
+_DARK_DEPTHS = (10, 12)
 # Of floats, the quantile whose range is theirs: lamps go beyond.
 _TOP = 0.995
 
@@ -74,7 +74,8 @@ def to_8_bit(values: np.ndarray, full: bool = False) -> np.ndarray:
         levels *= 255.0 / _range_of_floats(levels, top)
     else:
         # The smallest range that holds them, in which what is stored is not all black.
-        bits = next((b for b in (_DARK_DEPTHS if full else _DEPTHS) if top < 1 << b), 16)
+        depths = _DEPTHS if not full else _DARK_DEPTHS if top >= 256 else ()
+        bits = next((b for b in depths if top < 1 << b), 16)
         levels *= 255.0 / ((1 << bits) - 1) if top <= 65535 else 255.0 / top
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 

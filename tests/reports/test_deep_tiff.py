@@ -60,7 +60,7 @@ def test_bits_in_a_16_bit_file_by_their_real_range(
     assert np.abs(read.astype(int) - wanted).max() <= 1
 
 
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [10, 12, 16])
 @pytest.mark.parametrize("grey", [False, True])
 def test_and_in_a_png(bits: int, grey: bool, picture: np.ndarray) -> None:
     wanted = picture[..., 0] if grey else picture

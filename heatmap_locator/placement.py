@@ -13,14 +13,19 @@ class Why:
         print: by print alone, of this place against all that were not found, together.
         sides: by straight sides, how many times likelier the outline makes this place than any;
             below 0 it speaks against it, and 0 where sides say nothing.
+        open: by a photo of the half-done puzzle, how many times likelier the cell is open than
+            any; 0 where there is none.
     """
 
     print: float
     sides: float = 0.0
+    open: float = 0.0
 
     def to_dict(self, exact: bool = False) -> dict[str, float]:
-        """The fields by name, as JSON-ready values; to 0.01 unless ``exact``."""
+        """The fields by name, as JSON-ready values; to 0.01 unless ``exact``.  ``open`` only where
+        there is a photo of the half-done puzzle."""
         values = {"print": self.print, "sides": self.sides}
+        values |= {"open": self.open} if self.open else {}
         # A hair below 0 rounds to -0.
         return values if exact else {name: round(v, 2) + 0.0 for name, v in values.items()}
 
@@ -82,6 +87,7 @@ class Placement:
             # So that sides that say nothing are not mentioned.
             said = [f"print {self.why.print:+.1f}"]
             said += [f"sides {self.why.sides:+.1f}"] if self.why.sides else []
+            said += [f"open {self.why.open:+.1f}"] if self.why.open else []
             shown["why"] = f"({', '.join(said)})"
         return shown
 

@@ -1,6 +1,7 @@
 """An encoded picture, asked where pieces go."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
@@ -19,6 +20,7 @@ from heatmap_locator.model.precision import single_precision
 from heatmap_locator.options import in_range
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
+from heatmap_locator.picture.done import Done, read_done
 from heatmap_locator.picture.read import ImageSource
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.open_size import sureness
@@ -49,6 +51,7 @@ class Puzzle:
         grid: rows and columns, or ``None`` where they are not known.
         outlines: finds pieces in photos.
         progress: told, in a few words, what a search for the size of a piece begins with.
+        done: what a photo of the half-done puzzle shows, ``None`` where there is none.
     """
 
     model: HeatmapLocator
@@ -58,6 +61,7 @@ class Puzzle:
     grid: Grid | None
     outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    done: Done | None = None
     _searcher: Searcher = field(init=False, repr=False)
     _searcher_kind: ClassVar[type[Searcher]] = Searcher
 
@@ -195,6 +199,24 @@ class Puzzle:
             raise InputError("assigning needs the cells; encode the picture with pieces or grid")
         found = self.search_many(photos, ASSIGN_TOP, cutout)
         return assign_found(found, lambda searches: assign(self, searches))
+
+    def with_done(self, photo: ImageSource) -> "Puzzle":
+        """The same puzzle, half done: pieces go into the cells that a photo shows open.
+
+        Args:
+            photo: of what is done, on the table; path, PIL image or (H, W, 3) uint8 array.
+
+        Returns:
+            Another puzzle, which shares this one's features; ``done`` tells what was seen.
+
+        Raises:
+            InputError: the grid is not known, the photo cannot be read, or no finished part of
+                this picture is seen in it.
+        """
+        found = copy(self)
+        done = found.done = read_done(photo, self.picture, self.grid)
+        found._searcher = self._searcher.with_open(done.open)
+        return found
 
     def _said(
         self, found: Search | InputError, piece: PreparedPiece | None, name: str

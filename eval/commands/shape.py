@@ -3,10 +3,11 @@
 import argparse
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from heatmap_locator.errors import InputError
 from heatmap_locator.options import whole
 
 from ..options import (
@@ -39,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_weights_argument(parser)
     add_seed_argument(parser)
     add_device_argument(parser)
+    text = (
+        "of each a photo of it half done, 30 to 200 cells open: the pieces that belong there, each "
+        "alone and all together"
+    )
+    add("--done", action="store_true", help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
     add("--out", metavar="DIR", type=Path, help=out)
     add_json_argument(parser, "a table")
@@ -67,15 +73,43 @@ def run(args: argparse.Namespace) -> int:
             for puzzle in whole_puzzles(
                 args.pictures, "validation", args.seed, count, args.puzzles
             ):
-                own.append(_measured(puzzle, locator, args, progress.say))
+                measured = _half_done if args.done else _measured
+                own.append(measured(puzzle, locator, args, progress.say))
             rows += own
-            if len(own) > 1:
+            if len(own) > 1 and not args.done:
                 rows.append(_summed(own, f"{count}, all"))
     finally:
         progress.clear()
     result = write_results({"seed": args.seed, "results": rows}, args.out)
-    print(result if args.json else _table(rows))
+    table = _table_of_done if args.done else _table
+    print(result if args.json else table(rows))
     return 0
+
+
+def _half_done(
+    puzzle: "WholePuzzle", locator: "Locator", args: argparse.Namespace, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """One puzzle's row with ``--done``."""
+    from heatmap_locator.assign import assign
+
+    from ..answers.half_done import judged
+    from ..protocols.done import photograph_half_done
+
+    half = photograph_half_done(puzzle, args.seed)
+    encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
+    started = time.perf_counter()
+    try:
+        known = encoded.with_done(half.photo)
+    except InputError:
+        return judged(puzzle.name, half.open, None, [], [])
+    seconds = time.perf_counter() - started
+    cells = [(int(row), int(col)) for row, col in zip(*half.open.nonzero(), strict=True)]
+    named = f"{puzzle.name}-done"
+    answers = _answers(puzzle, known, args, say, cells, named)
+    located = [answer.located for answer in answers if answer.located is not None]
+    together = assign(known, located, progress=lambda text: say(f"{named}: {text}"))
+    assert known.done is not None
+    return judged(named, half.open, known.done.open, answers, together, seconds)
 
 
 def _measured(
@@ -88,7 +122,8 @@ def _measured(
     from ..answers.whole import judge
 
     encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
-    answers = _answers(puzzle, encoded, args, say)
+    cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
+    answers = _answers(puzzle, encoded, args, say, cells, puzzle.name)
     located = [answer.located for answer in answers if answer.located is not None]
     by_print = judge(answers, assign(encoded, located, by_print=True))
     started, memory = time.perf_counter(), PeakMemory()
@@ -108,24 +143,27 @@ def _measured(
 
 
 def _answers(
-    puzzle: "WholePuzzle", encoded: "Puzzle", args: argparse.Namespace, say: Callable[[str], None]
+    puzzle: "WholePuzzle",
+    encoded: "Puzzle",
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+    cells: Sequence[tuple[int, int]],
+    name: str,
 ) -> "list[Answered]":
-    """Every piece's search, those that are kept from an earlier run as they were."""
+    """The searches of some cells' pieces, those that are kept from an earlier run as they were."""
     from heatmap_locator.assign import ASSIGN_TOP, keep
-    from heatmap_locator.errors import InputError
 
     from ..answers.kept import KeptLines
     from ..answers.whole import Answered
 
-    path = None if args.out is None else args.out / f"{puzzle.name}.jsonl"
-    header = {"version": 1, "seed": args.seed, "puzzle": puzzle.name, "weights": args.weights}
+    path = None if args.out is None else args.out / f"{name}.jsonl"
+    header = {"version": 1, "seed": args.seed, "puzzle": name, "weights": args.weights}
     kept = KeptLines(path, header, Answered.from_dict, Answered.to_dict)
     known = {answer.cell: answer for answer in kept.all}
-    cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
     for number, cell in enumerate(cells, 1):
         if cell in known:
             continue
-        say(f"{puzzle.name}: piece {number} of {len(cells)}")
+        say(f"{name}: piece {number} of {len(cells)}")
         piece = puzzle.photograph(*cell)
         started, located = time.perf_counter(), None
         with contextlib.suppress(InputError):  # no piece found: it counts as wrong
@@ -158,6 +196,25 @@ def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
         "seconds": max(row["seconds"] for row in rows),
         "memory": max(memory, default=None),
     }
+
+
+def _table_of_done(rows: list[dict[str, Any]]) -> str:
+    """For people, with ``--done``."""
+    names = ("open", "missed", "mistaken", "alone", "together", "low", "surest", "seconds")
+    lines = [f"{'puzzle':>14}" + "".join(f"{name:>10}" for name in names)]
+    for row in rows:
+        values = [str(row[name]) for name in names[:3]]
+        values += [
+            f"{100 * row[name][0] / row[name][1]:.1f}" if row[name][1] else "-"
+            for name in names[3:7]
+        ]
+        values.append("-" if row["seconds"] is None else f"{row['seconds']:.1f}")
+        lines.append(f"{row['puzzle']:>14}" + "".join(f"{value:>10}" for value in values))
+    return "\n".join(lines) + (
+        "\n\nopen: cells without a piece; missed: those taken for done, and mistaken: done ones "
+        "taken for open; %, cell and angle right, of their pieces: each alone, all together, of "
+        "those with low texture, of the 90% with the highest scores; seconds to read the photo"
+    )
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

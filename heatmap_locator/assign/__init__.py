@@ -15,6 +15,7 @@ from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.assign.together import assign_together
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
+from heatmap_locator.picture.done import Done
 
 ASSIGN_TOP = 60
 """Placements to ask for per piece: all that are looked at closely."""
@@ -56,6 +57,8 @@ def assign(
         InputError: the puzzle's grid is not known, or a search has no placement.
     """
     grid, size = puzzle.grid, (puzzle.width, puzzle.height)
+    done: Done | None = getattr(puzzle, "done", None)
+    told = None if done is None else done.open
     if grid is None:
         raise InputError("assigning pieces to cells needs the grid; give pieces or grid")
     for index, search in enumerate(searches):
@@ -70,5 +73,5 @@ def assign(
         sides = all_sides(searches)
         shapes = shapes_of(sides)
         if (shapes.trust > 0).any():
-            return assign_together(searches, sides, shapes, grid, size, progress)
-    return assign_by_print(searches, grid, size)
+            return assign_together(searches, sides, shapes, grid, size, progress, told)
+    return assign_by_print(searches, grid, size, told)

@@ -22,13 +22,18 @@ from heatmap_locator.grid import Grid
 
 # Of a score, so that its logarithm stays finite.
 _FLOOR = 1e-4
+# Of a cell's being open, below that of a score: print alone does not lay a piece on another.
+_CLOSED = 1e-6
 # How far, in cells, a box's middle may lie outside a cell before the placement counts for less
 # there: knobs on one side move it by up to 0.14, and the grid is often nominal.
 _SPILL = 0.15
 
 
 def assign_by_print(
-    searches: Sequence[SearchLike], grid: Grid, size: tuple[int, int]
+    searches: Sequence[SearchLike],
+    grid: Grid,
+    size: tuple[int, int],
+    open_cells: np.ndarray | None = None,
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
@@ -41,6 +46,7 @@ def assign_by_print(
         searches: at least one, with at least one placement each.
         grid: of the puzzle.
         size: (width, height) of the picture.
+        open_cells: (rows, cols) how likely cells are open; ``None`` where all are.
 
     Returns:
         One per search, in the same order.
@@ -49,6 +55,8 @@ def assign_by_print(
 
     tables = [_scores(search, grid, size) for search in searches]
     logs = np.log(np.maximum(np.stack([scores for scores, _ in tables]), _FLOOR))
+    if open_cells is not None:
+        logs = logs + np.log(np.maximum(open_cells.ravel(), _CLOSED))
     pieces, cells = linear_sum_assignment(logs, maximize=True)
     chosen = dict(zip(pieces.tolist(), cells.tolist(), strict=True))
     margins = _margins(logs, pieces, cells)

@@ -88,10 +88,11 @@ def print_evidence(
 
 
 def scores_by_print(places: Sequence[Placement]) -> np.ndarray:
-    """(M,) probabilities of a piece's places, without what its straight sides say of them, which
-    ``straight_evidence`` says of all cells: nothing is to count twice."""
+    """(M,) probabilities of a piece's places, without what straight sides say of them and a photo
+    of what is done, both of which are said of all cells elsewhere: nothing is to count twice."""
     scores = np.array([place.score for place in places], np.float64)
-    said = np.array([0.0 if place.why is None else place.why.sides for place in places])
+    whys = [place.why for place in places]
+    said = np.array([0.0 if why is None else why.sides + why.open for why in whys])
     if not said.any():
         return scores
     rest = max(1.0 - float(scores.sum()), 1e-9)

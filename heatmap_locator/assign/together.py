@@ -53,6 +53,7 @@ def assign_together(
     grid: Grid,
     size: tuple[int, int],
     progress: Callable[[str], None],
+    open_cells: np.ndarray | None = None,
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
@@ -63,6 +64,7 @@ def assign_together(
         grid: of the puzzle.
         size: (width, height) of the picture.
         progress: told, in a few words, what is being done.
+        open_cells: (rows, cols) how likely cells are open; ``None`` where all are.
 
     Returns:
         One per search, in the same order.
@@ -84,8 +86,10 @@ def assign_together(
     scale = scale_of(shapes, neighbours_by_print(by_print, form))
     fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
     alone = np.setdiff1d(np.arange(count), list(twice))
-    left_out = float(np.log(FOREIGN * (max(grid.pieces - len(alone), 0) + 0.5)))
+    chance = np.ones(grid.pieces) if open_cells is None else open_cells.ravel()
+    left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
     unary = by_print + straight - np.float32(np.log(4)) + _belonging(searches)[:, None]
+    unary += np.log(np.maximum(chance, LEAST)).astype(np.float32)[:, None, None]
     whole = Task(unary, fit, form, left_out)
     found, tried = _arranged(whole, alone, progress)
     others = found_elsewhere(found, unary, fit, form, left_out, twice)

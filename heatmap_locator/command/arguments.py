@@ -90,6 +90,12 @@ def _add_what_is_asked(parser: argparse.ArgumentParser) -> None:
         "clockwise from the top left, or find them",
     )
     parser.add_argument(
+        "--done",
+        metavar="PHOTO",
+        help="a photo of the half-done puzzle: pieces go into the cells that it shows open; needs "
+        "--pieces or --grid",
+    )
+    parser.add_argument(
         "--watch",
         metavar="FOLDER",
         help="after the pieces named, if any, answer photos as they come into a folder, until "
@@ -117,6 +123,8 @@ def _check(args: argparse.Namespace, parser: Parser) -> None:
         parser.error("give one or more pieces and then the picture of the puzzle")
     if args.assign and args.pieces is None and args.grid is None:
         parser.error("--assign needs to know the cells; give --pieces or --grid")
+    if args.done is not None and args.pieces is None and args.grid is None:
+        parser.error("--done needs to know the cells; give --pieces or --grid")
     if args.watch is not None:
         _check_watch(args, parser)
     check_device(args.device)

@@ -61,6 +61,8 @@ def _run(args: argparse.Namespace) -> int:
     arrivals = None if args.watch is None else Arrivals(Path(args.watch), complain)
     pieces, picture = gather(args.images)
     width, height = check_image(picture.source, picture.shown)
+    if args.done is not None:
+        check_image(args.done)
     name = picture.shown
     # With corners the cells follow from the squared-up picture; until then, from the photo.
     grid = _grid(args, width, height, name) if args.corners is None else None
@@ -86,6 +88,9 @@ def _run(args: argparse.Namespace) -> int:
         locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
         progress.say("reading the picture")
         puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
+        if args.done is not None:
+            progress.say("looking for what is done")
+            puzzle = puzzle.with_done(args.done)
         puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
         answers = _answers(args, [piece.shown for piece in pieces])
         prediction = Prediction(puzzle, args.top, args.assign, answers, progress, args.cutout)
@@ -199,6 +204,8 @@ def _conclude(
         }
         if puzzle.grid is None or about_pieces is not None:
             about["size_estimate"] = about_pieces
+        if puzzle.done is not None:
+            about["open"] = [list(cell) for cell in puzzle.done.open_cells]
         if args.corners is not None:
             about |= {"squared_up": corners is not None, "corners": corners}
         answer = {"puzzle": about, "results": results}

@@ -54,9 +54,9 @@ def border_places(
             for x, y in _cells([(i + turn) % 4 for i in own], grid, step)
         ]
         places = torch.tensor(rows, dtype=torch.float32, device=pixel.device).view(-1, 3)
-        found.append(_named(places, row, maps, pixel, off, grid, size))
+        found.append(named_at(places, row, maps, pixel, off, grid, size))
     most = max(one.real.shape[1] for one in found)
-    return Named.joined([_filled(one, most) for one in found], 0)
+    return Named.joined([filled(one, most) for one in found], 0)
 
 
 def _cells(edges: list[int], grid: Grid, step: float) -> list[tuple[float, float]]:
@@ -76,7 +76,7 @@ def _cells(edges: list[int], grid: Grid, step: float) -> list[tuple[float, float
     return [(x, y) for y in ys for x in xs]
 
 
-def _named(
+def named_at(
     places: Tensor,
     row: int,
     maps: HeadMaps,
@@ -107,7 +107,7 @@ def _named(
     )
 
 
-def _filled(named: Named, most: int) -> Named:
+def filled(named: Named, most: int) -> Named:
     """With so many candidates, those added not real."""
     missing = most - named.real.shape[1]
     if not missing:

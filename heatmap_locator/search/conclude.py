@@ -87,7 +87,7 @@ class Judge:
             one_of=several([place.score for place in every]),
         )
         # How well the print fits: what sides say is no measure of that.
-        return found, laid[0].logit - laid[0].sides if laid else -math.inf
+        return found, laid[0].by_print if laid else -math.inf
 
     def _placements(
         self, laid: list[Laid], look: Look, piece: PreparedPiece
@@ -122,8 +122,8 @@ class Judge:
         """What speaks for a place: its logit, by where it came from, against none of these."""
         own = self.calibration
         unseen = own.unseen + own.places * math.log(max(places, 1.0))
-        said = own.scale * laid.sides
-        return Why(own.scale * laid.logit - said - unseen, said)
+        scaled = own.scale * np.array([laid.by_print, laid.sides, laid.open])
+        return Why(float(scaled[0]) - unseen, float(scaled[1]), float(scaled[2]))
 
 
 def several(scores: Sequence[float]) -> int | None:

@@ -1,6 +1,6 @@
 """The picture at every size that a piece is looked for in, as it is and encoded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,11 +43,13 @@ class Field:
         picture: ``(3, H, W)``, 0..1.
         halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
         grid: how the puzzle is cut, ``None`` where the size of a cell is not known.
+        open: ``(rows, cols)`` how likely its cells are open, ``None`` where all are.
     """
 
     picture: Tensor
     halved: Tensor
     grid: Grid | None = None
+    open: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -78,6 +80,11 @@ class Level:
     field: Field
     encoded: EncodedImages
     to_picture: Array
+
+    def with_open(self, chances: Array) -> "Level":
+        """The same, with how likely cells are open, (rows, cols)."""
+        told = torch.from_numpy(chances).to(self.field.picture.device)
+        return replace(self, field=replace(self.field, open=told))
 
     @property
     def reach(self) -> float:

@@ -21,6 +21,7 @@ class Candidate:
         pose: the 2x3 map from pixels of the photo to working pixels, rows flattened, where the
             piece has been aligned; without it the other fields say where it lies.
         sides: how much of ``logit`` the piece's straight sides are.
+        open: the same of whether the cell is open.
     """
 
     x: float
@@ -30,6 +31,7 @@ class Candidate:
     level: int
     pose: tuple[float, ...] | None = None
     sides: float = 0.0
+    open: float = 0.0
 
 
 @dataclass(frozen=True)

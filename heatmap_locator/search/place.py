@@ -27,6 +27,7 @@ class Laid:
         level: index of the picture size it was found at; 0 where it was found in the picture
             itself.
         sides: how much of ``logit`` the piece's straight sides are.
+        open: the same of whether the cell is open.
     """
 
     matrix: Array
@@ -34,6 +35,12 @@ class Laid:
     logit: float
     level: int = 0
     sides: float = 0.0
+    open: float = 0.0
+
+    @property
+    def by_print(self) -> float:
+        """Of ``logit`` what print says."""
+        return self.logit - self.sides - self.open
 
 
 def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> Laid:
@@ -49,7 +56,8 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     else:
         pose = photo_to_working(piece, (candidate.x, candidate.y), candidate.rotation)
     matrix = compose(level.to_picture, pose)
-    return Laid(matrix, candidate.rotation, candidate.logit, candidate.level, candidate.sides)
+    own = candidate
+    return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open)
 
 
 def holds_centre(laid: Laid, piece: PreparedPiece, size: tuple[int, int]) -> bool:

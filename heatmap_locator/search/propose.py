@@ -15,6 +15,7 @@ from heatmap_locator.search.decode import decode, decode_pixels
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.lattice import cell_evidence, turn_evidence
 from heatmap_locator.search.named import Named, set_upright
+from heatmap_locator.search.open_cells import in_cells, open_evidence, open_places
 from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60
@@ -77,6 +78,7 @@ def name_places(
     grid: Grid | None,
     size: tuple[int, int],
     gain: float,
+    open_cells: Tensor | None = None,
 ) -> Named:
     """The head's first places and those that the pixels alone put first, in view of the cut.
 
@@ -89,6 +91,7 @@ def name_places(
         pieces: B of them.
         grid, size: as in :func:`cut_evidence`.
         gain: the head's ``rotation_gain``.
+        open_cells: ``(rows, cols)`` how likely cells are open; ``None`` where all are.
 
     Returns:
         with the head's logits; a place may come twice.
@@ -103,6 +106,8 @@ def name_places(
         middles = bodies(named.place, named.rotation, 1.0, off)
         cell, turn = cut_evidence(middles, named.rotation, direction, grid, size)
         edge = evidence_of_places(middles, named.rotation, sides, grid, size, CELL)
+        if open_cells is not None and grid is not None:
+            edge = edge + open_evidence(in_cells(middles, grid, size), open_cells)
         return CUT_WEIGHT * (cell + turn) + edge
 
     rotations = pixel.shape[1]
@@ -114,7 +119,11 @@ def name_places(
     order = own.argsort(dim=1, descending=True, stable=True)[:, :NAMED_BY_PIXELS]
     parts = [named, by_pixels.take(order)]
     along_edges = border_places(maps, pixel, seen, off[:, 0], grid, size)
-    return Named.joined(parts if along_edges is None else [*parts, along_edges], 1)
+    parts += [] if along_edges is None else [along_edges]
+    if open_cells is not None and grid is not None:
+        inside = open_places(maps, pixel, pieces, off[:, 0], grid, open_cells, size)
+        parts += [] if inside is None else [inside]
+    return Named.joined(parts, 1)
 
 
 def around(volume: Tensor, named: Named) -> Tensor:

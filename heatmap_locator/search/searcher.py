@@ -1,6 +1,7 @@
 """Pieces that are made ready, taken through a picture to answers: what ``Puzzle`` does inside."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 
 import numpy as np
 import torch
@@ -64,6 +65,13 @@ class Searcher:
         else:
             self.levels = encode_levels(picture, grid, model, device)
             self._other_sizes = OtherSizes(picture, grid, model, device)
+
+    def with_open(self, chances: np.ndarray) -> "Searcher":
+        """The same, with how likely cells are open, (rows, cols); the grid is known."""
+        found = copy(self)
+        found.levels = [level.with_open(chances) for level in self.levels]
+        found._other_sizes = None  # what is done has shown the number of pieces to fit
+        return found
 
     @property
     def size_estimate(self) -> int | None:

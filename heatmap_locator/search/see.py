@@ -64,7 +64,8 @@ def see(
             feature, pixel = model.correlate_bank(level.encoded.repeated(len(rows)), part)
             maps = model.head(feature, pixel)
             own, field = [pieces[n] for n in rows], level.field
-            named = name_places(maps, pixel, own, field.grid, field.size, model.head.rotation_gain)
+            gain = model.head.rotation_gain
+            named = name_places(maps, pixel, own, field.grid, field.size, gain, field.open)
             near, heat = around(feature, named), heatmaps(maps)
             for at, n in enumerate(rows):
                 seen[n].append(Seen(level, named.of(at), near[at : at + 1], heat[at]))

@@ -15,7 +15,12 @@ import numpy as np
 from heatmap_locator.assign.answers import Assignment, Why, laid_by_sides, moved
 from heatmap_locator.assign.belief import ROUNDS, marginals, neighbours
 from heatmap_locator.assign.certainty import certainty
-from heatmap_locator.assign.evidence import neighbours_by_print, print_evidence, straight_evidence
+from heatmap_locator.assign.evidence import (
+    Print,
+    neighbours_by_print,
+    print_evidence,
+    straight_evidence,
+)
 from heatmap_locator.assign.fit import Fit, fit_sides, scale_of
 from heatmap_locator.assign.located import SearchLike
 from heatmap_locator.assign.moves import LEAST, Arrangement, first_arrangement
@@ -70,16 +75,7 @@ def assign_together(
         One per search, in the same order.
     """
     count, form = len(searches), (grid.rows, grid.cols)
-    prints = [
-        print_evidence(
-            search.placements,
-            grid,
-            size,
-            shapes.outward[index],
-            shapes.middle[index] if shapes.trust[index] > 0 else None,
-        )
-        for index, search in enumerate(searches)
-    ]
+    prints = _prints(searches, shapes, grid, size)
     by_print = np.stack([one.logs for one in prints], axis=1)
     straight = straight_evidence(shapes, grid)
     progress("comparing sides")
@@ -88,8 +84,7 @@ def assign_together(
     alone = np.setdiff1d(np.arange(count), list(twice))
     chance = np.ones(grid.pieces) if open_cells is None else open_cells.ravel()
     left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
-    unary = by_print + straight - np.float32(np.log(4)) + _belonging(searches)[:, None]
-    unary += np.log(np.maximum(chance, LEAST)).astype(np.float32)[:, None, None]
+    unary = _ratios(by_print + straight, searches, chance)
     whole = Task(unary, fit, form, left_out)
     found, tried = _arranged(whole, alone, progress)
     others = found_elsewhere(found, unary, fit, form, left_out, twice)
@@ -101,9 +96,8 @@ def assign_together(
     chances = certainty(whole, found, tried, alone)
     wrong = problems(found, unary, fit, shapes, grid, left_out, twice, scale)
     whys = _whys(found, by_print, straight, fit, form)
-    cells, result = found.cells(count), []
-    for index, search in enumerate(searches):
-        cell = int(cells[index])
+    result = []
+    for index, (search, cell) in enumerate(zip(searches, found.cells(count).tolist(), strict=True)):
         if cell < 0:
             left = replace(search.placements[0], cell=None)
             result.append(Assignment(index, None, left, False, problem=wrong.get(index)))
@@ -116,6 +110,29 @@ def assign_together(
         sure = score >= SURE and index not in wrong
         result.append(Assignment(index, at, placement, sure, whys[cell], wrong.get(index)))
     return result
+
+
+def _prints(
+    searches: Sequence[SearchLike], shapes: Shapes, grid: Grid, size: tuple[int, int]
+) -> list[Print]:
+    """What each piece's print says of every cell and turn."""
+    return [
+        print_evidence(
+            search.placements,
+            grid,
+            size,
+            shapes.outward[index],
+            shapes.middle[index] if shapes.trust[index] > 0 else None,
+        )
+        for index, search in enumerate(searches)
+    ]
+
+
+def _ratios(seen: np.ndarray, searches: Sequence[SearchLike], chance: np.ndarray) -> np.ndarray:
+    """What ``(C, N, 4)`` float32 print and sides say, with what is known of pieces and of cells."""
+    unary: np.ndarray = seen - np.float32(np.log(4)) + _belonging(searches)[:, None]
+    unary += np.log(np.maximum(chance, LEAST)).astype(np.float32)[:, None, None]
+    return unary
 
 
 def _belonging(searches: Sequence[SearchLike]) -> np.ndarray:

@@ -35,7 +35,7 @@ def compare(folder: Path, names: set[str]) -> None:
     for name in names:
         drawn, committed = (Image.open(where / name).size for where in (folder, FIGURES))
         assert drawn == pytest.approx(committed, rel=0.1), name
-        assert (folder / name).stat().st_size <= LARGEST, name
+        assert (folder / name).stat().st_size <= LARGEST["figures"], name
 
 
 def test_stages_of_a_search(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from locator_support import CELL, FIXTURES, HEIGHT, WIDTH, cell, turned
 
 from heatmap_locator import InputError, Locator, Puzzle
 from heatmap_locator.model.calibration import WEIGHED, Calibration
+from heatmap_locator.search.searcher import Searcher
 from heatmap_train.draw.cutter import cut_grid
 from heatmap_train.draw.prints import render_print
 
@@ -118,7 +119,7 @@ def test_several_pieces_at_once_are_answered_as_one_by_one(
     asked = [photos[0], nothing, *photos[1:]]
     alone = [puzzle.search(photo, 3) for photo in photos]
     for together in (1, 2, 3):  # on a GPU more than one at once
-        monkeypatch.setattr(Puzzle, "_together", together)
+        monkeypatch.setattr(Searcher, "together", together)
         found = puzzle.search_many(asked, 3)
         assert isinstance(found[1], InputError)
         searches = [f for f in found if not isinstance(f, InputError)]

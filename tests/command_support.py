@@ -35,6 +35,7 @@ class FakePuzzle:
         self.height, self.width = self.picture.shape[:2]
         self.grid = grid
         self.outlines = None
+        self.done = None
 
     def locate(self, piece: str, top: int = 1, cutout: bool = False) -> list[Placement]:
         return self.search(piece, top, cutout).placements

@@ -12,7 +12,7 @@ from service_support import Server
 
 from heatmap_locator.service import lan
 
-browser, server, small_server, shots, open_page, puzzle = FIXTURES
+browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 BLOCKS = {" ": (0, 0), "\u2580": (1, 0), "\u2584": (0, 1), "\u2588": (1, 1)}
 """Half blocks of a terminal: (upper, lower) is lit."""

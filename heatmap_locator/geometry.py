@@ -64,6 +64,13 @@ def to_cv2(matrix: Array) -> Array:
     return shifted
 
 
+def homography_to_cv2(matrix: Array) -> Array:
+    """The same of a 3x3 homography."""
+    centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    found: Array = np.linalg.inv(centre) @ matrix @ centre
+    return found
+
+
 def bounds(points: Array) -> tuple[float, float, float, float]:
     """Axis-aligned box of ``(N, 2)`` points."""
     (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)

@@ -37,7 +37,7 @@ def average(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def shrunk(image: np.ndarray, side: int, least: int = 8) -> tuple[np.ndarray, float]:
+def shrunk(image: np.ndarray, side: float, least: int = 8) -> tuple[np.ndarray, float]:
     """An image no larger than wanted: as it is, or by means over areas.
 
     Args:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from heatmap_locator.assign import Assignment
-from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 
 from .whole import Answered, judge
 
@@ -41,16 +40,8 @@ def judged(
     seen = found > 0.5
     row["missed"] = int((open_cells & ~seen).sum())
     row["mistaken"] = int((seen & ~open_cells).sum())
-    row["alone"] = [sum(map(_right, answers)), count]
+    first = [(answer, answer.located.placements[0]) for answer in answers if answer.located]
+    row["alone"] = [sum(own.is_right(place.cell, place.rotation) for own, place in first), count]
     shares = judge(answers, together)
     names = {"together": "all", "low": "low", "surest": "surest"}
     return row | {key: [shares[own].right, shares[own].of] for key, own in names.items()}
-
-
-def _right(answer: Answered) -> bool:
-    """Whether the first place of a piece is its own."""
-    if answer.located is None:
-        return False
-    first = answer.located.placements[0]
-    off = abs(angle_difference(first.rotation, answer.rotation))
-    return first.cell == answer.cell and off <= RIGHT_ANGLE

@@ -33,6 +33,10 @@ class Answered:
     located: Located | None
     seconds: float
 
+    def is_right(self, cell: tuple[int, int] | None, rotation: float) -> bool:
+        """Whether an answer has its cell, and its angle to ``RIGHT_ANGLE``."""
+        return cell == self.cell and abs(angle_difference(rotation, self.rotation)) <= RIGHT_ANGLE
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         found, located = self.located, None
@@ -96,8 +100,7 @@ def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[s
         found = next(own)
         if found.cell is None:
             continue
-        off = angle_difference(found.placement.rotation, answer.rotation)
-        right[index] = found.cell == answer.cell and abs(off) <= RIGHT_ANGLE
+        right[index] = answer.is_right(found.cell, found.placement.rotation)
         sure[index], scores[index] = found.sure, found.placement.score
     low = np.array([answer.texture == "low" for answer in answers], bool)
     placed = int((scores >= 0).sum())

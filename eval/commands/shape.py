@@ -198,16 +198,18 @@ def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
     }
 
 
+def _percent(counts: list[int]) -> str:
+    """Of (right, all)."""
+    return f"{100 * counts[0] / counts[1]:.1f}" if counts[1] else "-"
+
+
 def _table_of_done(rows: list[dict[str, Any]]) -> str:
     """For people, with ``--done``."""
     names = ("open", "missed", "mistaken", "alone", "together", "low", "surest", "seconds")
     lines = [f"{'puzzle':>14}" + "".join(f"{name:>10}" for name in names)]
     for row in rows:
         values = [str(row[name]) for name in names[:3]]
-        values += [
-            f"{100 * row[name][0] / row[name][1]:.1f}" if row[name][1] else "-"
-            for name in names[3:7]
-        ]
+        values += [_percent(row[name]) for name in names[3:7]]
         values.append("-" if row["seconds"] is None else f"{row['seconds']:.1f}")
         lines.append(f"{row['puzzle']:>14}" + "".join(f"{value:>10}" for value in values))
     return "\n".join(lines) + (
@@ -219,17 +221,13 @@ def _table_of_done(rows: list[dict[str, Any]]) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     """For people."""
-
-    def percent(counts: list[int]) -> str:
-        return f"{100 * counts[0] / counts[1]:.1f}" if counts[1] else "-"
-
     head = ("puzzle", "pieces", "located", "print", "low", "right", "low", "surest", "sure")
     lines = [f"{head[0]:>12}" + "".join(f"{name:>9}" for name in (*head[1:], "of", "s", "MB"))]
     for row in rows:
         printed, found = row["by_print"], row["together"]
         values = [row["pieces"], row["located"]]
-        values += [percent(printed["all"]), percent(printed["low"])]
-        values += [percent(found[key]) for key in ("all", "low", "surest", "sure")]
+        values += [_percent(printed["all"]), _percent(printed["low"])]
+        values += [_percent(found[key]) for key in ("all", "low", "surest", "sure")]
         values += [found["sure"][1], row["seconds"], row["memory"] if row["memory"] else "-"]
         lines.append(f"{row['puzzle']:>12}" + "".join(f"{value!s:>9}" for value in values))
     return "\n".join(lines) + (

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from heatmap_locator.geometry import Array
+from heatmap_locator.geometry import Array, homography_to_cv2
 from heatmap_train.draw.cutter import Cut, rasterize
 from heatmap_train.draw.prints import photograph_picture
 from heatmap_train.draw.tables import draw_table
@@ -64,11 +64,10 @@ def photograph_half_done(puzzle: WholePuzzle, seed: int) -> HalfDone:
     moved = frame + rng.normal(0, _TILT / 2 * min(size), (4, 2)).astype(np.float32)
     moved -= moved.min(axis=0)
     tilt = cv2.getPerspectiveTransform(frame, moved).astype(np.float64)
-    back = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     whole = tuple(int(v) for v in np.ceil(moved.max(axis=0)))
     seen = cv2.warpPerspective(
         board,
-        np.linalg.inv(back) @ tilt @ back,
+        homography_to_cv2(tilt),
         whole,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
@@ -114,8 +113,7 @@ def _board(
     """(H, W, 3) uint8: the pieces that are done on a table, seams between them."""
     width, height = size
     table = draw_table(rng, height, width, np.full_like(image, 128))
-    back = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    matrix = np.linalg.inv(back) @ place @ back
+    matrix = homography_to_cv2(place)
     printed = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_AREA) / np.float32(255)
     done = np.zeros((height, width), np.float32)
     seams = np.zeros((height, width), np.uint8)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap_locator.assign.fit import Fit
-from heatmap_locator.assign.moves import Arrangement
+from heatmap_locator.assign.moves import Arrangement, seams
 from heatmap_locator.geometry import Array
 
 
@@ -67,11 +67,8 @@ def blocks_of(
     from scipy.sparse import coo_matrix  # here: it takes a while to load
     from scipy.sparse.csgraph import connected_components
 
-    facing = now.facing(form)
     filled = np.flatnonzero(now.piece >= 0)
-    met = np.where(
-        facing[filled] >= 0, fit.of(now.shown(filled), np.maximum(facing[filled], 0)), -np.inf
-    )
+    met = seams(now, fit, now.facing(form), filled, -np.inf)
     at, side = np.nonzero(met > least)
     pairs = filled[at], near[filled[at], side]
     joined = coo_matrix((np.ones(len(at)), pairs), (len(near), len(near)))

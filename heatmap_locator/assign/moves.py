@@ -109,14 +109,30 @@ def told(fit: Fit, met: np.ndarray, side: int, pieces: np.ndarray) -> np.ndarray
     return found
 
 
+def seams(
+    now: Arrangement, fit: Fit, facing: np.ndarray, cells: np.ndarray, none: float = 0.0
+) -> np.ndarray:
+    """(A, 4) log likelihood ratios of what each side of pieces in some cells meets.
+
+    Args:
+        now: the arrangement.
+        fit: of sides.
+        facing: of the arrangement.
+        cells: (A,) which, all with a piece.
+        none: where nothing is met.
+    """
+    met = facing[cells]
+    found: np.ndarray = np.where(met >= 0, fit.of(now.shown(cells), np.maximum(met, 0)), none)
+    return found
+
+
 def worth(
     now: Arrangement, unary: np.ndarray, fit: Fit, form: tuple[int, int], left_out: float
 ) -> float:
     """Log weight of an arrangement, beside that of no piece in any cell."""
     at = np.flatnonzero(now.piece >= 0)
     piece, turn = now.piece[at], now.turn[at]
-    facing = now.facing(form)[at]
-    met = np.where(facing >= 0, fit.of(now.shown(at), np.maximum(facing, 0)), 0.0)
+    met = seams(now, fit, now.facing(form), at)
     return float(unary[at, piece, turn].sum() + met.sum() / 2 - left_out * len(at))
 
 

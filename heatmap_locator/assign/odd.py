@@ -9,7 +9,7 @@ import numpy as np
 
 from heatmap_locator.assign.evidence import straight_evidence
 from heatmap_locator.assign.fit import Fit, Scale, fit_sides
-from heatmap_locator.assign.moves import Arrangement, gains
+from heatmap_locator.assign.moves import Arrangement, gains, seams
 from heatmap_locator.assign.shapes import Shapes
 from heatmap_locator.assign.twins import same_pieces
 from heatmap_locator.grid import Grid
@@ -103,10 +103,9 @@ def found_elsewhere(
     cells, pieces, facing = np.arange(len(unary)), np.array(sorted(twice)), now.facing(form)
     value = gains(unary, fit, facing, cells, pieces).max(axis=2)
     filled = np.flatnonzero(now.piece >= 0)
-    met = np.maximum(facing[filled], 0)
-    seams = np.where(facing[filled] >= 0, fit.of(now.shown(filled), met), 0.0).sum(axis=1)
     held = np.full(len(unary), left_out)
-    held[filled] = unary[filled, now.piece[filled], now.turn[filled]] + seams
+    held[filled] = unary[filled, now.piece[filled], now.turn[filled]]
+    held[filled] += seams(now, fit, facing, filled).sum(axis=1)
     value -= np.maximum(held, left_out)[:, None]
     own = now.cells(unary.shape[1])
     for n, piece in enumerate(pieces.tolist()):

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 
 from heatmap_locator.errors import InputError, display_name
+from heatmap_locator.geometry import homography_to_cv2
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.read import ImageSource, read_picture
-from heatmap_locator.resample import resize
+from heatmap_locator.resample import shrunk
 
 Array = np.ndarray
 
@@ -99,12 +100,8 @@ def find_done(photo: Array, picture: Array, grid: Grid, name: str = "photo") -> 
 
 def _reduced(image: Array, scale: float) -> tuple[Array, Array]:
     """A copy no larger than ``_MOST``, and what x and y were multiplied by."""
-    height, width = image.shape[:2]
-    scale = min(scale, _MOST / max(height, width))
-    if scale >= 1.0:
-        return image, np.ones(2)
-    size = max(round(width * scale), 16), max(round(height * scale), 16)
-    return resize(image, size, scale), np.array([size[0] / width, size[1] / height])
+    small, _ = shrunk(image, min(scale * max(image.shape[:2]), _MOST), 16)
+    return small, np.array(small.shape[1::-1]) / image.shape[1::-1]
 
 
 def _parts(photo: Array, picture: Array) -> list[Array]:
@@ -154,14 +151,12 @@ def _open_cells(photo: Array, picture: Array, part: Array, grid: Grid) -> Array:
     height, width = picture.shape[:2]
     cell = width / grid.cols, height / grid.rows
     room = round(_SPARE * max(cell))
-    # OpenCV counts from pixel centres on both sides.
-    shift = np.array([[1, 0, room - 0.5], [0, 1, room - 0.5], [0, 0, 1.0]])
-    back = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+    shift = np.array([[1, 0, room], [0, 1, room], [0, 0, 1.0]])
+    forward = homography_to_cv2(shift @ part)
     size = width + 2 * room, height + 2 * room
-    laid = cv2.warpPerspective(photo, shift @ part @ back, size, flags=cv2.INTER_AREA)
-    there = cv2.warpPerspective(
-        np.ones(photo.shape[:2], np.uint8), shift @ part @ back, size, flags=cv2.INTER_NEAREST
-    )
+    laid = cv2.warpPerspective(photo, forward, size, flags=cv2.INTER_AREA)
+    covered = np.ones(photo.shape[:2], np.uint8)
+    there = cv2.warpPerspective(covered, forward, size, flags=cv2.INTER_NEAREST)
     seen, wanted = _colours(laid), _colours(picture)
     cells = _Cells(seen, wanted, there, grid, room)
     return cells.open()

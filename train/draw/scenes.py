@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as settings_dataclass
 from torch import Tensor
 
-from heatmap_locator.geometry import CELL, Array, bounds, clockwise
+from heatmap_locator.geometry import CELL, Array, bounds, clockwise, homography_to_cv2
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.resample import average, resize
 
@@ -112,12 +112,6 @@ def apply_homography(homography: Array, points: Array) -> Array:
     return mapped[:, :2] / mapped[:, 2:]
 
 
-def _centre_convention(homography: Array) -> Array:
-    """The same map for OpenCV, which puts a pixel's centre on the integer."""
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    return np.linalg.inv(shift) @ homography @ shift
-
-
 def make_scene(
     source: np.ndarray, settings: SceneSettings, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -169,7 +163,7 @@ def _piece(
     """
     photo = cv2.warpPerspective(
         crop,
-        _centre_convention(forward @ to_working),
+        homography_to_cv2(forward @ to_working),
         (PHOTO, PHOTO),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from heatmap_locator.geometry import CELL, transform
 from heatmap_locator.search.answer import Ranked
-from heatmap_locator.search.evidence import evidence_of_places, seen_sides
+from heatmap_locator.search.evidence import SeenSides, evidence_of_places, seen_sides
+from heatmap_locator.search.levels import Field
 from heatmap_locator.search.named import Candidate
 from heatmap_locator.search.open_cells import in_cells, open_evidence
 from heatmap_locator.search.piece import PreparedPiece, photo_to_working
@@ -24,43 +24,30 @@ def weighed(ranked: Sequence[Ranked], piece: PreparedPiece, scale: float) -> lis
         scale: of the logits in the calibration: what the sides say is added to scaled logits.
     """
     sides = seen_sides([piece])
+    return [(level, _weighed(own, piece, level.field, sides, scale)) for level, own in ranked]
+
+
+def _weighed(
+    own: list[Candidate], piece: PreparedPiece, field: Field, sides: SeenSides, scale: float
+) -> list[Candidate]:
+    """One picture size's places; the earlier of equals comes first."""
     tell = bool(sides.tell[0])
-    found = []
-    for level, own in ranked:
-        field = level.field
-        if own and tell:
-            said = evidence_of_places(
-                _middles(own, piece)[None],
-                torch.tensor([[candidate.rotation for candidate in own]], dtype=torch.float64),
-                sides,
-                field.grid,
-                field.size,
-                CELL,
-            )
-            own = _added(own, said[0], scale, False)
-        if own and field.grid is not None and field.open is not None:
-            middles = in_cells(_middles(own, piece), field.grid, field.size)
-            told = open_evidence(middles, field.open.to(middles))
-            own = _added(own, told, scale, True)
-        found.append((level, own))
-    return found
-
-
-def _added(own: Sequence[Candidate], said: Tensor, scale: float, open_: bool) -> list[Candidate]:
-    """Candidates with more in their logits, best first; the earlier of equals comes first."""
-    more = []
-    for candidate, value in zip(own, (said / max(scale, 1e-6)).tolist(), strict=True):
-        logit = candidate.logit + value
-        if open_:
-            more.append(replace(candidate, logit=logit, open=value))
-        else:
-            more.append(replace(candidate, logit=logit, sides=value))
+    if not own or not (tell or field.open is not None):
+        return own
+    middles = torch.from_numpy(np.array([_middle(candidate, piece) for candidate in own]))
+    by_sides = by_open = middles.new_zeros(len(own))
+    if tell:
+        turns = torch.tensor([[candidate.rotation for candidate in own]], dtype=torch.float64)
+        (by_sides,) = evidence_of_places(middles[None], turns, sides, field.grid, field.size, CELL)
+    if field.grid is not None and field.open is not None:
+        cells = in_cells(middles, field.grid, field.size)
+        by_open = open_evidence(cells, field.open.to(cells))
+    said = [(value / max(scale, 1e-6)).tolist() for value in (by_sides, by_open)]
+    more = [
+        replace(candidate, logit=candidate.logit + line + cell, sides=line, open=cell)
+        for candidate, line, cell in zip(own, *said, strict=True)
+    ]
     return sorted(more, key=lambda candidate: -candidate.logit)
-
-
-def _middles(own: Sequence[Candidate], piece: PreparedPiece) -> Tensor:
-    """``(M, 2)`` where the middles of the piece's body lie, working pixels."""
-    return torch.from_numpy(np.array([_middle(candidate, piece) for candidate in own]))
 
 
 def _middle(candidate: Candidate, piece: PreparedPiece) -> np.ndarray:

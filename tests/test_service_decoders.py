@@ -1,12 +1,16 @@
 """The processes that decode uploads: what they take, how long, and what becomes of them."""
 
 import io
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
 from service_support import (
+    HANG,
     encoded,
     small_picture,
     small_piece,
@@ -14,6 +18,7 @@ from service_support import (
 )
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.service import decoder
 from heatmap_locator.service.images import Decoders, DecodeTimeoutError, UnsupportedError
 
 
@@ -29,6 +34,27 @@ def test_decoding_in_another_process_changes_nothing(decoders: Decoders) -> None
     assert np.array_equal(decoders.decode(encoded(picture), "picture", "a"), picture)
     assert np.array_equal(decoders.decode(encoded(piece), "piece", "a"), piece)
     assert np.array_equal(decoders.decode(encoded(picture), "piece", "a"), picture)
+
+
+def test_an_interrupt_is_the_servers() -> None:
+    """Ctrl-C reaches the whole terminal: a decoder answers on, and ends without a word."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "heatmap_locator.service.decoder"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert decoder.receive(process.stdout) is not None
+    process.send_signal(signal.SIGINT)
+    decoder.send(process.stdin, {"kind": "piece", "name": "a"}, encoded(small_piece(0, 0)))
+    answer = decoder.receive(process.stdout)
+    assert answer is not None
+    assert "shape" in answer[0]
+    _, said = process.communicate(timeout=HANG)
+    assert process.returncode == 0
+    assert said == b""
 
 
 def test_every_kind_that_is_taken(decoders: Decoders) -> None:

@@ -7,6 +7,7 @@ go to stdout, each a JSON line followed by as many bytes as it says.
 
 import json
 import os
+import signal
 import sys
 import warnings
 from typing import IO, Any
@@ -71,6 +72,8 @@ def main() -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Ctrl-C reaches all processes of a terminal; it is the server that stops this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     Image.init()
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not speak into the answers

@@ -200,11 +200,12 @@ class Puzzle:
         found = self.search_many(photos, ASSIGN_TOP, cutout)
         return assign_found(found, lambda searches: assign(self, searches))
 
-    def with_done(self, photo: ImageSource) -> "Puzzle":
+    def with_done(self, photo: ImageSource | Done) -> "Puzzle":
         """The same puzzle, half done: pieces go into the cells that a photo shows open.
 
         Args:
-            photo: of what is done, on the table; path, PIL image or (H, W, 3) uint8 array.
+            photo: of what is done, on the table; path, PIL image or (H, W, 3) uint8 array; or what
+                has been read off one.
 
         Returns:
             Another puzzle, which shares this one's features; ``done`` tells what was seen.
@@ -214,8 +215,10 @@ class Puzzle:
                 this picture is seen in it.
         """
         found = copy(self)
-        done = found.done = read_done(photo, self.picture, self.grid)
-        found._searcher = self._searcher.with_open(done.open)
+        if not isinstance(photo, Done):
+            photo = read_done(photo, self.picture, self.grid)
+        found.done = photo
+        found._searcher = self._searcher.with_open(photo.open)
         return found
 
     def _said(

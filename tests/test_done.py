@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_texture
+from done_support import OPEN, half_done_photo
 from locator_support import COLS, FIXTURES, HEIGHT, ROWS, WIDTH, cell
 
 from heatmap_eval.protocols.done import photograph_half_done
@@ -15,24 +16,14 @@ from heatmap_locator import InputError, Locator, Puzzle
 from heatmap_locator.assign import assign, keep
 from heatmap_locator.command.cli import main
 from heatmap_locator.grid import Grid
-from heatmap_locator.picture.done import find_done
+from heatmap_locator.picture.done import Done, find_done
 
 picture, locator, puzzle = FIXTURES
-OPEN = [(0, 1), (1, 2), (2, 2)]
 
 
 @pytest.fixture(scope="module")
 def half_done(picture: np.ndarray) -> np.ndarray:
-    """Enlarged, tilted, on a plain table, without three pieces."""
-    board = np.full((HEIGHT + 60, WIDTH + 60, 3), (120, 90, 60), np.uint8)
-    board[30:-30, 30:-30] = picture
-    for row, col in OPEN:
-        cell(board[30:, 30:], row, col)[:] = (120, 90, 60)
-    frame = np.array([[0, 0], [WIDTH + 60, 0], [WIDTH + 60, HEIGHT + 60], [0, HEIGHT + 60]])
-    moved = frame * 3.0 + [[0, 9], [-12, 0], [0, -6], [8, 0]]
-    tilt = cv2.getPerspectiveTransform(frame.astype(np.float32), moved.astype(np.float32))
-    size = 3 * (WIDTH + 60), 3 * (HEIGHT + 60)
-    return cv2.warpPerspective(board, tilt, size, borderMode=cv2.BORDER_REPLICATE)
+    return half_done_photo(picture)
 
 
 def test_open_cells_are_found(half_done: np.ndarray, picture: np.ndarray) -> None:
@@ -87,6 +78,16 @@ def test_pieces_go_into_open_cells_alone(
     told = places[0, 0].why
     assert told is not None
     assert told.open < -3
+
+
+def test_what_a_photo_shows_can_be_kept(puzzle: Puzzle, half_done: np.ndarray) -> None:
+    seen = puzzle.with_done(half_done)
+    assert seen.done is not None
+    kept = Done.from_dict(json.loads(json.dumps(seen.done.to_dict())))
+    np.testing.assert_allclose(kept.open, seen.done.open, atol=1e-4)
+    np.testing.assert_array_equal(kept.parts[0], seen.done.parts[0])
+    again = puzzle.with_done(kept)
+    assert again.done is kept
 
 
 def test_assigning_knows_of_open_cells(

@@ -22,9 +22,11 @@ from service_support import (
 )
 
 from heatmap_locator import Locator
+from heatmap_locator.grid import Grid
 from heatmap_locator.locator import Puzzle
 from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.metrics import Metrics
+from heatmap_locator.service.squaring import Loaded
 from heatmap_locator.service.storage import GoneError
 
 
@@ -34,12 +36,12 @@ class Held:
     def __init__(self) -> None:
         self.go, self.loads = threading.Event(), 0
 
-    def __call__(self, puzzle: str, version: int) -> tuple[np.ndarray, tuple[int, int]]:
+    def __call__(self, puzzle: str, version: int) -> Loaded:
         self.go.wait(HANG)
         self.loads += 1
         if puzzle == "gone":
             raise GoneError(puzzle)
-        return small_picture(int(puzzle)), (ROWS, COLS)
+        return Loaded(small_picture(int(puzzle)), Grid(ROWS, COLS))
 
 
 def run_jobs(locator: Locator, batch: int) -> tuple[list[Any], Metrics]:

@@ -7,7 +7,9 @@ the photo shows there what the picture does, in grain or at least in colour, and
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -51,6 +53,15 @@ class Done:
 
     open: Array
     parts: tuple[Array, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, probabilities to 0.0001."""
+        return {"open": self.open.round(4).tolist(), "parts": [p.tolist() for p in self.parts]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What ``to_dict`` was called on."""
+        return cls(np.array(values["open"], float), tuple(map(np.array, values["parts"])))
 
     @property
     def open_cells(self) -> list[tuple[int, int]]:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.grid import Grid
 from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Interruptible, Job, may_pause
 from heatmap_locator.service.metrics import Metrics
+from heatmap_locator.service.squaring import Loaded
 from heatmap_locator.service.storage import GoneError
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Puzzle, Search
 
-Load = Callable[[str, int], tuple[np.ndarray, Grid | None]]
-"""(puzzle, version) to its squared-up picture, (H, W, 3) uint8, and its grid."""
+Load = Callable[[str, int], Loaded]
+"""(puzzle, version) to its picture with what is known of it."""
 
 TURN = 1.0
 """Seconds after which a puzzle gives way to others that wait."""
@@ -249,8 +249,10 @@ class Engine:
             if key in self._puzzles:
                 self._puzzles.move_to_end(key)
                 return self._puzzles[key]
-        picture, grid = self._load(puzzle, version)
-        encoded = self._locator.encode(picture, grid=grid)
+        loaded = self._load(puzzle, version)
+        encoded = self._locator.encode(loaded.picture, grid=loaded.grid)
+        if loaded.done is not None:
+            encoded = encoded.with_done(loaded.done)
         self._metrics.encoded.inc()
         with self._wake:
             self._puzzles[key] = encoded

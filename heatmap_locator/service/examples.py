@@ -24,12 +24,14 @@ PUZZLE_EXAMPLE = {
     "corners": None,
     "original": {"width": 960, "height": 720},
     "piece_count": 1,
+    "open": None,
     "links": {
         "self": f"/v1/puzzles/{PUZZLE}",
         "picture": f"/v1/puzzles/{PUZZLE}/picture",
         "thumbnail": f"/v1/puzzles/{PUZZLE}/thumbnail",
         "original": f"/v1/puzzles/{PUZZLE}/original",
         "events": f"/v1/puzzles/{PUZZLE}/events",
+        "done": None,
     },
 }
 PIECE_EXAMPLE = {

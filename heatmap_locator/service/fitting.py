@@ -82,7 +82,12 @@ async def _encode(service: Service, puzzle: str) -> None:
     if failure is None:
         for piece in await asyncio.to_thread(service.storage.pieces, puzzle):
             if piece["version"] != version and piece["state"] != "waiting":
-                found = await locate_again(service, piece, version)
+                found: Found | None
+                if piece.get("placed") and piece["version"] >= record.get("pictured", version):
+                    same = {"id": piece["id"], "puzzle": puzzle, "version": version}
+                    found = Found(same, {}, known=True)  # it lies where it was put
+                else:
+                    found = await locate_again(service, piece, version)
                 if found is not None:
                     with contextlib.suppress(Problem):
                         await store(service, found)

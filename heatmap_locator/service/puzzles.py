@@ -1,13 +1,15 @@
 """Puzzles: given, squared up by other corners, shown and deleted."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.service import marks, records, squaring
+from heatmap_locator.grid import Grid
+from heatmap_locator.service import half_done, marks, records, squaring
 from heatmap_locator.service.fitting import encode_soon, view
 from heatmap_locator.service.images import sniff
 from heatmap_locator.service.problems import Problem, refused
@@ -76,7 +78,7 @@ def _prepare(service: Service, puzzle: str, given: Given) -> tuple[Record, dict[
     }
     limit = service.settings.max_pieces
     changes, files = squaring.squared(record, original, corners, 0, name, limit)
-    record.update(changes)
+    record.update(changes, pictured=0, done=None)
     record["files"]["original"] = f"original{kind.suffixes[0]}"
     return record, {f"original{kind.suffixes[0]}": given.data, **files}
 
@@ -112,22 +114,81 @@ async def change(service: Service, puzzle: str, given: Record) -> Record:
 
 async def _anew(service: Service, wanted: Record) -> Record:
     """Makes a puzzle's picture anew, by its record as it is wanted, and encodes it."""
-    puzzle = wanted["id"]
 
     def prepare() -> tuple[Record, dict[str, bytes]]:
         original = _original(service, wanted)
         version, limit = wanted["version"] + 1, service.settings.max_pieces
         corners, name = wanted["corners"], wanted["name"]
-        return squaring.squared(wanted, original, corners, version, name, limit)
+        changes, files = squaring.squared(wanted, original, corners, version, name, limit)
+        changes |= {"asked": wanted["asked"], "pictured": version}
+        changes["files"] = {**wanted["files"], **changes["files"]}
+        photo = _done_photo(service, wanted)
+        if photo is not None:  # it may show nothing of the picture as it is now
+            done = half_done.read_again(photo, *_seen(original, wanted | changes))
+            changes["done"] = done
+            if done is None:
+                del changes["files"][half_done.ROLE]
+        return changes, files
 
+    return await _renewed(service, wanted["id"], prepare)
+
+
+async def set_done(service: Service, puzzle: str, data: bytes, name: str) -> Record:
+    """Keeps a photo of the half-done puzzle; pieces are located again, in what it shows open."""
+    before = await service.puzzle(puzzle)
+    if before["grid"] is None:
+        raise Problem(409, "the grid is not known; give pieces or grid with the puzzle", "no-grid")
+
+    def prepare() -> tuple[Record, dict[str, bytes]]:
+        kind = sniff(data, name)
+        photo = service.decoders.decode(data, "photo", name)
+        done = half_done.read(photo, *_seen(_original(service, before), before), name)
+        file = f"{half_done.ROLE}-{records.new_id()}{kind.suffixes[0]}"
+        return _with_done(before, done, {**before["files"], half_done.ROLE: file}), {file: data}
+
+    return await _renewed(service, puzzle, prepare)
+
+
+async def forget_done(service: Service, puzzle: str) -> Record:
+    """Lets go of the photo of the half-done puzzle; pieces are located again, anywhere."""
+    before = await service.puzzle(puzzle)
+    if half_done.ROLE not in before["files"]:
+        return before
+    rest = {role: file for role, file in before["files"].items() if role != half_done.ROLE}
+    return await _renewed(service, puzzle, lambda: (_with_done(before, None, rest), {}))
+
+
+def _with_done(before: Record, done: Record | None, files: Record) -> Record:
+    """What changes with a photo of the half-done puzzle; the picture stays."""
+    pictured = before.get("pictured", before["version"])
+    version, state = before["version"] + 1, {"state": "encoding", "error": None}
+    return {"version": version, "pictured": pictured, "done": done, "files": files, **state}
+
+
+def _done_photo(service: Service, record: Record) -> np.ndarray | None:
+    """(H, W, 3) uint8 of the half-done puzzle, where there is one."""
+    file = record["files"].get(half_done.ROLE)
+    data = None if file is None else service.storage.file(record["id"], file)
+    return None if data is None else service.decoders.decode(data, "photo", record["name"])
+
+
+def _seen(original: np.ndarray, record: Record) -> tuple[np.ndarray, Grid | None]:
+    """A puzzle's picture, squared up, and its grid."""
+    grid = record["grid"]
+    picture = squaring.square_up(original, record["corners"])
+    return picture, None if grid is None else Grid(*grid)
+
+
+async def _renewed(
+    service: Service, puzzle: str, prepare: Callable[[], tuple[Record, dict[str, bytes]]]
+) -> Record:
+    """A puzzle with what ``prepare`` makes, changes and files by name, which is then encoded."""
     with service.room(1):
         async with service.decoded.of(puzzle):
             try:
                 changes, files = await service.work(prepare)
             except InputError as error:
                 raise refused(error) from None
-        changes["files"] = {**wanted["files"], **changes["files"]}
-        changes["asked"] = wanted["asked"]
         try:
             record = await service.keep(
                 lambda: service.storage.update_puzzle(puzzle, changes, files), files, puzzle

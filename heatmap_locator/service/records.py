@@ -12,7 +12,7 @@ import numpy as np
 from heatmap_locator.geometry import compose
 from heatmap_locator.placement import Placement
 from heatmap_locator.resample import resize
-from heatmap_locator.service import marks
+from heatmap_locator.service import half_done, marks
 from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
@@ -198,12 +198,14 @@ def puzzle_view(record: Record, piece_count: int) -> dict[str, Any]:
         "grid": None if grid is None else {"rows": grid[0], "cols": grid[1]},
         "pieces": None if grid is None else grid[0] * grid[1],
         "piece_count": piece_count,
+        "open": half_done.open_cells(record),
         "links": {
             "self": here,
             "picture": f"{here}/picture",
             "thumbnail": f"{here}/thumbnail",
             "original": f"{here}/original",
             "events": f"{here}/events",
+            "done": f"{here}/done" if half_done.ROLE in record["files"] else None,
         },
     }
 

@@ -38,6 +38,7 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
 @uploads.post(
     "/puzzles/{puzzle}/locate",
     response_model=schemas.Located,
+    response_model_exclude_unset=True,
     responses={
         **problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
         202: {
@@ -112,7 +113,13 @@ async def locate(
     return {"puzzle": puzzle, "pieces": [piece_view(piece) for piece in found]}
 
 
-@router.get("", response_model=schemas.Pieces, responses=problems(404), summary="All pieces")
+@router.get(
+    "",
+    response_model=schemas.Pieces,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+    summary="All pieces",
+)
 async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     """Oldest first."""
     version = (await service.puzzle(puzzle))["version"]
@@ -121,7 +128,13 @@ async def list_pieces(service: TheService, puzzle: PuzzleId) -> Any:
     return {"pieces": [piece_view(piece, version) for piece in pieces]}
 
 
-@router.get("/{piece}", response_model=schemas.Piece, responses=problems(404), summary="One piece")
+@router.get(
+    "/{piece}",
+    response_model=schemas.Piece,
+    response_model_exclude_unset=True,
+    responses=problems(404),
+    summary="One piece",
+)
 async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Any:
     """As it was answered when it was located."""
     version = (await service.puzzle(puzzle))["version"]
@@ -131,6 +144,7 @@ async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> An
 @router.patch(
     "/{piece}",
     response_model=schemas.Piece,
+    response_model_exclude_unset=True,
     responses=problems(400, 404, 409, 422),
     summary="Say where it lies, or does not",
 )

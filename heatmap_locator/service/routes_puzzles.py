@@ -185,6 +185,49 @@ async def suggest_corners(service: TheService, puzzle: PuzzleId) -> Any:
     return {"corners": await puzzles.suggest_corners(service, puzzle)}
 
 
+@uploads.put(
+    "/puzzles/{puzzle}/done",
+    response_model=schemas.Puzzle,
+    responses=problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
+    summary="Give a photo of the half-done puzzle",
+)
+async def set_done(
+    service: TheService,
+    puzzle: PuzzleId,
+    photo: Annotated[
+        UploadFile, File(description=f"what is done, on the table, from above: {NAMES}")
+    ],
+) -> Any:
+    """Pieces go into the cells that it shows open (`open`) and are located anew.
+
+    A photo that shows no finished part of the picture is refused. A later photo replaces it.
+    """
+    name = clean_name(photo.filename, "photo")
+    return await view(service, await puzzles.set_done(service, puzzle, await photo.read(), name))
+
+
+@router.delete(
+    "/puzzles/{puzzle}/done",
+    response_model=schemas.Puzzle,
+    responses=problems(404, 503, 507),
+    summary="Let go of the photo of the half-done puzzle",
+)
+async def forget_done(service: TheService, puzzle: PuzzleId) -> Any:
+    """All cells are open again, and pieces are located anew."""
+    return await view(service, await puzzles.forget_done(service, puzzle))
+
+
+@router.get(
+    "/puzzles/{puzzle}/done",
+    response_class=Response,
+    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    summary="The photo of the half-done puzzle",
+)
+async def get_done(service: TheService, puzzle: PuzzleId, shown: Shown = False) -> Response:
+    """As it was sent last."""
+    return await _send(service, puzzle, "done", shown)
+
+
 async def _send(service: Service, puzzle: str, role: str, shown: bool = False) -> Response:
     record = await service.puzzle(puzzle)
     data = await service.file(record, role)
@@ -244,6 +287,7 @@ async def get_events(service: TheService, puzzle: PuzzleId) -> EventSourceRespon
 @router.post(
     "/puzzles/{puzzle}/solve",
     response_model=schemas.Solution,
+    response_model_exclude_unset=True,
     responses=problems(404, 409, 503),
     summary="A cell for every piece",
 )

@@ -10,7 +10,7 @@ from heatmap_locator.service.examples import (
     PUZZLE,
     PUZZLE_EXAMPLE,
 )
-from heatmap_locator.service.schemas_together import PieceProblem, WhyThere
+from heatmap_locator.service.schemas_why import PieceProblem, Why, WhyThere
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 Box = Annotated[list[float], Field(min_length=4, max_length=4)]
@@ -20,13 +20,6 @@ State = Literal["encoding", "ready", "failed"]
 
 def _example(value: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
-
-
-class Why(BaseModel):
-    """What speaks for a place, in natural logarithms of odds, which add up."""
-
-    print: float = Field(description="by print, of this place against all that were not found")
-    sides: float = Field(description="by straight sides; 0 where they say nothing")
 
 
 class Placement(BaseModel):
@@ -64,6 +57,7 @@ class PuzzleLinks(BaseModel):
     thumbnail: str
     original: str
     events: str
+    done: str | None
 
 
 class Puzzle(BaseModel):
@@ -83,6 +77,10 @@ class Puzzle(BaseModel):
     corners: Corners | None = Field(description="in the original's pixels, clockwise")
     original: Size
     piece_count: int = Field(description="pieces photographed so far")
+    open: list[list[int]] | None = Field(
+        description="(row, col) from 0 of the cells that the photo of the half-done puzzle shows "
+        "open; null without one"
+    )
     links: PuzzleLinks
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.grid import Grid
+from heatmap_locator.service import half_done
 from heatmap_locator.service.marks import settled
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import placements_of
@@ -13,6 +14,7 @@ from heatmap_locator.service.storage import Record
 if TYPE_CHECKING:
     from heatmap_locator.assign import Assignment, Located
     from heatmap_locator.locator import Search
+    from heatmap_locator.picture.done import Done
 
 
 async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
@@ -42,8 +44,12 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     def compute() -> "list[Assignment]":
         from heatmap_locator.assign import assign
 
-        return assign(_Cut(*size, grid), kept)
+        return assign(_Cut(*size, grid, done), kept)
 
+    done = half_done.of_record(puzzle)
+    if done is not None:
+        lying = [placements_of(piece)[0].cell for piece in located if piece.get("placed")]
+        done = half_done.with_placed(done, [cell for cell in lying if cell is not None])
     answers = await service.work(compute) if kept else []
     ids = [piece["id"] for piece in located]
     assignments = [_entry(answer, ids) for answer in answers]
@@ -85,6 +91,6 @@ def _entry(answer: "Assignment", ids: list[str]) -> dict[str, Any]:
 class _Cut:
     """What an assignment asks of a puzzle, without its features."""
 
-    def __init__(self, width: int, height: int, grid: Grid) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: int, height: int, grid: Grid, done: "Done | None") -> None:
+        self.width, self.height, self.done = width, height, done
         self.grid: Grid | None = grid

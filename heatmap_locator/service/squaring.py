@@ -1,18 +1,31 @@
 """From the picture as it was sent to the one that pieces are looked for in."""
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
-from heatmap_locator.service import records
+from heatmap_locator.service import half_done, records
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.storage import GoneError, Record, Storage
+
+if TYPE_CHECKING:
+    from heatmap_locator.picture.done import Done
 
 Corners = list[list[float]]
 """Four [x, y] in the original's pixels, clockwise from the top left."""
 
 MAX_SIDE = 65_500
 """Pixels of a side that a JPEG, as which pictures are kept, can have in OpenCV."""
+
+
+class Loaded(NamedTuple):
+    """A puzzle's picture, (H, W, 3) uint8, squared up; its grid; what a photo shows done of it."""
+
+    picture: np.ndarray
+    grid: Grid | None
+    done: "Done | None" = None
 
 
 def find_corners(original: np.ndarray) -> Corners | None:
@@ -82,14 +95,13 @@ def read_original(storage: Storage, decoders: Decoders, record: Record) -> np.nd
     return decoders.decode(data, "picture", record["name"])
 
 
-def load_picture(
-    storage: Storage, decoders: Decoders, puzzle: str, version: int
-) -> tuple[np.ndarray, Grid | None]:
-    """The squared-up picture and its grid; GoneError where that version is no more."""
+def load_picture(storage: Storage, decoders: Decoders, puzzle: str, version: int) -> Loaded:
+    """The squared-up picture with what is known of it; GoneError where that version is no more."""
     record = storage.puzzle(puzzle)
     if record is None or record["version"] != version:
         raise GoneError(puzzle)
     picture = square_up(read_original(storage, decoders, record), record["corners"])
     grid = record["grid"]
     exact = record["asked"]["grid"] is not None
-    return picture, None if grid is None else Grid(grid[0], grid[1], exact)
+    made = None if grid is None else Grid(grid[0], grid[1], exact)
+    return Loaded(picture, made, half_done.of_record(record))

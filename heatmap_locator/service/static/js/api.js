@@ -106,6 +106,17 @@ export const suggestedCorners = async (id, signal) =>
 
 export const setCorners = (id, corners) => change("PUT", `${puzzlePath(id)}/corners`, { corners });
 
+const donePath = (id) => `${puzzlePath(id)}/done`;
+
+/** A photo of the half-done puzzle: pieces are looked for in what it shows open. */
+export function giveDone(id, photo, { signal } = {}) {
+  const form = new FormData();
+  form.append("photo", photo, photo.name || "photo.jpg");
+  return untilFree(() => post(donePath(id), form, { method: "PUT", signal }), signal);
+}
+
+export const forgetDone = (id) => json(donePath(id), { method: "DELETE" });
+
 export const solve = (id) => json(`${puzzlePath(id)}/solve`, { method: "POST" });
 
 const PLACES = 6; // of a piece that are shown: as many as it may be one of

@@ -18,7 +18,7 @@ export class Board {
     this.on = on;
     this.viewer = new Viewer($("stage"), $("world"));
     this.layers = new Layers(this.viewer);
-    this.shown = { heat: true, piece: true, others: true, placed: false };
+    this.shown = { heat: true, piece: true, others: true, placed: false, open: true };
     this.reset();
     this.#listen();
   }
@@ -27,6 +27,7 @@ export class Board {
     Object.assign(this, { version: null, heatOf: null, place: null });
     this.layers.setHeat(null);
     this.layers.setPlaced([]);
+    this.layers.setOpen(null);
     this.layers.setBoxes([]);
     this.layers.picture.removeAttribute("src");
     $("board").dataset.state = "loading";
@@ -99,7 +100,9 @@ export class Board {
       boxes.push({ box: this.place.box, kind: "main", label: String(current.number) });
     }
     this.layers.setPlaced(placed);
+    this.layers.setOpen(this.shown.open && puzzle.open ? puzzle : null);
     this.layers.setBoxes(boxes);
+    $("layer-open").hidden = !puzzle.open;
     // Where pieces lie the picture is filled in; the rest of it fades.
     $("board").classList.toggle("progress", this.shown.placed);
     $("zoom-place").disabled = !this.place;

@@ -48,7 +48,11 @@ export function why({ placement, why: there }) {
 
 // What says nothing beside the print is not mentioned.
 const LEAST = Math.log(1.5);
-const ownRows = ({ print, sides }) => [[t("why.print"), print], ...(Math.abs(sides) > LEAST ? [[t("why.sides"), sides]] : [])];
+const ownRows = ({ print, sides, open = 0 }) => [
+  [t("why.print"), print],
+  ...(Math.abs(sides) > LEAST ? [[t("why.sides"), sides]] : []),
+  ...(Math.abs(open) > LEAST ? [[t("why.open"), open]] : []),
+];
 
 const fittedRows = ({ print, straight, neighbours, met }) => [
   ...ownRows({ print, sides: straight }),

@@ -13,6 +13,7 @@ export class Layers {
     viewer.world.append(this.picture, this.heat, this.pieces);
     this.placed = new Map();
     this.boxes = [];
+    this.open = null;
     viewer.addEventListener("view", () => this.#drawMarks());
   }
 
@@ -68,6 +69,11 @@ export class Layers {
     if (main) this.pieces.append(image);
   }
 
+  /** puzzle: {grid, open}, whose open cells are marked, or null. */
+  setOpen(puzzle) {
+    this.open = puzzle;
+  }
+
   /** boxes: [{box, kind: "main" | "other" | "other few" | "laid" | "laid unsure", label, take}], drawn in order. */
   setBoxes(boxes) {
     this.boxes = boxes;
@@ -82,10 +88,22 @@ export class Layers {
     );
   }
 
+  /** What is done lies under a veil, open cells have an edge. */
+  #openCells() {
+    if (!this.open) return [];
+    const { x, y, k } = this.viewer.view;
+    const { rows, cols } = this.open.grid;
+    const [width, height] = this.viewer.size.map((length) => k * length);
+    const [w, h] = [width / cols, height / rows];
+    const cells = this.open.open.map(([row, col]) => `M${x + col * w} ${y + row * h}h${w}v${h}h${-w}z`).join("");
+    const veil = `M${x} ${y}h${width}v${height}h${-width}z${cells}`;
+    return [s("path", { class: "done-veil", "fill-rule": "evenodd", d: veil }), s("path", { class: "open-cells", d: cells })];
+  }
+
   #drawMarks() {
     const svg = $("marks");
     const { x, y, k } = this.viewer.view;
-    const nodes = [];
+    const nodes = this.#openCells();
     for (const { box, kind, label } of this.boxes) {
       const [x1, y1, x2, y2] = [x + k * box[0], y + k * box[1], x + k * box[2], y + k * box[3]];
       if (kind === "main") {

@@ -83,6 +83,13 @@ export class PuzzleModel {
     this.#setPuzzle(await api.changePuzzle(this.id, fields));
   }
 
+  /** A photo of the half-done puzzle, or null: none any more. */
+  async setDone(photo) {
+    const { id, signal } = this;
+    const puzzle = await (photo ? api.giveDone(id, photo, { signal }) : api.forgetDone(id));
+    if (!signal.aborted) this.#setPuzzle(puzzle);
+  }
+
   #setPuzzle(puzzle) {
     const before = this.puzzle;
     this.puzzle = puzzle;

@@ -5,6 +5,7 @@ import * as actions from "./actions.js";
 import { Answer } from "./answer.js";
 import { Board } from "./board.js";
 import { forgetCutouts } from "./cutouts.js";
+import { HalfDone } from "./done.js";
 import { $, perFrame, reducedMotion } from "./dom.js";
 import { fileButton, setDropTarget } from "./drop.js";
 import { drawSize, editPuzzle } from "./edit.js";
@@ -31,6 +32,7 @@ export class PuzzleView {
     this.refresh = perFrame(() => this.#draw());
     this.board = new Board({ change: this.refresh, select: (key) => this.#select(key), choose: (rank) => this.#choose(rank) });
     this.together = new Together(this.refresh);
+    this.halfDone = new HalfDone(() => this.model, this.refresh);
     this.wishes = new Wishes(this.refresh);
     this.list = new PieceList({ select: (key) => this.#pick(key), remove: (key) => this.#remove(key) });
     this.table = new TablePhoto((key) => this.#select(key));
@@ -269,6 +271,7 @@ export class PuzzleView {
     this.board.show(entries, current, this.rank, puzzle);
     drawProgress({ entries, puzzle, uploads, lost });
     drawSize(entries, this.model);
+    this.halfDone.draw(puzzle);
     const located = entries.filter(({ choice }) => choice).map(({ key }) => key);
     this.together.draw({ puzzle, waiting: uploads.busy.length, ids: located });
     $("view-puzzle").dataset.pieces = entries.length ? "some" : "none";

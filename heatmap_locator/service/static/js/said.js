@@ -10,6 +10,7 @@ const LINES = [
   [/^(\d+)% of it shows no print$/, "doubt.hidden", "n"],
   [/^a shadow's edge lies across it$/, "doubt.shadow"],
   [/^cut short, its last/, "doubt.short"],
+  [/no finished part of the picture found/, "said.undone"],
   [/^no piece found: this is the whole picture/, "said.whole"],
   [/^no piece found: this is (\d+) by (\d+) pieces large/, "said.many", "across", "down"],
   [/^no piece found/, "said.no-piece"],

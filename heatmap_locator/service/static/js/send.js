@@ -4,11 +4,11 @@
  * Resolves to {status, body (parsed JSON or {}), retryAfter (seconds or null)}; status 0 where the
  * connection broke.  progress(part): 0..1 of the body has left.
  */
-export function sendForm(path, form, { headers = {}, progress = () => {}, signal } = {}) {
+export function sendForm(path, form, { method = "POST", headers = {}, progress = () => {}, signal } = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const stop = () => request.abort();
-    request.open("POST", path);
+    request.open(method, path);
     request.responseType = "text";
     for (const [key, value] of Object.entries(headers)) request.setRequestHeader(key, value);
     request.upload.addEventListener("progress", ({ loaded, total }) => total && progress(loaded / total));

@@ -1,8 +1,18 @@
-"""What the API says of pieces that were fitted together."""
+"""What the API says of why a piece is where, and of what is the matter with it."""
 
 from typing import Literal
 
 from pydantic import BaseModel, Field
+
+
+class Why(BaseModel):
+    """What speaks for a place, in natural logarithms of odds, which add up."""
+
+    print: float = Field(description="by print, of this place against all that were not found")
+    sides: float = Field(description="by straight sides; 0 where they say nothing")
+    open: float = Field(
+        0.0, description="by the photo of the half-done puzzle; left out where there is none"
+    )
 
 
 class WhyThere(BaseModel):

@@ -25,12 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model import correlation
-from heatmap_locator.model.overlap_save import (
-    OverlapSave,
-    PictureTiles,
-    correlate_tiles,
-    kernel_spectra,
-)
+from heatmap_locator.model.overlap_save import OverlapSave, PictureTiles, correlate_tiles
 from heatmap_locator.model.tiling import join
 
 TURNS, EVERY, NOISE = 36, 3, 0.02
@@ -108,7 +103,7 @@ def _plain(field: Tensor, kernels: Tensor, masks: Tensor) -> Ways:
         tiling = picture.plan(kernels.shape[-1])
         (down, across), (height, width) = tiling.step, tiling.size
         found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, own in correlate_tiles(picture, kernel_spectra(kernels, tiling), tiling):
+        for some, own in correlate_tiles(picture, kernels, tiling):
             found[:, some] = own[..., :down, :across]
         return join(found, tiling.count)[:, :height, :width]
 

@@ -25,7 +25,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from heatmap_locator import Locator, Puzzle
-from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.network import EncodedImages
 from heatmap_locator.model.precision import autocast, supports_bfloat16
 from heatmap_locator.picture.read import read_picture
@@ -114,7 +113,6 @@ def stages(
     """(name, seconds, floor) of every stage for these photos together."""
     model, device, picture = puzzle.model, puzzle.device, puzzle.picture
     levels = encode_levels(picture, puzzle.grid, model, device)
-    degrees = bank_angles(model.config.rotations).to(device)
     loose = [on_table(photo) for photo in photos]
     prepared = [one[0] for one in prepare_pieces(photos, puzzle.outlines) if isinstance(one, list)]
     wanted = [levels for _ in prepared]
@@ -124,7 +122,7 @@ def stages(
 
     def encode_pieces() -> EncodedImages:
         with autocast(device):
-            banks = [piece.rotated(degrees) for piece in prepared]
+            banks = [piece.rotated(model.config.rotations, device) for piece in prepared]
             templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
             return model.encode_pieces(templates, masks).trimmed()
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from heatmap_locator.geometry import clockwise, similarity, to_cv2
-from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode, rotate_piece
+from heatmap_locator.model.bank import (
+    CANVAS,
+    OVERSAMPLE,
+    bank_angles,
+    erode,
+    rotate_all_round,
+    rotate_piece,
+)
 
 SIDE = 100
 
@@ -146,3 +153,16 @@ def test_erode_takes_a_ring_off() -> None:
     wanted[:] = 0
     wanted[..., 5:7, 4:8] = 1
     assert torch.equal(erode(mask, 2), wanted)
+
+
+@pytest.mark.parametrize("reference", [(40.0, 31.0), (37.3, 44.8)])
+def test_all_round_is_every_angle_by_itself(reference: tuple[float, float]) -> None:
+    generator = torch.Generator().manual_seed(2)
+    photo = torch.rand(2, 3, 70, 84, generator=generator)
+    mask = torch.zeros(2, 1, 70, 84)
+    mask[:, :, 8:58, 12:75] = torch.rand(2, 1, 50, 63, generator=generator)
+    middle = torch.tensor([reference, reference])
+    wanted = rotate_piece(photo, mask, middle, bank_angles(36).expand(2, -1))
+    found = rotate_all_round(photo, mask, middle, 36)
+    for own, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(own, other, atol=2e-5, rtol=0)

@@ -67,7 +67,7 @@ def search() -> Stages:
     model = puzzle.model
     (level,) = encode_levels(puzzle.picture, puzzle.grid, model, puzzle.device)
     piece = prepare_piece(EXAMPLES / "piece1.jpg", puzzle.outlines)
-    templates, masks = piece.rotated(bank_angles(model.config.rotations))
+    templates, masks = piece.rotated(model.config.rotations, torch.device("cpu"))
     bank = model.encode_pieces(templates, masks)
     feature, pixel = model.correlate_bank(level.encoded, bank.trimmed())
     maps = model.head(feature, pixel)

@@ -76,6 +76,25 @@ def rotate_piece(
     return turned[:, :, :3] + mean[:, None], masks
 
 
+def rotate_all_round(
+    photo: Tensor, mask: Tensor, reference: Tensor, rotations: int
+) -> tuple[Tensor, Tensor]:
+    """``rotate_piece`` under every hypothesis of a bank.
+
+    Photos are sampled under those of a quarter turn; the rest are these, turned by quarters.
+
+    Args:
+        photo, mask, reference: as there.
+        rotations: hypotheses, a multiple of 4.
+    """
+    degrees = bank_angles(rotations)[: rotations // 4].to(photo.device)
+    quarter = rotate_piece(photo, mask, reference, degrees.expand(len(photo), -1))
+    templates, masks = (
+        torch.cat([part.rot90(turns, (-2, -1)) for turns in range(4)], 1) for part in quarter
+    )
+    return templates, masks
+
+
 def erode(mask: Tensor, pixels: int = 1) -> Tensor:
     """Shrink ``(..., 1, H, W)`` masks: the bevelled rim of a piece shows cardboard, not print."""
     flat = mask.flatten(0, -4)

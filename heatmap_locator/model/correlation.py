@@ -12,7 +12,6 @@ from heatmap_locator.model.overlap_save import (
     OverlapSave,
     PictureTiles,
     correlate_tiles,
-    kernel_spectra,
     window_energies,
 )
 from heatmap_locator.model.tiling import Tiling, join
@@ -122,7 +121,11 @@ def masked_ncc_around(
     found = []
     for at, these in zip(corners.split(few), which.split(few), strict=True):
         seen = _windows(both, at, steps, templates.shape[-1])
-        own, covers = kernels[these].flatten(1, 2), flat[these].flatten(1, 2)
+        # Whole templates at once: indexing copies them number by number.
+        own, covers = (
+            all_of.index_select(0, these.flatten()).view(len(these), -1, all_of.shape[2])
+            for all_of in (kernels, flat)
+        )
         numerator = own @ seen.flatten(2)[..., : channels * area].transpose(1, 2)
         # Under every mask, the sums of channels and of squares.
         sums = (covers @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
@@ -142,7 +145,9 @@ def _windows(field: Tensor, corners: Tensor, steps: int, k: int) -> Tensor:
             (corners[:, None] + along[:, None]).unbind(2), field.shape[1:], strict=True
         )
     )
-    near = field[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    at = (rows[:, :, None] * field.shape[2] + columns[:, None, :]).view(1, -1)
+    near = field.flatten(1).gather(1, at.expand(len(field), -1))
+    near = near.view(len(field), len(rows), *along.shape * 2).transpose(0, 1)
     near = near * (in_height[:, :, None] & in_width[:, None, :])[:, None]
     seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5)
     return seen.flatten(4).flatten(1, 2)
@@ -197,7 +202,7 @@ def _in_tiles(
     ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
     height, width = (n // 2 if coarsen else n for n in tiling.step)
     found = scale.new_empty(len(kernels) // every, every, tiling.tiles, height, width)
-    for some, ncc in correlate_tiles(picture, kernel_spectra(ordered, tiling), tiling):
+    for some, ncc in correlate_tiles(picture, ordered, tiling):
         divisor = _between(scale[:, some])
         for turn, own in enumerate(ncc.unflatten(0, (every, -1))):
             own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)

@@ -5,6 +5,7 @@ across it, and is not turned back for the product's sake.  Products of matrices 
 first, ``(fw, fh, ..., ...)``.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -46,11 +47,16 @@ def conjugate_spectra(kernels: Tensor, tile: tuple[int, int]) -> Tensor:
 
 def conjugate_matrices(kernels: Tensor, tile: tuple[int, int]) -> Tensor:
     """The same, ``(fw, fh, ...)``."""
+    return next(conjugate_rows(kernels, tile, tile[1] // 2 + 1))
+
+
+def conjugate_rows(kernels: Tensor, tile: tuple[int, int], most: int) -> Iterator[Tensor]:
+    """Of the same ``most`` rows, ``(rows, fh, ...)``, at a time."""
     k, (tall, wide), dtype = kernels.shape[-1], tile, _complex(kernels)
     flat = kernels.flatten(0, -3).permute(2, 1, 0).to(dtype)
-    down = _fourier(tall, k, tall, dtype) @ flat
-    found = _fourier(wide, k, wide // 2 + 1, dtype) @ down.flatten(1)
-    return found.view(-1, tall, *kernels.shape[:-2])
+    down = (_fourier(tall, k, tall, dtype) @ flat).flatten(1)
+    for rows in _fourier(wide, k, wide // 2 + 1, dtype).split(most):
+        yield (rows @ down).view(-1, tall, *kernels.shape[:-2])
 
 
 def in_matrices(spectra: Tensor) -> Tensor:

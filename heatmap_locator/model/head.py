@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatmap_locator.model.filters import constant
+from heatmap_locator.model.strips import in_strips
 from heatmap_locator.model.unet import unet
 
 NEIGHBOURS = (-2, -1, 0, 1, 2)
@@ -141,36 +142,41 @@ class CenterHead(nn.Module):
             ``(B, CHANNELS, H, W)``; the ``(B, 4, H, W)`` readout of offset and rotation that needs
             no training; best logit and best index, ``(B, H, W)``.
         """
-        r = self.rotations
-        # Each is read a dozen times, at places all over it; out of tiles they come as views.
-        feature, pixel = feature.contiguous(), pixel.contiguous()
-        combined = self.combine(feature, pixel)
-        best, index = combined.max(1)
-
-        def steps_of(turns: tuple[int, ...]) -> Tensor:
-            return constant(tuple(step % r for step in turns), combined.device).view(1, -1, 1, 1)
-
-        order = _wrapped(index[:, None] + steps_of(NEIGHBOURS), r)
-        near = feature.gather(1, order), pixel.gather(1, order)
-        # Of each quarter turn the best of three neighbours.
-        highest = torch.maximum(torch.maximum(combined, combined.roll(1, 1)), combined.roll(-1, 1))
-        quarters = steps_of(tuple(turn * r // 4 for turn in (1, 2, 3)))
-        turned = highest.gather(1, _wrapped(index[:, None] + quarters, r))
-        rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
-        top = best[:, None]
-        channels = [
-            *(_slopes(one) for one in near),
-            (turned - top) / 10,
-            (rest - top) / 10,
-            (top - top.amax((2, 3), keepdim=True)) / 10,
-            top / 10,
-        ]
-        beside = self.combine(*(one[:, 1:-1] for one in near))
+        # Each correlation is read a dozen times.
+        parts = zip(*(self._turns(*strip) for strip in in_strips(feature, pixel)), strict=True)
+        seen, beside, top, index = (torch.cat(part, 2) for part in parts)
+        best, index = top[:, 0], index[:, 0]
         shift, turn = self.interpolate(feature, beside, index)
         # A step of the bank times the gain is 90 degrees.
         angle = turn * (math.pi / 2)
         readout = torch.stack([0.5 + shift[:, 0], 0.5 + shift[:, 1], angle.sin(), angle.cos()], 1)
-        return torch.cat([*channels, readout], 1), readout, best, index
+        lead = (top - top.amax((2, 3), keepdim=True)) / 10
+        return torch.cat([seen, lead, top / 10, readout], 1), readout, best, index
+
+    def _turns(self, feature: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What is observed at each place alone.
+
+        Returns:
+            ``(B, C, H, W)`` of ``OBSERVED`` up to ``rest``; ``(B, 3, H, W)`` logits under the
+            rotation before the best, it and the next; the best logit and long, its index, of one
+            channel.
+        """
+        r = self.rotations
+        combined = self.combine(feature, pixel)
+        top, index = combined.max(1, keepdim=True)
+
+        def steps_of(turns: tuple[int, ...]) -> Tensor:
+            return constant(tuple(step % r for step in turns), combined.device).view(1, -1, 1, 1)
+
+        order = _wrapped(index + steps_of(NEIGHBOURS), r)
+        near = feature.gather(1, order), pixel.gather(1, order)
+        # Of each quarter turn the best of three neighbours.
+        highest = torch.maximum(torch.maximum(combined, combined.roll(1, 1)), combined.roll(-1, 1))
+        quarters = steps_of(tuple(turn * r // 4 for turn in (1, 2, 3)))
+        turned = highest.gather(1, _wrapped(index + quarters, r))
+        rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
+        seen = [*(_slopes(one) for one in near), (turned - top) / 10, (rest - top) / 10]
+        return torch.cat(seen, 1), self.combine(*(one[:, 1:-1] for one in near)), top, index
 
     def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
         """Read two ``(B, R, H, W)`` correlation volumes."""

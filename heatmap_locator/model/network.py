@@ -1,5 +1,6 @@
 """The network: encode picture and piece, correlate, read the volume."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -18,9 +19,9 @@ from heatmap_locator.model.ranker import Ranker
 PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""
 
-ENERGY_EVERY = 3
+ENERGY_EVERY = {"feature": 6, "pixel": 3}
 """Rotations of the bank from one for which a window's energy is computed to the next, where it
-divides their number (``train/LOG.md``, "search, cost")."""
+divides their number (``train/LOG.md``, "search, cost" and "energies of features")."""
 
 STRIP_PIXELS, STRIP_HALO = 2**22, 64
 """Working pixels of a picture that the encoder sees at once, where no gradient is asked for, and
@@ -161,9 +162,18 @@ class HeatmapLocator(nn.Module):
         )
 
     def correlate(
-        self, picture: EncodedImages, pieces: EncodedImages, energy_every: int = 1
+        self,
+        picture: EncodedImages,
+        pieces: EncodedImages,
+        energy_every: Mapping[str, int] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid."""
+        """Feature and pixel correlation, each ``(B, R, h, w)`` on the feature grid.
+
+        Args:
+            picture, pieces: encoded.
+            energy_every: as ``masked_ncc`` takes it, of each; 1 where left out.
+        """
+        every = energy_every or {}
         assert pieces.feature_mask is not None
         assert pieces.pixel_mask is not None
         features, pixels = picture.tiles or (None, None)
@@ -172,7 +182,7 @@ class HeatmapLocator(nn.Module):
             pieces.features,
             pieces.feature_mask,
             FEATURE_NOISE,
-            energy_every,
+            every.get("feature", 1),
             tiles=features,
         )
         # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
@@ -181,7 +191,7 @@ class HeatmapLocator(nn.Module):
             pieces.pixels,
             pieces.pixel_mask,
             PIXEL_NOISE,
-            energy_every,
+            every.get("pixel", 1),
             coarsen=True,
             tiles=pixels,
         )
@@ -190,7 +200,8 @@ class HeatmapLocator(nn.Module):
     @torch.no_grad()
     def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:
         """``correlate`` for a whole bank of rotations, with energies interpolated around it."""
-        every = 1 if self.config.rotations % ENERGY_EVERY else ENERGY_EVERY
+        count = self.config.rotations
+        every = {name: 1 if count % step else step for name, step in ENERGY_EVERY.items()}
         return self.correlate(picture, bank, every)
 
     def forward(self, picture: Tensor, templates: Tensor, masks: Tensor) -> HeadMaps:

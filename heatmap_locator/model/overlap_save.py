@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from heatmap_locator.model.fourier import (
     add_products,
     conjugate_matrices,
+    conjugate_rows,
     conjugate_spectra,
     forward,
     in_matrices,
@@ -27,7 +28,16 @@ from heatmap_locator.model.fourier import (
     multiply,
     out_of_matrices,
 )
-from heatmap_locator.model.tiling import FEW, Tiling, chunks, cut, join, plan
+from heatmap_locator.model.tiling import (
+    CHUNK_BYTES,
+    FEW,
+    MANY_BYTES,
+    Tiling,
+    chunks,
+    cut,
+    join,
+    plan,
+)
 
 KEPT_BYTES = 2**28
 """Transforms that a picture keeps beside those used last."""
@@ -150,7 +160,7 @@ def principal_axes(field: Tensor, side: int) -> Tensor:
 
 
 def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
-    """Conjugate transforms of ``(R, C, k, k)`` kernels, to be given to :func:`correlate_tiles`.
+    """Conjugate transforms of ``(R, C, k, k)`` kernels.
 
     Returns:
         ``(C, R, 1, fw, fh)``, of many channels ``(fw, fh, R, C)``.
@@ -162,28 +172,46 @@ def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
 
 
 def correlate_tiles(
-    picture: PictureTiles, spectra: Tensor, tiling: Tiling
+    picture: PictureTiles, kernels: Tensor, tiling: Tiling
 ) -> Iterator[tuple[slice, Tensor]]:
     """Correlate kernels with some tiles of a picture at a time.
 
     Args:
         picture: of C channels.
-        spectra: of R kernels.
-        tiling: of both.
+        kernels: ``(R, C, k, k)``.
+        tiling: ``picture.plan(k)``.
 
     Yields:
         which tiles, and ``(R, tiles, down + 1, across + 1)`` at their positions.
     """
     (down, across), wide = tiling.step, tiling.tile[1]
-    seen = picture.channels(tiling)
+    numbers = tiling.frequencies * len(kernels)
     if len(picture.field) <= FEW:
-        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[1]):
+        seen, spectra = picture.channels(tiling), kernel_spectra(kernels, tiling)
+        for some in chunks(tiling.tiles, numbers):
             found = inverse(add_products(spectra, seen[:, :, some]), wide, down + 1)
             yield some, found[..., : across + 1]
     else:
-        for some in chunks(tiling.tiles, tiling.frequencies * spectra.shape[2]):
-            found = inverse(out_of_matrices(multiply(spectra, seen[..., some])), wide, down + 1)
-            yield some, found[..., : across + 1]
+        for many in chunks(tiling.tiles, numbers, MANY_BYTES):
+            product = _product(picture, kernels, tiling, many)
+            for some in chunks(product.shape[1], numbers):
+                found = inverse(product[:, some], wide, down + 1)
+                start = many.start + some.start
+                yield slice(start, start + found.shape[1]), found[..., : across + 1]
+
+
+def _product(picture: PictureTiles, kernels: Tensor, tiling: Tiling, some: slice) -> Tensor:
+    """``(R, tiles, fw, fh)`` of many channels and some tiles.
+
+    Kernels' transforms are as large as the product: they are made, and used, some rows at a time.
+    """
+    own, seen = _pad_kernels(kernels, tiling.kernel), picture.channels(tiling)[..., some]
+    rows = max(1, CHUNK_BYTES // (2 * own[:, :, 0, 0].numel() * tiling.tile[0] * seen.itemsize))
+    product = seen.new_empty(len(own), seen.shape[3], *seen.shape[:2])
+    spectra = conjugate_rows(own, tiling.tile, rows)
+    for left, right, into in zip(spectra, seen.split(rows), product.split(rows, 2), strict=True):
+        into.copy_(multiply(left, right).permute(2, 3, 0, 1))
+    return product
 
 
 def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling: Tiling) -> Tensor:
@@ -229,23 +257,22 @@ class OverlapSave(torch.autograd.Function):
     def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
         picture = PictureTiles(field)
         tiling = picture.plan(kernels.shape[-1])
-        spectra = kernel_spectra(kernels, tiling)
         (down, across), (height, width) = tiling.step, tiling.size
         found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, own in correlate_tiles(picture, spectra, tiling):
+        for some, own in correlate_tiles(picture, kernels, tiling):
             found[:, some] = own[..., :down, :across]
-        seen = picture.channels(tiling)
-        if len(field) <= FEW:
-            spectra, seen = in_matrices(spectra[:, :, 0].transpose(0, 1)), in_matrices(seen[:, 0])
-        ctx.save_for_backward(spectra, seen)
+        ctx.save_for_backward(kernels, picture.channels(tiling))
         ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]
         return join(found, tiling.count)[:, :height, :width]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        spectra, seen = ctx.saved_tensors
+        own_kernels, seen = ctx.saved_tensors
         tiling: Tiling = ctx.tiling
+        spectra = conjugate_matrices(_pad_kernels(own_kernels, tiling.kernel), tiling.tile)
+        if own_kernels.shape[1] <= FEW:
+            seen = in_matrices(seen[:, 0])
         (down, across), (tall, wide) = tiling.step, tiling.tile
         rows, more = (
             n * step - size

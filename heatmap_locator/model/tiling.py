@@ -23,6 +23,9 @@ CHUNK_BYTES = 2**23
 """Products between two passes over memory.  More fall out of the cache; of less, matrices are too
 small to multiply well, and threads meet too often."""
 
+MANY_BYTES = 2**26
+"""Products, of many channels, that a kernel's transforms are made for at a time."""
+
 
 @dataclass(frozen=True)
 class Tiling:
@@ -93,14 +96,15 @@ def plan(height: int, width: int, k: int, channels: int) -> Tiling:
     return Tiling(side, size, tile, step, count)
 
 
-def chunks(tiles: int, numbers: int) -> Iterator[slice]:
+def chunks(tiles: int, numbers: int, within: int | None = None) -> Iterator[slice]:
     """All tiles in turn, so many at once that their product stays within ``CHUNK_BYTES``.
 
     Args:
         tiles: how many there are.
         numbers: complex ones in a tile's product.
+        within: other bytes.
     """
-    most = max(1, CHUNK_BYTES // (8 * numbers))
+    most = max(1, (within or CHUNK_BYTES) // (8 * numbers))
     for start in range(0, tiles, most):
         yield slice(start, min(start + most, tiles))
 

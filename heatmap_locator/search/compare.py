@@ -4,7 +4,7 @@ The correlation volume sees pixels at every second working pixel, under the bank
 at one size; here more of both are tried, at the same resolution.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -35,6 +35,11 @@ class Compared:
     scale: Tensor
     middle: Tensor
 
+    def joined(self, other: "Compared") -> "Compared":
+        """These and those of other pieces."""
+        own = (torch.cat([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+        return Compared(*own)
+
     def take(self, index: Tensor) -> "Compared":
         """Those of ``(B, K)`` indices."""
         at = index[..., None].expand(-1, -1, 2)
@@ -54,23 +59,48 @@ def compare(named: Named, poses: Poses, halved: Tensor) -> Compared:
         poses: of the pieces.
         halved: ``(3, h, w)``, 0..1, the working picture averaged down by ``PIXEL_STRIDE``.
     """
-    step, reach = 360 / ROTATIONS, REACH // PIXEL_STRIDE
-    device, side, half = halved.device, 2 * reach + 1, poses.templates.shape[-1] // 2
-    nearest = (named.rotation / step).round().long()
+    device = halved.device
+    nearest = (named.rotation / (360 / ROTATIONS)).round().long()
     turns = (nearest[..., None] + torch.arange(-1, 2, device=device)) % ROTATIONS
     middles = (named.place / PIXEL_STRIDE).round().long()
     pieces = torch.arange(len(turns), device=device)[:, None, None]
-    found = masked_ncc_around(
-        halved,
-        poses.templates.flatten(0, 1),
-        poses.masks.flatten(0, 1),
-        PIXEL_NOISE,
-        (middles.flip(2) - half - reach).flatten(0, 1),
-        side,
-        (turns + pieces * ROTATIONS).flatten(0, 1),
-    )
-    best, at = found.flatten(1).max(1)
-    best, at = best.view(turns.shape[:2]), at.view(turns.shape[:2])
+    which = (turns + pieces * ROTATIONS).flatten(0, 1)
+    found = _laid(poses, halved, middles.flatten(0, 1), which)
+    return _best(found.view(*turns.shape[:2], -1), turns, middles)
+
+
+def compare_all_round(place: Tensor, count: int, poses: Poses, halved: Tensor) -> Compared:
+    """The same of one place under ``count`` angles in equal steps, with what they share done once.
+
+    Args:
+        place: ``(2,)`` (x, y), working pixels.
+        count: candidates; ``3 * count`` is ``ROTATIONS``.
+        poses: of one piece.
+        halved: as there.
+    """
+    middles = (place / PIXEL_STRIDE).round().long().expand(1, count, 2)
+    turns = torch.arange(-1, ROTATIONS - 1, device=halved.device) % ROTATIONS
+    found = _laid(poses, halved, middles[0, :1], turns[None])
+    return _best(found.view(1, count, -1), turns.view(1, count, 3), middles)
+
+
+def _laid(poses: Poses, halved: Tensor, middles: Tensor, which: Tensor) -> Tensor:
+    """``(M, poses, positions)`` around ``(M, 2)`` places, of those poses that ``(M, P)`` say."""
+    reach, half = REACH // PIXEL_STRIDE, poses.templates.shape[-1] // 2
+    corners = middles.flip(1) - half - reach
+    templates, masks = poses.templates.flatten(0, 1), poses.masks.flatten(0, 1)
+    if which.numel() < len(templates):  # others are not even made ready
+        templates, masks = templates[which.flatten()], masks[which.flatten()]
+        which = torch.arange(which.numel(), device=which.device).view_as(which)
+    side = 2 * reach + 1
+    return masked_ncc_around(halved, templates, masks, PIXEL_NOISE, corners, side, which)
+
+
+def _best(found: Tensor, turns: Tensor, middles: Tensor) -> Compared:
+    """The best of ``(B, M, poses and positions)``, of ``(B, M, 3)`` turns around ``(B, M, 2)``."""
+    step, reach, device = 360 / ROTATIONS, REACH // PIXEL_STRIDE, found.device
+    side = 2 * reach + 1
+    best, at = found.max(2)
     pose, place = at // side**2, at % side**2
     moved = torch.stack([place % side, place // side], 2) - reach
     turn = turns.gather(2, (pose // len(SCALES))[..., None])[..., 0]

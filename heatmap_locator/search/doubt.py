@@ -13,7 +13,7 @@ from torch import Tensor
 from heatmap_locator.geometry import CELL, Array, compose, invert
 from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.ranker import FEATURES, Ranker
-from heatmap_locator.search.compare import compare
+from heatmap_locator.search.compare import compare, compare_all_round
 from heatmap_locator.search.levels import Level
 from heatmap_locator.search.measure import lay, print_evidence
 from heatmap_locator.search.named import Named
@@ -27,6 +27,9 @@ PRINT = ("pixel", "colour", "detail", "local")
 
 TURNS = 24
 """Angles that a mirror image is compared in, each with those 5 degrees beside it."""
+
+ALIGNED = 3
+"""Of these the likeliest, which are aligned."""
 
 SAME_SIZE = math.log(1.5)
 """Of the log of a cell's side, within which a picture size suits a place."""
@@ -63,30 +66,21 @@ def place_measures(
     if level is None:
         return None
     device = level.field.picture.device
-    pieces = [piece, piece.mirrored()]
-    poses = pose_pieces(pieces, device)
-    place = _reference(piece, best, level)
+    poses = pose_pieces([piece, piece.mirrored()], device)
+    upright, mirror = poses.of([0]), poses.of([1])
+    place = torch.as_tensor(_reference(piece, best, level), dtype=torch.float32, device=device)
+    own = compare(_at(place, best.rotation), upright, level.field.halved)
+    turned = compare_all_round(place, TURNS, mirror, level.field.halved)
+    # The likeliest few of the mirror image are aligned, all with the piece itself.
+    order = turned.correlation.argsort(dim=1, descending=True)[:, :ALIGNED]
+    both = own.take(torch.zeros_like(order)).joined(turned.take(order))
+    prints = print_evidence(lay(both, poses, level.field), poses, level.field)
     weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
-    found: list[dict[str, float]] = []
-    for row, rotations in enumerate(([best.rotation], np.arange(TURNS) * (360.0 / TURNS))):
-        own = poses.of([row])
-        turns = torch.as_tensor(np.asarray(rotations), dtype=torch.float32, device=device)
-        named = _at(place, turns)
-        compared = compare(named, own, level.field.halved)
-        if len(turns) > 1:  # the likeliest few are aligned
-            order = compared.correlation.argsort(dim=1, descending=True)[:, :3]
-            compared = compared.take(order)
-        prints = print_evidence(lay(compared, own, level.field), own, level.field)
-        worth = sum(weights[name] * prints[name] for name in PRINT)
-        assert isinstance(worth, Tensor)
-        index = int(worth[0].argmax())
-        found.append({name: float(prints[name][0, index]) for name in PRINT})
-        found[-1]["worth"] = float(worth[0, index])
-    upright, mirror = found
-    measures = {name: upright[name] for name in PRINT}
+    worth = torch.stack([weights[name] * prints[name] for name in PRINT]).sum(0)
+    measures = {name: float(prints[name][0, 0]) for name in PRINT}
     return measures | {
-        "mirror": mirror["worth"] - upright["worth"],
-        "texture": _texture(poses),
+        "mirror": float(worth[1].max() - worth[0, 0]),
+        "texture": _texture(upright),
     }
 
 
@@ -108,17 +102,15 @@ def _reference(piece: PreparedPiece, best: Laid, level: Level) -> Array:
     return found
 
 
-def _at(place: Array, turns: Tensor) -> Named:
-    """Candidates at one place in several angles."""
-    count, device = len(turns), turns.device
-    where = torch.as_tensor(place, dtype=torch.float32, device=device).expand(1, count, 2)
-    zeros = torch.zeros(1, count, device=device)
-    return Named(where, turns[None], zeros, zeros == 0)
+def _at(place: Tensor, degrees: float) -> Named:
+    """A candidate at ``(2,)`` in one angle."""
+    zero = place.new_zeros(1, 1)
+    return Named(place.view(1, 1, 2), zero + degrees, zero, zero == 0)
 
 
 def _texture(poses: Poses) -> float:
-    """Natural logarithm of how much detail the first piece's print has, deviation of 0..1."""
-    prints, inside = poses.prints[:1], poses.insides[:1]
+    """Natural logarithm of how much detail a piece's print has, deviation of 0..1."""
+    prints, inside = poses.prints, poses.insides
     device = prints.device
 
     def soft(values: Tensor, sigma: float) -> Tensor:

@@ -7,12 +7,11 @@ from functools import cached_property
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.geometry import CELL, Array, compose, similarity
-from heatmap_locator.model.bank import OVERSAMPLE, rotate_piece
+from heatmap_locator.model.bank import OVERSAMPLE, rotate_all_round
 from heatmap_locator.outline.body import Body, find_body
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
@@ -88,21 +87,10 @@ class PreparedPiece:
             to_resized=to_resized,
         )
 
-    def rotated(
-        self, degrees: Tensor, scale: float = 1.0, oversample: int = OVERSAMPLE
-    ) -> tuple[Tensor, Tensor]:
-        """Templates and masks of ``bank.rotate_piece`` for ``(K,)`` degrees, on their device.
-
-        Fewer samples a pixel than ``OVERSAMPLE`` come from a photo averaged down accordingly.
-        """
-        photo, weight, reference = (
-            t.to(degrees.device) for t in (self.photo, self.weight, self.reference)
-        )
-        if oversample != OVERSAMPLE:
-            ratio = OVERSAMPLE // oversample
-            photo, weight = (F.avg_pool2d(t, ratio, ceil_mode=True) for t in (photo, weight))
-            reference = reference / ratio
-        return rotate_piece(photo, weight, reference, degrees[None], scale, oversample)
+    def rotated(self, rotations: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Templates and masks of ``bank.rotate_all_round``, on a device."""
+        photo, weight, middle = (t.to(device) for t in (self.photo, self.weight, self.reference))
+        return rotate_all_round(photo, weight, middle, rotations)
 
     @property
     def body_off(self) -> Tensor:

@@ -54,8 +54,9 @@ class Poses:
     direction: Tensor
 
     def of(self, rows: Sequence[int]) -> "Poses":
-        """Those of some pieces."""
-        at = torch.tensor(rows, device=self.reference.device)
+        """Those of some pieces; of one nothing is copied."""
+        one = slice(rows[0], rows[0] + 1)
+        at = one if len(rows) == 1 else torch.tensor(rows, device=self.reference.device)
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "pieces"}
         own = {name: tensor[at] for name, tensor in tensors.items()}
         return replace(self, pieces=[self.pieces[n] for n in rows], **own)

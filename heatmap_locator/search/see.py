@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.model.bank import bank_angles
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.search.decode import heatmaps
@@ -51,11 +50,10 @@ def see(
     Returns:
         of each piece, what is seen of it at the sizes wanted, in their order.
     """
-    degrees = bank_angles(model.config.rotations).to(device)
     seen: list[list[Seen]] = [[] for _ in pieces]
     levels = {level.index: level for own in wanted for level in own}
     with autocast(device):
-        banks = [piece.rotated(degrees) for piece in pieces]
+        banks = [piece.rotated(model.config.rotations, device) for piece in pieces]
         templates, masks = (torch.cat(t) for t in zip(*banks, strict=True))
         bank = model.encode_pieces(templates, masks).trimmed()
         for _, level in sorted(levels.items()):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import CELL, RIGHT_ANGLE, STRIDE
-from heatmap_locator.model.bank import bank_angles, rotate_piece
+from heatmap_locator.model.bank import rotate_all_round, rotate_piece
 from heatmap_locator.model.files import load_model, save_model
 from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
@@ -195,8 +195,7 @@ class TrainingModule(RecipeModule):
             photos, masks = batch.photos[:, :n].flatten(0, 1), batch.masks[:, :n].flatten(0, 1)
             reference = masked_centroid(masks)
             centers = map_points(batch.homographies[:, :n].flatten(0, 1), reference)
-            angles = bank_angles(self.recipe.model.rotations).to(photos.device)
-            bank = rotate_piece(photos, masks, reference, angles.expand(len(photos), -1))
+            bank = rotate_all_round(photos, masks, reference, self.recipe.model.rotations)
             feature, pixel = self.model.correlate_bank(
                 picture, self.model.encode_pieces(*bank).trimmed()
             )

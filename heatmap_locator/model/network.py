@@ -1,6 +1,6 @@
 """The network: encode picture and piece, correlate, read the volume."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -91,6 +91,13 @@ class EncodedImages:
         """A picture, a batch of one, for as many pieces; nothing is copied."""
         features, pixels = (t.expand(count, *t.shape[1:]) for t in (self.features, self.pixels))
         return EncodedImages(features, pixels, tiles=self.tiles)
+
+    def part(self, rows: Sequence[int]) -> "EncodedImages":
+        """Some of the batch."""
+        own = list(rows)
+        masks = (self.feature_mask, self.pixel_mask)
+        feature_mask, pixel_mask = (None if mask is None else mask[own] for mask in masks)
+        return EncodedImages(self.features[own], self.pixels[own], feature_mask, pixel_mask)
 
     def trimmed(self) -> "EncodedImages":
         """Pieces without the empty border that all their masks share.
@@ -203,6 +210,23 @@ class HeatmapLocator(nn.Module):
         count = self.config.rotations
         every = {name: 1 if count % step else step for name, step in ENERGY_EVERY.items()}
         return self.correlate(picture, bank, every)
+
+    @torch.no_grad()
+    def correlate_banks(
+        self, pictures: EncodedImages, banks: EncodedImages
+    ) -> tuple[Tensor, Tensor]:
+        """``correlate_bank`` of B pictures with as many pieces each, ``(B * n, R, h, w)``.
+
+        What is transformed of a picture serves all its pieces.
+        """
+        count = len(banks.features) // len(pictures.features)
+        found = [
+            self.correlate_bank(pictures.part([n]).kept().repeated(count), banks.part(own))
+            for n in range(len(pictures.features))
+            for own in [range(n * count, (n + 1) * count)]
+        ]
+        feature, pixel = (torch.cat(volumes) for volumes in zip(*found, strict=True))
+        return feature, pixel
 
     def forward(self, picture: Tensor, templates: Tensor, masks: Tensor) -> HeadMaps:
         """One bank for each picture: shapes of ``encode_picture`` and ``encode_pieces``."""

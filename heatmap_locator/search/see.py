@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.search.decode import heatmaps
 from heatmap_locator.search.levels import Level
@@ -58,7 +58,7 @@ def see(
         bank = model.encode_pieces(templates, masks).trimmed()
         for _, level in sorted(levels.items()):
             rows = [n for n, own in enumerate(wanted) if level in own]
-            part = bank if len(rows) == len(pieces) else _part(bank, rows)
+            part = bank if len(rows) == len(pieces) else bank.part(rows)
             feature, pixel = model.correlate_bank(level.encoded.repeated(len(rows)), part)
             maps = model.head(feature, pixel)
             own, field = [pieces[n] for n in rows], level.field
@@ -73,12 +73,3 @@ def see(
 def heats_of(seen: Sequence[Seen]) -> list[np.ndarray]:
     """The heatmaps of what was seen, copied from the device."""
     return [one.heat.cpu().numpy() for one in seen]
-
-
-def _part(bank: EncodedImages, rows: list[int]) -> EncodedImages:
-    """Some of the pieces of a bank."""
-    assert bank.feature_mask is not None
-    assert bank.pixel_mask is not None
-    return EncodedImages(
-        bank.features[rows], bank.pixels[rows], bank.feature_mask[rows], bank.pixel_mask[rows]
-    )

@@ -188,17 +188,12 @@ class TrainingModule(RecipeModule):
         """
         with torch.no_grad():
             n = self.recipe.run.head_pieces
-            picture = EncodedImages(
-                picture.features.detach().repeat_interleave(n, 0),
-                picture.pixels.repeat_interleave(n, 0),
-            )
             photos, masks = batch.photos[:, :n].flatten(0, 1), batch.masks[:, :n].flatten(0, 1)
             reference = masked_centroid(masks)
             centers = map_points(batch.homographies[:, :n].flatten(0, 1), reference)
             bank = rotate_all_round(photos, masks, reference, self.recipe.model.rotations)
-            feature, pixel = self.model.correlate_bank(
-                picture, self.model.encode_pieces(*bank).trimmed()
-            )
+            pieces = self.model.encode_pieces(*bank).trimmed()
+            feature, pixel = self.model.correlate_banks(picture, pieces)
         maps = self.model.head(feature, pixel)
         terms = self._score_maps(maps, batch, centers)
         return terms, {"centers": centers, "feature": feature, "pixel": pixel, **vars(maps)}

@@ -1,0 +1,115 @@
+"""Pairs of piece and picture a second in training: correlation by convolution beside FFT.
+
+    python benchmarks/training.py [--recipes head,encoder] [--steps 2] [--pictures DIR]
+
+Steps as ``heatmap-train`` takes them, from the shipped weights: pictures and pieces drawn and
+captured, the loss, its gradients, the optimizer's step.  Both ways take the same steps, one after
+the other in the same run; what is drawn is drawn once and counted for both.  ``draw`` is the time
+of that, ``step`` of the rest, in milliseconds of all processors together, the median of
+``--steps`` after one that is not counted.  Pairs a second are of one processor; ``ratio`` is of
+all together.  ``loss`` differs by what rounding and the energies of windows leave.
+
+OMP_NUM_THREADS is the number of threads: with one, convolutions with kernels of 25 and more take
+minutes.  ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 hold a newer processor to the
+instructions that most have.
+"""
+
+import argparse
+import statistics
+import time
+from contextlib import nullcontext
+from copy import deepcopy
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from correlation import machine
+
+from heatmap_locator.model import correlation
+from heatmap_locator.model.files import shipped_weights
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.scenes import Scenes
+from heatmap_train.locator.module import TrainingModule
+from heatmap_train.locator.recipe import Recipe
+from heatmap_train.recipes import load_recipe
+from heatmap_train.shared.batches import CapturedBatches
+
+WAYS = ("conv2d", "FFT")
+
+
+def spent(start: float) -> float:
+    """Milliseconds of all processors since."""
+    return 1000 * (time.process_time() - start)
+
+
+def take_steps(module: TrainingModule, batches: list[Scenes], way: str) -> tuple[float, list[Any]]:
+    """Median milliseconds of a step, and the losses."""
+    made = module.configure_optimizers()
+    optimizer, taken, losses = made["optimizer"], [], []
+    by_fft = nullcontext() if way == "FFT" else patch.object(correlation, "by_fft", never)
+    with by_fft, patch.object(module, "log"):
+        for number, batch in enumerate(batches):
+            start = time.process_time()
+            loss = module.training_step(batch, number)
+            optimizer.zero_grad()
+            loss.backward()
+            module.configure_gradient_clipping()
+            optimizer.step()
+            taken.append(spent(start))
+            losses.append(float(loss))
+    return statistics.median(taken[1:]), losses
+
+
+def never(device: torch.device) -> bool:
+    return False
+
+
+def row(name: str, args: argparse.Namespace) -> None:
+    recipe = load_recipe(name)
+    if not isinstance(recipe, Recipe):
+        raise SystemExit(f"{name}: no recipe of the locator")
+    module = TrainingModule(recipe)
+    module.start_from(str(shipped_weights()))
+    source = PictureSource(args.pictures)
+    drawn, drawing, batches = CapturedBatches(source, recipe, "train"), [], []
+    for number in range(args.steps + 1):
+        start = time.process_time()
+        batches.append(drawn[number])
+        drawing.append(spent(start))
+    draw = statistics.median(drawing[1:])
+    run = recipe.run
+    pairs = run.batch * (recipe.scenes.pieces if run.train_encoder else run.head_pieces)
+    steps, losses = {}, {}
+    for way in WAYS:
+        steps[way], losses[way] = take_steps(deepcopy(module), batches, way)
+    whole = {way: draw + step for way, step in steps.items()}
+    for way in WAYS:
+        print(
+            f"{name:8} {way:7} {pairs:6} {draw:8.0f} {steps[way]:8.0f}"
+            f" {1000 * pairs / whole[way]:8.2f} {whole[WAYS[0]] / whole[way]:6.1f}"
+            f" {steps[WAYS[0]] / steps[way]:6.1f} {losses[way][0]:8.4f}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--recipes", default="head,encoder", help="default head,encoder")
+    parser.add_argument("--steps", type=int, default=2, help="counted (default 2)")
+    parser.add_argument("--pictures", help="a folder; drawn without it")
+    args = parser.parse_args()
+    if args.steps < 1:
+        parser.error(f"--steps {args.steps}: 1 at least")
+    print(machine("cpu"))
+    print(
+        f"{'recipe':8} {'way':7} {'pairs':>6} {'draw':>8} {'step':>8} {'pairs/s':>8}"
+        f" {'ratio':>6} {'step':>6} {'loss':>8}"
+    )
+    for name in args.recipes.split(","):
+        row(name, args)
+
+
+if __name__ == "__main__":
+    main()

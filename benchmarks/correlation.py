@@ -103,7 +103,7 @@ def _plain(field: Tensor, kernels: Tensor, masks: Tensor) -> Ways:
         tiling = picture.plan(kernels.shape[-1])
         (down, across), (height, width) = tiling.step, tiling.size
         found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, own in correlate_tiles(picture, kernels, tiling):
+        for some, (own,) in correlate_tiles(picture, kernels, tiling):
             found[:, some] = own[..., :down, :across]
         return join(found, tiling.count)[:, :height, :width]
 

@@ -56,7 +56,7 @@ def take_steps(module: TrainingModule, batches: list[Scenes], way: str) -> tuple
             module.configure_gradient_clipping()
             optimizer.step()
             taken.append(spent(start))
-            losses.append(float(loss))
+            losses.append(loss.item())
     return statistics.median(taken[1:]), losses
 
 

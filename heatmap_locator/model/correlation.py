@@ -201,15 +201,19 @@ def _in_tiles(
     # far between two energies.
     ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
     height, width = (n // 2 if coarsen else n for n in tiling.step)
-    found = scale.new_empty(len(kernels) // every, every, tiling.tiles, height, width)
-    for some, ncc in correlate_tiles(picture, ordered, tiling):
+    down, across = tiling.count
+    found = scale.new_empty(len(kernels) // every, every, down, height, across, width)
+    for some, ncc in correlate_tiles(picture, ordered, tiling, every):
         divisor = _between(scale[:, some])
-        for turn, own in enumerate(ncc.unflatten(0, (every, -1))):
+        for turn, own in enumerate(ncc):
             own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)
             own = maximum_filter(own, 3, 2) if coarsen else own
-            found[:, turn, some] = own[..., :height, :width]
+            for tile, one in enumerate(own.unbind(1), some.start):
+                into = found[:, turn, tile // across, :, tile % across]
+                into.copy_(one[..., :height, :width])
     rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
-    return join(found.flatten(0, 1), tiling.count)[:, :rows, :columns]
+    whole = found.view(len(kernels), down * height, across * width)
+    return whole[:, :rows, :columns]
 
 
 def _tile_scale(

@@ -162,21 +162,44 @@ class CenterHead(nn.Module):
             channel.
         """
         r = self.rotations
-        combined = self.combine(feature, pixel)
-        top, index = combined.max(1, keepdim=True)
 
         def steps_of(turns: tuple[int, ...]) -> Tensor:
-            return constant(tuple(step % r for step in turns), combined.device).view(1, -1, 1, 1)
+            return constant(tuple(step % r for step in turns), feature.device).view(1, -1, 1, 1)
 
-        order = _wrapped(index + steps_of(NEIGHBOURS), r)
+        # Which rotations are looked at passes no gradient on; what is seen under them does.
+        with torch.no_grad():
+            combined = self.combine(feature, pixel)
+            index = combined.max(1, keepdim=True).indices
+            order = _wrapped(index + steps_of(NEIGHBOURS), r)
+            # Of each quarter turn the best of three neighbours.
+            beside = torch.maximum(combined.roll(1, 1), combined.roll(-1, 1))
+            highest = torch.maximum(combined, beside)
+            quarters = _wrapped(index + steps_of(tuple(turn * r // 4 for turn in (1, 2, 3))), r)
+            rest = combined.scatter(1, order, float("-inf"))
         near = feature.gather(1, order), pixel.gather(1, order)
-        # Of each quarter turn the best of three neighbours.
-        highest = torch.maximum(torch.maximum(combined, combined.roll(1, 1)), combined.roll(-1, 1))
-        quarters = steps_of(tuple(turn * r // 4 for turn in (1, 2, 3)))
-        turned = highest.gather(1, _wrapped(index + quarters, r))
-        rest = combined.scatter(1, order, float("-inf")).amax(1, keepdim=True)
+        middle = self.combine(*(one[:, 1:-1] for one in near))
+        top = middle[:, 1:2]
+        if self.log_weights.requires_grad and torch.is_grad_enabled():
+            turned, rest = self._again(feature, pixel, combined, quarters, rest)
+        else:
+            turned, rest = highest.gather(1, quarters), rest.amax(1, keepdim=True)
         seen = [*(_slopes(one) for one in near), (turned - top) / 10, (rest - top) / 10]
-        return torch.cat(seen, 1), self.combine(*(one[:, 1:-1] for one in near)), top, index
+        return torch.cat(seen, 1), middle, top, index
+
+    def _again(
+        self, feature: Tensor, pixel: Tensor, combined: Tensor, quarters: Tensor, rest: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The best logits of quarter turns and of the rest, with their gradient.
+
+        Combined anew from the two correlations that each of them is of: through all of them it
+        would cost as much as the rest of the head.
+        """
+        beside = [_wrapped(quarters + step, self.rotations) for step in (self.rotations - 1, 0, 1)]
+        three = torch.stack([combined.gather(1, turns) for turns in beside])
+        chosen = torch.stack(beside).gather(0, three.max(0, keepdim=True).indices)[0]
+        chosen = torch.cat([chosen, rest.max(1, keepdim=True).indices], 1)
+        found = self.combine(feature.gather(1, chosen), pixel.gather(1, chosen))
+        return found[:, :-1], found[:, -1:]
 
     def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
         """Read two ``(B, R, H, W)`` correlation volumes."""

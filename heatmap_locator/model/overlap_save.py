@@ -8,7 +8,7 @@ Spectra are laid out as in ``fourier``: where there are many channels frequencie
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -172,32 +172,39 @@ def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
 
 
 def correlate_tiles(
-    picture: PictureTiles, kernels: Tensor, tiling: Tiling
-) -> Iterator[tuple[slice, Tensor]]:
+    picture: PictureTiles, kernels: Tensor, tiling: Tiling, groups: int = 1
+) -> Iterator[tuple[slice, Iterable[Tensor]]]:
     """Correlate kernels with some tiles of a picture at a time.
 
     Args:
         picture: of C channels.
         kernels: ``(R, C, k, k)``.
         tiling: ``picture.plan(k)``.
+        groups: of equally many kernels, in order.
 
     Yields:
-        which tiles, and ``(R, tiles, down + 1, across + 1)`` at their positions.
+        which tiles, and of each group, to be used before the next is asked for,
+        ``(R / groups, tiles, down + 1, across + 1)`` at their positions.
     """
     (down, across), wide = tiling.step, tiling.tile[1]
     numbers = tiling.frequencies * len(kernels)
+
+    def positions(product: Tensor) -> Tensor:
+        return inverse(product, wide, down + 1)[..., : across + 1]
+
     if len(picture.field) <= FEW:
         seen, spectra = picture.channels(tiling), kernel_spectra(kernels, tiling)
-        for some in chunks(tiling.tiles, numbers):
-            found = inverse(add_products(spectra, seen[:, :, some]), wide, down + 1)
-            yield some, found[..., : across + 1]
+        parts = spectra.chunk(groups, 1)
+        for some in chunks(tiling.tiles, numbers // groups, CHUNK_BYTES // 4):
+            tiles = seen[:, :, some]
+            yield some, (positions(add_products(own, tiles)) for own in parts)
     else:
         for many in chunks(tiling.tiles, numbers, MANY_BYTES):
             product = _product(picture, kernels, tiling, many)
             for some in chunks(product.shape[1], numbers):
-                found = inverse(product[:, some], wide, down + 1)
+                found = positions(product[:, some])
                 start = many.start + some.start
-                yield slice(start, start + found.shape[1]), found[..., : across + 1]
+                yield slice(start, start + found.shape[1]), found.chunk(groups)
 
 
 def _product(picture: PictureTiles, kernels: Tensor, tiling: Tiling, some: slice) -> Tensor:
@@ -259,7 +266,7 @@ class OverlapSave(torch.autograd.Function):
         tiling = picture.plan(kernels.shape[-1])
         (down, across), (height, width) = tiling.step, tiling.size
         found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, own in correlate_tiles(picture, kernels, tiling):
+        for some, (own,) in correlate_tiles(picture, kernels, tiling):
             found[:, some] = own[..., :down, :across]
         ctx.save_for_backward(kernels, picture.channels(tiling))
         ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]

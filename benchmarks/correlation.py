@@ -25,7 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model import correlation
-from heatmap_locator.model.overlap_save import OverlapSave, PictureTiles, correlate_tiles
+from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles
+from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import join
 
 TURNS, EVERY, NOISE = 36, 3, 0.02

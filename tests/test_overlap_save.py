@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from heatmap_locator.model import correlation, overlap_save, tiling
 from heatmap_locator.model.correlation import correlate, masked_ncc
-from heatmap_locator.model.overlap_save import OverlapSave, PictureTiles, window_energies
+from heatmap_locator.model.overlap_save import PictureTiles, window_energies
+from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import Tiling, chunks, cut, join, plan
 
 NOISE = 0.3

@@ -8,12 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model.filters import maximum_filter
-from heatmap_locator.model.overlap_save import (
-    OverlapSave,
-    PictureTiles,
-    correlate_tiles,
-    window_energies,
-)
+from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, window_energies
+from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import Tiling, join
 
 AROUND_BYTES = {"cpu": 2**22}

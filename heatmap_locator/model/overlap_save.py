@@ -2,7 +2,8 @@
 
 Stockham, "High-speed convolution and correlation" (1966), for many kernels and channels at once:
 at every frequency a tile's channels are multiplied by a matrix of kernels.  Tiles are transformed
-once a picture, kernels once a piece; gradients pass the same way, backwards.
+once a picture, kernels once a piece; gradients pass the same way, backwards
+(``plain_correlation``).
 
 Spectra are laid out as in ``fourier``: where there are many channels frequencies come first.
 """
@@ -10,12 +11,10 @@ Spectra are laid out as in ``fourier``: where there are many channels frequencie
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from threading import Lock
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from heatmap_locator.model.fourier import (
     add_products,
@@ -28,19 +27,14 @@ from heatmap_locator.model.fourier import (
     multiply,
     out_of_matrices,
 )
-from heatmap_locator.model.tiling import (
-    CHUNK_BYTES,
-    FEW,
-    MANY_BYTES,
-    Tiling,
-    chunks,
-    cut,
-    join,
-    plan,
-)
+from heatmap_locator.model.tiling import FEW, Tiling, at_once, chunks, cut, plan
 
 KEPT_BYTES = 2**28
 """Transforms that a picture keeps beside those used last."""
+
+GROUP, ROWS, MANY = 0.25, 0.5, 8.0
+"""Of ``tiling.CHUNK_BYTES``: products of a group of kernels; kernels' transforms, of many channels,
+that are made at a time; products that they are made for."""
 
 MANY_MEANS, MEANS_LOST = 16, 0.005
 """Channels from which windows' means are taken along their principal axes alone, and the share of a
@@ -165,7 +159,7 @@ def kernel_spectra(kernels: Tensor, tiling: Tiling) -> Tensor:
     Returns:
         ``(C, R, 1, fw, fh)``, of many channels ``(fw, fh, R, C)``.
     """
-    own = _pad_kernels(kernels, tiling.kernel)
+    own = pad_kernels(kernels, tiling.kernel)
     if kernels.shape[1] > FEW:
         return conjugate_matrices(own, tiling.tile)
     return conjugate_spectra(own.transpose(0, 1), tiling.tile)[:, :, None]
@@ -195,11 +189,11 @@ def correlate_tiles(
     if len(picture.field) <= FEW:
         seen, spectra = picture.channels(tiling), kernel_spectra(kernels, tiling)
         parts = spectra.chunk(groups, 1)
-        for some in chunks(tiling.tiles, numbers // groups, CHUNK_BYTES // 4):
+        for some in chunks(tiling.tiles, numbers // groups, GROUP):
             tiles = seen[:, :, some]
             yield some, (positions(add_products(own, tiles)) for own in parts)
     else:
-        for many in chunks(tiling.tiles, numbers, MANY_BYTES):
+        for many in chunks(tiling.tiles, numbers, MANY):
             product = _product(picture, kernels, tiling, many)
             for some in chunks(product.shape[1], numbers):
                 found = positions(product[:, some])
@@ -212,8 +206,8 @@ def _product(picture: PictureTiles, kernels: Tensor, tiling: Tiling, some: slice
 
     Kernels' transforms are as large as the product: they are made, and used, some rows at a time.
     """
-    own, seen = _pad_kernels(kernels, tiling.kernel), picture.channels(tiling)[..., some]
-    rows = max(1, CHUNK_BYTES // (2 * own[:, :, 0, 0].numel() * tiling.tile[0] * seen.itemsize))
+    own, seen = pad_kernels(kernels, tiling.kernel), picture.channels(tiling)[..., some]
+    rows = at_once(own[:, :, 0, 0].numel() * tiling.tile[0], ROWS)
     product = seen.new_empty(len(own), seen.shape[3], *seen.shape[:2])
     spectra = conjugate_rows(own, tiling.tile, rows)
     for left, right, into in zip(spectra, seen.split(rows), product.split(rows, 2), strict=True):
@@ -236,7 +230,7 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
     down, across = (n // 2 + 1 for n in tiling.step)
     half = tiling.tile[0] // 2, tiling.tile[1] // 2
     odd = tiling.kernel % 2
-    own = _phases(F.pad(_pad_kernels(masks, tiling.kernel), (0, odd, 0, odd)))
+    own = _phases(F.pad(pad_kernels(masks, tiling.kernel), (0, odd, 0, odd)))
     many = len(picture.field) > FEW
     if many:
         spectra = conjugate_matrices(own.transpose(0, 1), half)
@@ -257,58 +251,6 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
     return energy
 
 
-class OverlapSave(torch.autograd.Function):
-    """Plain correlation of ``(C, H, W)`` with ``(R, C, k, k)`` to ``(R, H', W')``."""
-
-    @staticmethod
-    def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
-        picture = PictureTiles(field)
-        tiling = picture.plan(kernels.shape[-1])
-        (down, across), (height, width) = tiling.step, tiling.size
-        found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, (own,) in correlate_tiles(picture, kernels, tiling):
-            found[:, some] = own[..., :down, :across]
-        ctx.save_for_backward(kernels, picture.channels(tiling))
-        ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]
-        return join(found, tiling.count)[:, :height, :width]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        own_kernels, seen = ctx.saved_tensors
-        tiling: Tiling = ctx.tiling
-        spectra = conjugate_matrices(_pad_kernels(own_kernels, tiling.kernel), tiling.tile)
-        if own_kernels.shape[1] <= FEW:
-            seen = in_matrices(seen[:, 0])
-        (down, across), (tall, wide) = tiling.step, tiling.tile
-        rows, more = (
-            n * step - size
-            for n, step, size in zip(tiling.count, tiling.step, tiling.size, strict=True)
-        )
-        cut = F.pad(grad, (0, more, 0, rows)).unfold(1, down, down).unfold(2, across, across)
-        padded = F.pad(cut.flatten(1, 2), (0, wide - across, 0, tall - down))
-        to_kernels = torch.zeros_like(spectra)
-        to_tiles = grad.new_empty(seen.shape[2], tiling.tiles, tall, wide)
-        backwards = spectra.conj_physical().transpose(2, 3)
-        for some in chunks(tiling.tiles, spectra[..., 0].numel()):
-            own = in_matrices(forward(padded[:, some]))
-            if ctx.needs_input_grad[0]:
-                to_tiles[:, some] = inverse(out_of_matrices(multiply(backwards, own)), wide, tall)
-            if ctx.needs_input_grad[1]:
-                to_kernels += multiply(own.conj_physical(), seen[..., some].transpose(2, 3))
-        field = kernels = None
-        if ctx.needs_input_grad[0]:
-            pad, (_, height, width) = tiling.kernel // 2, ctx.shape
-            columns = to_tiles.permute(0, 2, 3, 1).flatten(0, 2)
-            whole = F.fold(columns[None], tiling.reach, tiling.tile, stride=tiling.step)[0]
-            field = whole[:, pad : pad + height, pad : pad + width]
-        if ctx.needs_input_grad[1]:
-            more, side = (tiling.kernel - ctx.kernel) // 2, ctx.kernel
-            whole = inverse(out_of_matrices(to_kernels), wide, tall)
-            kernels = whole[..., more : more + side, more : more + side]
-        return field, kernels
-
-
 def _phases(images: Tensor) -> Tensor:
     """``(..., h, w)`` to ``(4, ..., h / 2, w / 2)``: every second position as an image.
 
@@ -318,6 +260,6 @@ def _phases(images: Tensor) -> Tensor:
     return torch.stack(parts)
 
 
-def _pad_kernels(kernels: Tensor, side: int) -> Tensor:
+def pad_kernels(kernels: Tensor, side: int) -> Tensor:
     more = (side - kernels.shape[-1]) // 2
     return F.pad(kernels, (more,) * 4) if more else kernels

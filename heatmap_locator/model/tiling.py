@@ -23,9 +23,6 @@ CHUNK_BYTES = 2**23
 """Products between two passes over memory.  More fall out of the cache; of less, matrices are too
 small to multiply well, and threads meet too often."""
 
-MANY_BYTES = 2**26
-"""Products, of many channels, that a kernel's transforms are made for at a time."""
-
 
 @dataclass(frozen=True)
 class Tiling:
@@ -96,15 +93,20 @@ def plan(height: int, width: int, k: int, channels: int) -> Tiling:
     return Tiling(side, size, tile, step, count)
 
 
-def chunks(tiles: int, numbers: int, within: int | None = None) -> Iterator[slice]:
+def at_once(numbers: int, times: float = 1.0) -> int:
+    """Of products of so many complex numbers, those that fit ``times`` into ``CHUNK_BYTES``."""
+    return max(1, int(times * CHUNK_BYTES) // (8 * numbers))
+
+
+def chunks(tiles: int, numbers: int, times: float = 1.0) -> Iterator[slice]:
     """All tiles in turn, so many at once that their product stays within ``CHUNK_BYTES``.
 
     Args:
         tiles: how many there are.
         numbers: complex ones in a tile's product.
-        within: other bytes.
+        times: of those bytes, where other than once.
     """
-    most = max(1, (within or CHUNK_BYTES) // (8 * numbers))
+    most = at_once(numbers, times)
     for start in range(0, tiles, most):
         yield slice(start, min(start + most, tiles))
 

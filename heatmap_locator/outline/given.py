@@ -2,7 +2,8 @@
 
 An alpha that is opaque all over, as screenshots and many editors write, or opaque in a plain
 rectangle, says nothing of a piece: what it shows is a photo like any other.  So does an upright
-rectangle on a fill: a screenshot of a gallery, a photo in a white frame.
+rectangle on a fill: a screenshot of a gallery, a photo in a white frame; and so do an alpha that is
+round, has round corners, or fades out towards the edge.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.outline.by_fill import cut_out_on_fill
-from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped
+from heatmap_locator.outline.shape import biggest, fill_holes, is_piece_shaped, overlap
 from heatmap_locator.picture.opening import MIN_SIDE
 
 OPAQUE = 128
@@ -23,6 +24,10 @@ _TOUCHING = 3
 # Parts of the area of a box, upright or turned, from which what fills it is a plain rectangle: a
 # window's rounded corners are missing, and some pixels that an editor has softened.
 _UPRIGHT, _TURNED = 0.98, 0.95
+# Part of its hull that a round frame fills, and its overlap with what has that box and that area
+# and elliptic corners; knobs and blanks leave 0.92 of the hull at most (real cut-outs), and pieces
+# of square cut have corners.
+_CONVEX, _ROUND = 0.98, 0.96
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Shown:
         rgb: (h, w, 3) uint8.
         corner: (x, y) of its top left pixel in the image.
         mask: (H, W) float32, 0..1, all of the photo in the image.
-        turned: the photo lies turned in the image, and ``rgb`` continues it outside.
+        turned: the photo lies turned in the image, and ``rgb`` continues it outside, as it does
+            where the photo is round.
     """
 
     rgb: np.ndarray
@@ -144,11 +150,31 @@ def photo_in(rgb: np.ndarray, alpha: np.ndarray) -> Shown | None:
     if area >= _UPRIGHT * w * h:
         return Shown(np.ascontiguousarray(rgb[y : y + h, x : x + w]), (x, y), mask)
     contours, _ = cv2.findContours(solid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if len(contours) == 1 and _is_round_frame(solid[y : y + h, x : x + w], contours[0]):
+        return Shown(_continued(rgb, solid), (0, 0), mask)
     _, sides, _ = cv2.minAreaRect(np.concatenate(contours))
     # Contours run through the middles of pixels.
     if area < _TURNED * (sides[0] + 0.5) * (sides[1] + 0.5):
         return None
     return Shown(_continued(rgb, solid), (0, 0), mask, True)
+
+
+def _is_round_frame(solid: np.ndarray, contour: np.ndarray) -> bool:
+    """Whether a shape in its box, (h, w) 0/1, is an ellipse, or a rectangle with round corners."""
+    if cv2.contourArea(contour) < _CONVEX * cv2.contourArea(cv2.convexHull(contour)):
+        return False
+    (h, w), area = solid.shape, int(solid.sum())
+    # Four quarters of an ellipse leave this part of their boxes' corners.
+    corner = (h * w - area) / (4 - np.pi)
+    y, x = np.mgrid[:h, :w] + 0.5
+    for aspect in (1.0, w / h):
+        rx = min(np.sqrt(corner * aspect), w / 2)
+        ry = min(np.sqrt(corner / aspect), h / 2)
+        beside = np.maximum(np.maximum(rx - x, x - (w - rx)), 0) / rx
+        above = np.maximum(np.maximum(ry - y, y - (h - ry)), 0) / ry
+        if overlap(np.hypot(beside, above) <= 1, solid) >= _ROUND:
+            return True
+    return False
 
 
 def _continued(rgb: np.ndarray, solid: np.ndarray) -> np.ndarray:

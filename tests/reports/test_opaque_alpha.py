@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
+from PIL import Image, ImageDraw
 from reports_support import CELL, PICTURE, is_right, piece, saved
 
 from heatmap_locator.found import Search
@@ -31,8 +31,6 @@ def all_but_opaque() -> np.ndarray:
 
 def rounded_corners() -> np.ndarray:
     alpha = Image.new("L", (360, 360), 0)
-    from PIL import ImageDraw
-
     ImageDraw.Draw(alpha).rounded_rectangle((0, 0, 359, 359), 20, 255)
     return with_alpha(piece(), np.asarray(alpha))
 
@@ -41,6 +39,26 @@ def in_a_margin() -> np.ndarray:
     whole = np.zeros((500, 600, 4), np.uint8)
     whole[40:400, 170:530] = with_alpha(piece())
     return whole
+
+
+def round_frame() -> np.ndarray:
+    """As of an avatar."""
+    y, x = np.mgrid[:360, :360] - 179.5
+    return with_alpha(piece(), np.where(np.hypot(x, y) < 180, 255, 0))
+
+
+def very_round_corners() -> np.ndarray:
+    wide = np.pad(piece(), ((0, 0), (90, 90), (0, 0)), mode="reflect")
+    alpha = Image.new("L", (540, 360), 0)
+    ImageDraw.Draw(alpha).rounded_rectangle((0, 0, 539, 359), 110, 255)
+    return with_alpha(wide, np.asarray(alpha))
+
+
+def vignette() -> np.ndarray:
+    """It fades out towards the corners, where nothing is left of the colour either."""
+    y, x = (np.mgrid[:360, :360] - 179.5) / 180
+    alpha = np.rint(255 * np.clip((1.35 - np.hypot(x, y)) / 0.5, 0, 1)).astype(np.uint8)
+    return with_alpha(piece() * (alpha[..., None] > 0), alpha)
 
 
 def straightened() -> np.ndarray:
@@ -59,7 +77,15 @@ def animated() -> np.ndarray:
     return np.array(image)
 
 
-KINDS = [all_but_opaque, rounded_corners, in_a_margin, animated]
+KINDS = [
+    all_but_opaque,
+    rounded_corners,
+    round_frame,
+    very_round_corners,
+    vignette,
+    in_a_margin,
+    animated,
+]
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -112,6 +138,18 @@ def test_a_rectangle_can_be_asked_for_by_name(example_puzzle: Puzzle) -> None:
         search = example_puzzle.search(image, cutout=True)
         assert search.piece_mask.min() == 1.0
         assert search.placements[0].center == pytest.approx((315, 245), abs=1)
+
+
+def test_square_pieces_and_knobbed_ones_are_no_round_frames() -> None:
+    rgb = np.zeros((300, 300, 3), np.uint8)
+    corners = np.array([[52, 25], [272, 72], [240, 278], [25, 230]])
+    quad = cv2.fillPoly(np.zeros((300, 300), np.uint8), [corners], 255)
+    assert photo_in(rgb, quad) is None
+    knob = cv2.ellipse(np.zeros((300, 300), np.uint8), (150, 160), (110, 100), 0, 0, 360, 255, -1)
+    assert photo_in(rgb, knob) is not None
+    cv2.circle(knob, (150, 50), 22, 255, -1)
+    cv2.circle(knob, (50, 160), 22, 0, -1)
+    assert photo_in(rgb, knob) is None
 
 
 def test_a_cut_out_stays_one(example_puzzle: Puzzle) -> None:

@@ -42,6 +42,20 @@ def test_table(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_options_may_stand_anywhere(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a.png", "b.png", "puzzle.png", "--pieces", "24"]) == 0
+    table = capsys.readouterr().out
+    for argv in (
+        ["--pieces", "24", "a.png", "b.png", "puzzle.png"],
+        ["a.png", "--pieces=24", "b.png", "--top", "1", "puzzle.png"],
+        ["a.png", "--pieces", "24", "--", "b.png", "puzzle.png"],
+    ):
+        assert main(argv) == 0
+        assert capsys.readouterr().out == table
+    said = fails(capsys, "a.png", "--piece", "24", "puzzle.png")
+    assert "unrecognized arguments: --piece" in said
+
+
 def test_one_of_a_few_places_is_said_where_not_all_are_shown(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

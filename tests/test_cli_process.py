@@ -62,6 +62,7 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.split() == ["heatmap-predict", __version__]
 
 
+@pytest.mark.slow
 def test_reader_that_goes_away(files: Path) -> None:
     # FAKE model in a process of its own, because closing stdout cannot be undone.
     script = (

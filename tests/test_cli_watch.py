@@ -130,6 +130,7 @@ def watching(tmp_path: Path, plain_weights: Path) -> Iterator["subprocess.Popen[
         child.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a system with signals")
 def test_photos_are_answered_as_they_come(
     watching: "subprocess.Popen[str]", tmp_path: Path

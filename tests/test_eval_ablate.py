@@ -99,6 +99,7 @@ def test_the_head_alone_answers_with_the_heatmap_s_peak(
     assert np.hypot(*((np.array([column, row]) + 0.5) * cell - found.center)) < 2 * cell
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_and_asks_all_rows_the_same(
     plain_weights: Path, picture: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

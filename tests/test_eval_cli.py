@@ -92,6 +92,7 @@ def test_methods_of_the_command_are_those_there_are(capsys: pytest.CaptureFixtur
     assert f"of {', '.join(METHODS)}" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_captured_to_files_and_on(
     folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_captured_to_files_and_on(
     assert "of another run (seed 0 not 1)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_validation_photos_and_exact_without_pictures(
     weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

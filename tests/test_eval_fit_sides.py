@@ -68,6 +68,7 @@ def test_sides_lie_beside_those_of_the_cut_whatever_the_turn() -> None:
         assert np.abs(seen.true[:, 12]).min() > 0.05  # of knobs as of blanks
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_is_read_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -145,6 +145,7 @@ def test_the_proposal_is_shown_while_it_is_asked(folder: Path, plain_locator: Lo
     assert not (folder / "proposal").exists()
 
 
+@pytest.mark.slow
 def test_the_command_from_photos_to_a_table(folder: Path, plain_weights: Path) -> None:
     command = [sys.executable, "-m", "heatmap_eval.cli"]
     done = subprocess.run(

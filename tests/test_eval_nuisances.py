@@ -92,6 +92,7 @@ def test_a_fit_tells_photos_that_mislead_and_foreign_ones() -> None:
     assert sigmoid(0.0) == 0.5
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_where_it_was_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,7 @@ def part(module: nn.Module) -> Part:
     return Part("double", module, ("x",), ("y",), examples, ({0: dim},))
 
 
+@pytest.mark.slow
 @new_enough
 def test_a_program_takes_other_numbers_and_says_what_it_is_of() -> None:
     data, difference = to_onnx(part(Double()), {"version": "x"})

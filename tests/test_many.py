@@ -191,6 +191,7 @@ def test_alpha_tells_the_pieces() -> None:
     np.testing.assert_array_equal(whole.image, opaque)
 
 
+@pytest.mark.slow
 def test_large_photo() -> None:
     table = lay(SIX)
     photo = cv2.resize(table.photo, (3600, 2700), interpolation=cv2.INTER_CUBIC)

@@ -92,6 +92,7 @@ def test_the_shipped_network_is_small(finder: OutlineFinder) -> None:
     assert sum(p.numel() for p in finder.net.parameters()) * 2 < 3e6
 
 
+@pytest.mark.slow
 def test_photos_together_have_the_outlines_that_each_has_alone(
     finder: OutlineFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_the_service_says_so(make_client: Callable[..., TestClient], pieces: int
     assert "0.png: no piece found: this is the whole picture" in refused.json()["detail"]
 
 
+@pytest.mark.slow
 def test_pieces_pass_also_those_of_other_puzzles(example_puzzle: Puzzle) -> None:
     for name in ("piece1.jpg", "piece2.jpg", "piece3.jpg"):
         assert example_puzzle.locate(EXAMPLES / name)

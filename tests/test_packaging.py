@@ -72,6 +72,7 @@ def test_installed_modules_come_from_the_wheel(installed: Path, away: dict[str, 
         assert Path(line).is_relative_to(installed)
 
 
+@pytest.mark.slow
 def test_installed_recipes_load(away: dict[str, object]) -> None:
     code = "from heatmap_train.recipes import load_recipe; print(load_recipe('base').run.batch)"
     done = run("-c", code, **away)

@@ -35,6 +35,7 @@ def draw_wall(rng: np.random.Generator) -> np.ndarray:
     return (wall + 6 * grain).clip(0, 255).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 3, 6, 7])
 def test_a_waisted_piece_of_repeating_print_lies_in_its_cell(locator: Locator, seed: int) -> None:
     """Taken for half of itself, it lay squarely in a cell three quarters beside its own."""

@@ -230,6 +230,7 @@ def test_corners_square_the_picture_up(client: TestClient) -> None:
     assert piece["placements"][0]["cell"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_new_corners_locate_the_pieces_anew(client: TestClient) -> None:
     wide = np.full((240, 320, 3), 200, np.uint8)
     wide[60:180, 80:240] = small_picture()

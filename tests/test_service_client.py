@@ -43,6 +43,7 @@ def generated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Any:
     sys.path.remove(str(folder))
 
 
+@pytest.mark.slow
 def test_a_generated_client_does_what_the_page_does(server: Server, generated: Any) -> None:
     import io
 

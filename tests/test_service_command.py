@@ -90,6 +90,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert not any("s3cret" in line for line in Settings(token="s3cret").lines())
 
 
+@pytest.mark.slow
 def test_the_service_finds_pieces_with_the_outline_network_it_is_told(
     tmp_path: Path, plain_weights: Path
 ) -> None:
@@ -106,6 +107,7 @@ def test_the_service_finds_pieces_with_the_outline_network_it_is_told(
     assert "not weights of an outline network" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path, plain_weights: Path) -> None:
     with Server(tmp_path / "data", plain_weights) as server:
         done = command("--data", str(server.data), "--port", "0")
@@ -113,6 +115,7 @@ def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path, plain_wei
     assert "another server uses it" in done.stderr
 
 
+@pytest.mark.slow
 def test_it_prints_its_settings_and_stops_when_told(tmp_path: Path, plain_weights: Path) -> None:
     server = Server(tmp_path / "data", plain_weights, token="s3cret")
     assert server.client.get("/v1/puzzles").status_code == 401

@@ -85,6 +85,7 @@ def test_a_decoder_that_dies(decoders: Decoders) -> None:
     assert decoders.decode(small, "picture", "a").shape == (120, 160, 3)
 
 
+@pytest.mark.slow
 def test_a_bomb_within_the_pixel_limit(decoders: Decoders) -> None:
     """99 million pixels out of 100 kB are decoded; what is more is not."""
     image = Image.new("L", (9_950, 9_950))

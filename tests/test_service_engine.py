@@ -60,6 +60,7 @@ def run_jobs(locator: Locator, batch: int) -> tuple[list[Any], Metrics]:
     return found, metrics
 
 
+@pytest.mark.slow
 def test_batching_changes_no_answer(plain_locator: Locator) -> None:
     alone, single = run_jobs(plain_locator, 1)
     together, many = run_jobs(plain_locator, 8)
@@ -153,6 +154,7 @@ def test_a_crash_of_one_search_leaves_the_engine_alive(
     assert client.get("/readyz").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turn", "order"), [(0.0, ["567", "567", "5"]), (600.0, ["5556677"])])
 def test_puzzles_take_turns(
     plain_locator: Locator, monkeypatch: pytest.MonkeyPatch, turn: float, order: list[str]

@@ -76,6 +76,7 @@ def test_the_answer_comes_before_the_search(client: TestClient, gate: Gate) -> N
     )
 
 
+@pytest.mark.slow
 def test_a_killed_server_takes_up_what_it_had_kept(tmp_path: Path, plain_weights: Path) -> None:
     with Server(tmp_path / "data", plain_weights) as server:
         puzzle = add_small(server.client)["id"]

@@ -15,6 +15,7 @@ from heatmap_locator.locator import Puzzle
 from heatmap_locator.service.images import Decoders
 
 
+@pytest.mark.slow
 def test_a_whole_batch_is_decoded_while_another_is_searched(
     make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:

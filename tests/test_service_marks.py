@@ -94,6 +94,7 @@ def test_one_of_a_few_places_holds_until_one_of_them_is_wrong(client: TestClient
     assert change(client, piece, rejected=[]).json()["one_of"] == 3
 
 
+@pytest.mark.slow
 def test_all_pieces_of_a_photo_are_found_on_request(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     cells = [(0, 1), (1, 2), (2, 0)]
@@ -117,6 +118,7 @@ def test_all_pieces_of_a_photo_are_found_on_request(client: TestClient) -> None:
     assert client.get(single["links"]["self"]).json()["placements"] == known["placements"]
 
 
+@pytest.mark.slow
 def test_name_and_number_of_pieces_are_changed(client: TestClient) -> None:
     made = add_small(client, name="Lake")
     address, puzzle = made["links"]["self"], made["id"]

@@ -104,6 +104,7 @@ linux = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_a_client_that_sends_no_head_is_hung_up_on(limited: tuple[Server, float]) -> None:
     server, seconds = limited
     for begun in (b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: "):
@@ -235,6 +236,7 @@ def test_a_file_over_the_limit_gets_an_answer(server: Server, size: int) -> None
     assert spooled(server) == []
 
 
+@pytest.mark.slow
 def test_the_server_answers_while_it_works(server: Server) -> None:
     puzzle = add_small(server.client)["id"]
     photos = [encoded(small_piece(r, c)) for r in range(ROWS) for c in range(COLS)]

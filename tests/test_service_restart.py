@@ -35,6 +35,7 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 def test_a_server_told_to_stop_does_not_finish_what_takes_long(tmp_path: Path) -> None:
     """A picture of very many pieces encodes for long; it is taken up at the next start."""

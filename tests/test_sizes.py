@@ -127,6 +127,7 @@ def test_a_number_of_pieces_is_told_to_two_digits(pieces: float, said: int) -> N
 # Looking for pieces.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "cols"), [(3, 4), (6, 8), (9, 12), (15, 20)])
 def test_the_size_of_a_piece_is_found(plain_locator: Locator, rows: int, cols: int) -> None:
     side = 480 // cols
@@ -159,6 +160,7 @@ def count_encoded(locator: Locator, monkeypatch: pytest.MonkeyPatch) -> list[flo
     return counted
 
 
+@pytest.mark.slow
 def test_sizes_are_encoded_when_they_are_needed(
     plain_locator: Locator, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +178,7 @@ def test_sizes_are_encoded_when_they_are_needed(
     assert len(encoded) == len(sides) - 1
 
 
+@pytest.mark.slow
 def test_a_settled_size_is_looked_at_first_and_alone(
     plain_locator: Locator, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +209,7 @@ def test_a_settled_size_is_looked_at_first_and_alone(
         assert one.placements[0].center == pytest.approx(known.locate(photo)[0].center, abs=0.5)
 
 
+@pytest.mark.slow
 def test_the_order_of_pieces_alone_decides(plain_locator: Locator, picture: np.ndarray) -> None:
     photos = pieces_of(picture, [(1, 2), (7, 9), (4, 5), (8, 1)])
     one_by_one = plain_locator.encode(picture)
@@ -214,6 +218,7 @@ def test_the_order_of_pieces_alone_decides(plain_locator: Locator, picture: np.n
     assert answers == [found.placements for found in together if not isinstance(found, InputError)]
 
 
+@pytest.mark.slow
 def test_where_promising_places_mislead_all_are_compared(
     unknown: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +246,7 @@ def test_where_an_answer_is_sure_no_more_is_looked_at(unknown: Puzzle, picture: 
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_scores_count_the_places_that_were_looked_at(
     unknown: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

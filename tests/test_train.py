@@ -64,6 +64,7 @@ def cut_short(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_a_resumed_run_is_the_uninterrupted_one(
     finished: Path, cut_short: Path, pictures: Path, tmp_path: Path, elsewhere: bool
@@ -169,6 +170,7 @@ def test_a_run_of_another_recipe_is_not_resumed(
     assert (out / "last.ckpt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_as_if_it_had_not(
     finished: Path, pictures: Path, tmp_path: Path
 ) -> None:

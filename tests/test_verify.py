@@ -40,6 +40,7 @@ def test_where_sums_leave_a_place_the_whole_picture_is_not_correlated(
         assert [(_middle(one, crop), one.rotation) for one in found] == [((225.0, 120.0), 0.0)]
 
 
+@pytest.mark.slow
 def test_sums_beyond_32_bits_are_still_told_apart() -> None:
     rng = np.random.default_rng(1)
     white = (255 - rng.integers(0, 2, (3000, 3200, 3))).astype(np.uint8)

@@ -27,6 +27,7 @@ def refuser(base: int) -> Callable[[int], int]:
     return work
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
     found = list(in_processes(adder, (10,), range(6), workers))
@@ -34,6 +35,7 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
     assert all((process == os.getpid()) == (workers == 1) for _, process in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_a_job_raises_is_raised(workers: int) -> None:
     with pytest.raises(ValueError, match="job 0"):

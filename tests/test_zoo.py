@@ -39,6 +39,7 @@ def names_without_gradient(module: nn.Module, output: Tensor) -> list[str]:
     return [name for name, parameter in module.named_parameters() if parameter.grad is None]
 
 
+@pytest.mark.slow
 @needs_smp
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", NAMES)

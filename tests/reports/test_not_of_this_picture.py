@@ -69,6 +69,7 @@ def test_the_command_says_so(
     assert SAID in result["doubts"]
 
 
+@pytest.mark.slow
 def test_the_service_says_so_and_of_files_cut_short_too(
     make_client: Callable[..., TestClient], foreign: Subject
 ) -> None:

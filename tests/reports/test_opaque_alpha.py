@@ -198,6 +198,7 @@ def test_the_command_takes_both(
     assert asked == [False, True]
 
 
+@pytest.mark.slow
 def test_the_service_takes_both(make_client: Callable[..., TestClient]) -> None:
     from heatmap_locator.locator import Locator
 

@@ -17,7 +17,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
-from heatmap_locator.outline.light import Light, look_at_light
+from heatmap_locator.outline.light import Light, look_at_highlights, look_at_light
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
@@ -150,7 +150,8 @@ def prepare_pieces(
     outlines += [(index, rgb, own) for (index, rgb, _), own in zip(loose, found, strict=True)]
     for index, rgb, own in outlines:
         try:
-            answers[index] = [_prepare(rgb, outline, name_of(sources[index])) for outline in own]
+            label = name_of(sources[index])
+            answers[index] = [p for outline in own for p in _ways(rgb, outline, label)]
         except NoPieceError as error:
             answers[index] = error
     return answers
@@ -199,7 +200,18 @@ def name_of(piece: ImageSource) -> str:
     return str(piece) if isinstance(piece, (str, os.PathLike)) else "piece"
 
 
-def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
+def _ways(rgb: np.ndarray, outline: Outline, label: str) -> list[PreparedPiece]:
+    """What an outline may hold.  White in a cut-out is print, or a highlight that hides it."""
+    if outline.searched:
+        return [_prepare(rgb, outline, label, look_at_light(rgb, outline.mask))]
+    ways = [Light()]
+    if outline.sure and not (outline.mask > 0.5).all():
+        lit = look_at_highlights(rgb, outline.mask)
+        ways += [lit] if lit.lost is not None else []
+    return [_prepare(rgb, outline, label, light) for light in ways]
+
+
+def _prepare(rgb: np.ndarray, outline: Outline, label: str, light: Light) -> PreparedPiece:
     mask = outline.mask
     ys, xs = np.nonzero(mask > 0.5)
     if len(xs) < 16:
@@ -210,7 +222,6 @@ def _prepare(rgb: np.ndarray, outline: Outline, label: str) -> PreparedPiece:
     top, bottom = max(0, ys.min() - MARGIN), min(height, ys.max() + 1 + MARGIN)
     factor = OVERSAMPLE * CELL / body.side
     size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-    light = look_at_light(rgb, mask) if outline.searched else Light()
     photo = resize(light.levelled(rgb)[top:bottom, left:right], size, factor)
     weight = resize(mask[top:bottom, left:right], size, factor).clip(0, 1)
     scale = np.array([size[0] / (right - left), size[1] / (bottom - top)])

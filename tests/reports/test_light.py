@@ -11,6 +11,7 @@ from reports_support import EXAMPLES, is_right, piece
 
 from heatmap_locator.outline.light import look_at_light
 from heatmap_locator.puzzle import Puzzle
+from heatmap_locator.search.piece import prepare_pieces
 
 SIDE = 240
 
@@ -100,15 +101,45 @@ def test_even_light_is_left_alone() -> None:
     assert light.levelled(taken) is taken
 
 
-def test_the_example_is_found_in_spite_of_glare_and_says_so(example_puzzle: Puzzle) -> None:
+def glossy(radius: int) -> np.ndarray:
+    """The example's piece with a lamp mirrored in it."""
     photo = piece().astype(np.float32)
     shine = np.zeros(photo.shape[:2], np.float32)
-    cv2.circle(shine, (150, 160), 42, 1.0, -1)
+    cv2.circle(shine, (150, 160), radius, 1.0, -1)
     shine = cv2.GaussianBlur(shine, (0, 0), 7)
-    taken = (photo + 400 * shine[..., None]).clip(0, 255).astype(np.uint8)
-    search = example_puzzle.search(taken)
+    return (photo + 400 * shine[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def test_the_example_is_found_in_spite_of_glare_and_says_so(example_puzzle: Puzzle) -> None:
+    search = example_puzzle.search(glossy(42))
     assert is_right(search.placements[0])
     assert any("shows no print" in doubt for doubt in search.doubts)
+
+
+def test_so_it_is_cut_out(example_puzzle: Puzzle) -> None:
+    mask = example_puzzle.search(piece()).piece_mask
+    alpha = np.rint(255 * mask).astype(np.uint8)
+    for background in (None, 255):  # as many apps leave what is transparent
+        taken = glossy(55)
+        if background is not None:
+            taken[mask < 0.02] = background
+        search = example_puzzle.search(np.dstack([taken, alpha]))
+        assert is_right(search.placements[0])
+        assert any("shows no print" in doubt for doubt in search.doubts)
+
+
+def test_white_in_a_cut_out_may_be_print_or_glare() -> None:
+    photo, mask = scene()
+    cut_out = np.dstack([photo, 255 * mask]).clip(0, 255).astype(np.uint8)
+    (as_it_is,) = prepare_pieces([cut_out], cutout=True)
+    assert isinstance(as_it_is, list)
+    assert [p.hidden for p in as_it_is] == [0]
+    cut_out[90:120, 90:120, :3] = 255
+    (ways,) = prepare_pieces([cut_out], cutout=True)
+    assert isinstance(ways, list)
+    print_, glare = (p.hidden for p in ways)
+    assert print_ == 0
+    assert glare == pytest.approx(44**2 / 100**2, rel=0.3)
 
 
 @pytest.mark.parametrize(("number", "angle"), [(1, 0.6), (2, 2.2), (3, 0.6)])

@@ -73,5 +73,5 @@ def assign(
         sides = all_sides(searches)
         shapes = shapes_of(sides)
         if (shapes.trust > 0).any():
-            return assign_together(searches, sides, shapes, grid, size, progress, told)
+            return assign_together(searches, sides, shapes, grid, size, progress, done)
     return assign_by_print(searches, grid, size, told)

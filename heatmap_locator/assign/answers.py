@@ -26,7 +26,8 @@ class Why:
     Attributes:
         print: to any cell and turn.
         straight: of its straight sides, or their absence.
-        neighbours: of how well its sides fit those that they meet, to how sides fit by chance.
+        neighbours: of how well its sides fit those that they meet, to how sides fit by chance; of
+            a half-done puzzle those that are done too, by the edge that its photo shows.
         met: sides that meet a neighbour's.
     """
 

@@ -126,10 +126,14 @@ def _assembled(
     return laid
 
 
-def filled(task: Task, laid: Arrangement, near: np.ndarray) -> Arrangement:
-    """An arrangement with the pieces that are not laid in the cells that are open."""
+def filled(
+    task: Task, laid: Arrangement, near: np.ndarray, allowed: np.ndarray | None = None
+) -> Arrangement:
+    """An arrangement with the pieces, of those that are allowed, that are not laid in the cells
+    that are open."""
     open_cells = np.flatnonzero(laid.piece < 0)
-    pieces = np.setdiff1d(np.arange(task.unary.shape[1]), laid.piece)
+    usable = np.arange(task.unary.shape[1]) if allowed is None else allowed
+    pieces = np.setdiff1d(usable, laid.piece)
     if not len(open_cells) or not len(pieces):
         return laid
     own = gains(task.unary, task.fit, laid.facing(task.form), open_cells, pieces)

@@ -15,6 +15,7 @@ import numpy as np
 from heatmap_locator.assign.answers import Assignment, Why, laid_by_sides, moved
 from heatmap_locator.assign.belief import ROUNDS, marginals, neighbours
 from heatmap_locator.assign.certainty import certainty
+from heatmap_locator.assign.doubt import doubted
 from heatmap_locator.assign.evidence import (
     Print,
     neighbours_by_print,
@@ -22,6 +23,7 @@ from heatmap_locator.assign.evidence import (
     straight_evidence,
 )
 from heatmap_locator.assign.fit import Fit, fit_sides, scale_of
+from heatmap_locator.assign.holes import Holes, hole_evidence
 from heatmap_locator.assign.located import SearchLike
 from heatmap_locator.assign.moves import LEAST, Arrangement, first_arrangement
 from heatmap_locator.assign.odd import find_twice, found_elsewhere, problems
@@ -30,6 +32,7 @@ from heatmap_locator.assign.shapes import Shapes
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.sides import Sides
+from heatmap_locator.picture.done import Done
 from heatmap_locator.placement import Placement
 
 FOREIGN = 0.02
@@ -58,7 +61,7 @@ def assign_together(
     grid: Grid,
     size: tuple[int, int],
     progress: Callable[[str], None],
-    open_cells: np.ndarray | None = None,
+    done: Done | None = None,
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
@@ -69,7 +72,7 @@ def assign_together(
         grid: of the puzzle.
         size: (width, height) of the picture.
         progress: told, in a few words, what is being done.
-        open_cells: (rows, cols) how likely cells are open; ``None`` where all are.
+        done: what a photo of the half-done puzzle shows; ``None`` where all cells are open.
 
     Returns:
         One per search, in the same order.
@@ -82,9 +85,9 @@ def assign_together(
     scale = scale_of(shapes, neighbours_by_print(by_print, form))
     fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
     alone = np.setdiff1d(np.arange(count), list(twice))
-    chance = np.ones(grid.pieces) if open_cells is None else open_cells.ravel()
+    chance, holes = _by_done(done, sides, shapes, grid)
     left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
-    unary = _ratios(by_print + straight, searches, chance)
+    unary = _ratios(by_print + straight + holes.logs, searches, chance)
     whole = Task(unary, fit, form, left_out)
     found, tried = _arranged(whole, alone, progress)
     others = found_elsewhere(found, unary, fit, form, left_out, twice)
@@ -92,10 +95,11 @@ def assign_together(
         twice = {piece: first for piece, first in twice.items() if piece not in others}
         alone = np.setdiff1d(np.arange(count), list(twice))
         found, tried = whole.improved(found, _SETS, alone), []
+    whole, found = doubted(whole, straight + holes.logs, found, alone)
     progress("weighing what else may be")
     chances = certainty(whole, found, tried, alone)
-    wrong = problems(found, unary, fit, shapes, grid, left_out, twice, scale)
-    whys = _whys(found, by_print, straight, fit, form)
+    wrong = problems(found, whole.unary, whole.fit, shapes, grid, left_out, twice, scale)
+    whys = _whys(found, by_print, straight, holes, whole.fit, form)
     result = []
     for index, (search, cell) in enumerate(zip(searches, found.cells(count).tolist(), strict=True)):
         if cell < 0:
@@ -162,21 +166,37 @@ def _arranged(
     return best.renamed(alone), [(value, one.renamed(alone)) for value, one in tried]
 
 
+def _by_done(
+    done: Done | None, sides: Sequence[Sides | None], shapes: Shapes, grid: Grid
+) -> tuple[np.ndarray, Holes]:
+    """(C,) how likely cells are open, and what the edges of holes say of pieces."""
+    if done is None:
+        nothing = np.zeros((grid.pieces, 1, 1), np.float32)
+        return np.ones(grid.pieces), Holes(nothing, np.zeros(grid.pieces, int))
+    return done.open.ravel(), hole_evidence(sides, shapes, done, grid)
+
+
 def _whys(
-    found: Arrangement, by_print: np.ndarray, straight: np.ndarray, fit: Fit, form: tuple[int, int]
+    found: Arrangement,
+    by_print: np.ndarray,
+    straight: np.ndarray,
+    holes: Holes,
+    fit: Fit,
+    form: tuple[int, int],
 ) -> dict[int, Why]:
-    """What spoke for the piece in each cell that holds one."""
+    """What spoke for the piece in each cell that holds one; what is done there are neighbours."""
     at = np.flatnonzero(found.piece >= 0)
     piece, turn = found.piece[at], found.turn[at]
     facing = found.facing(form)[at]
     met = facing >= 0
     value = np.where(met, fit.of(found.shown(at), np.maximum(facing, 0)), 0.0)
+    logs = np.broadcast_to(holes.logs, by_print.shape)
     return {
         int(cell): Why(
             float(by_print[cell, piece[n], turn[n]]),
             float(straight[cell, piece[n], turn[n]]),
-            float(value[n].sum()),
-            int(met[n].sum()),
+            float(value[n].sum() + logs[cell, piece[n], turn[n]]),
+            int(met[n].sum() + holes.met[cell]),
         )
         for n, cell in enumerate(at)
     }

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from heatmap_locator.service.records import clean_name
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.squaring import Corners
 from heatmap_locator.service.storage import GoneError, Record
+
+if TYPE_CHECKING:
+    from heatmap_locator.picture.done import Done
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,18 @@ def _done_photo(service: Service, record: Record) -> np.ndarray | None:
     file = record["files"].get(half_done.ROLE)
     data = None if file is None else service.storage.file(record["id"], file)
     return None if data is None else service.decoders.decode(data, "photo", record["name"])
+
+
+def seen_done(service: Service, record: Record) -> "Done | None":
+    """What a puzzle's photo shows done, with its edge; ``None`` where there is no photo."""
+    done, photo = half_done.of_record(record), _done_photo(service, record)
+    if done is None or photo is None:
+        return done
+    picture, grid = _seen(_original(service, record), record)
+    assert grid is not None  # or nothing could have been read off the photo
+    from heatmap_locator.picture.done import edge_again
+
+    return edge_again(photo, picture, grid, done)
 
 
 def _seen(original: np.ndarray, record: Record) -> tuple[np.ndarray, Grid | None]:

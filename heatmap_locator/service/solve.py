@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.service import half_done
+from heatmap_locator.service import half_done, puzzles
 from heatmap_locator.service.marks import settled
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import placements_of
@@ -46,7 +46,8 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
 
         return assign(_Cut(*size, grid, done), kept)
 
-    done = half_done.of_record(puzzle)
+    async with service.decoded.of(puzzle["id"]):
+        done = await service.work(puzzles.seen_done, service, puzzle)
     if done is not None:
         lying = [placements_of(piece)[0].cell for piece in located if piece.get("placed")]
         done = half_done.with_placed(done, [cell for cell in lying if cell is not None])

@@ -4,22 +4,31 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from locator_support import HEIGHT, WIDTH, cell
+from locator_support import COLS, ROWS
 
 OPEN = [(0, 1), (1, 2), (2, 2)]
 TABLE = (120, 90, 60)
 
 
 def half_done_photo(
-    picture: np.ndarray, open_cells: Sequence[tuple[int, int]] = OPEN
+    picture: np.ndarray,
+    open_cells: Sequence[tuple[int, int]] = OPEN,
+    form: tuple[int, int] = (ROWS, COLS),
+    zoom: float = 3.0,
 ) -> np.ndarray:
     """Enlarged, tilted, on a plain table, without some pieces; (H, W, 3) uint8."""
-    board = np.full((HEIGHT + 60, WIDTH + 60, 3), TABLE, np.uint8)
-    board[30:-30, 30:-30] = picture
+    height, width = picture.shape[:2]
+    room = round(0.1875 * width)
+    whole = width + 2 * room, height + 2 * room
+    board = np.full((whole[1], whole[0], 3), TABLE, np.uint8)
+    board[room:-room, room:-room] = picture
+    down, across = height / form[0], width / form[1]
     for row, col in open_cells:
-        cell(board[30:, 30:], row, col)[:] = TABLE
-    frame = np.array([[0, 0], [WIDTH + 60, 0], [WIDTH + 60, HEIGHT + 60], [0, HEIGHT + 60]])
-    moved = frame * 3.0 + [[0, 9], [-12, 0], [0, -6], [8, 0]]
-    tilt = cv2.getPerspectiveTransform(frame.astype(np.float32), moved.astype(np.float32))
-    size = 3 * (WIDTH + 60), 3 * (HEIGHT + 60)
+        top, bottom = (room + round((row + end) * down) for end in (0, 1))
+        left, right = (room + round((col + end) * across) for end in (0, 1))
+        board[top:bottom, left:right] = TABLE
+    frame = np.array([[0, 0], [whole[0], 0], whole, [0, whole[1]]], np.float32)
+    bent = np.float32([[0, 9], [-12, 0], [0, -6], [8, 0]]) * (width / 160 * zoom / 3)
+    tilt = cv2.getPerspectiveTransform(frame, (frame * zoom + bent).astype(np.float32))
+    size = round(zoom * whole[0]), round(zoom * whole[1])
     return cv2.warpPerspective(board, tilt, size, borderMode=cv2.BORDER_REPLICATE)

@@ -247,3 +247,37 @@ def test_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         right += same and place["cell"] == [row, col]
         assert same or not place["sure"]
     assert right >= 5
+
+
+@pytest.mark.slow
+def test_thirty_to_a_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table of thirty neighbours: their outlines, seen beside each other, fit together."""
+    from heatmap_locator.command.cli import main
+
+    rng = np.random.default_rng(2)
+    cells = [(row, col) for row in range(3, 8) for col in range(5, 11)]
+    spots = []
+    for number, at in enumerate(rng.permutation(len(cells)).tolist()):
+        down, across = divmod(number, 6)
+        x, y = 150 + 230 * across, 150 + 230 * down
+        spots.append((*cells[at], float(x), float(y), float(rng.uniform(0, 360))))
+    table = lay(spots, (1450, 1220))
+    Image.fromarray(table.photo).save(tmp_path / "table.png")
+    picture = str(EXAMPLES / "puzzle.jpg")
+    argv = [str(tmp_path / "table.png"), picture, "--many", "--grid", f"{ROWS}x{COLS}"]
+    assert main([*argv, "--assign", "--json", "--device", "cpu"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert len(results) == len(spots)
+    right = []
+    for result in results:
+        x1, y1, x2, y2 = result["photo_box"]
+        at = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
+        row, col, *_, rotation = min(spots, key=lambda s: float(np.hypot(*(at - s[2:4]))))
+        place = result["assignment"]
+        turned = abs((place["rotation"] - rotation + 180) % 360 - 180)
+        right.append(place["cell"] == [row, col] and turned < 15)
+        assert right[-1] or not place["sure"]
+    assert sum(right) >= len(spots) - 1
+    # Each of the inner twelve meets four neighbours, and is said to fit them.
+    whys = [result["assignment"]["why"] for result in results]
+    assert sum(why["met"] == 4 and why["neighbours"] > 0 for why in whys) >= 11

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ _ANOTHER = 6.0
 """By how much more a piece must weigh in a cell than what lies there, for its outline to be like
 another's by chance.  Set by hand."""
 
-_FITS, _FITS_NOT = 2.0, -0.7
+_FITS, _FITS_NOT = 2.0, -1.5
 """Log likelihood ratios of sides that meet: those that belong together, and those that do not."""
 
 
@@ -199,6 +199,7 @@ def _from_behind(
 def _damaged(now: Arrangement, fit: Fit, shapes: Shapes, grid: Grid) -> dict[int, Problem]:
     """Pieces in their cells of which one side does not fit where others do."""
     facing, found = now.facing((grid.rows, grid.cols)), {}
+    plain = replace(fit, trust=np.ones_like(fit.trust))
     ways = ("above", "on the right", "below", "on the left")
     for cell in np.flatnonzero(now.piece >= 0).tolist():
         own = now.shown(np.array([cell]))[0]
@@ -210,7 +211,10 @@ def _damaged(now: Arrangement, fit: Fit, shapes: Shapes, grid: Grid) -> dict[int
         # A side like none of the cut's is not believed, and says nothing of its neighbours.
         values[fit.trust[own[met]] < _ODD * believed] = -np.inf
         worst = int(values.argmin())
-        if values[worst] < _FITS_NOT and np.delete(values, worst).min() > _FITS:
+        # How far it does not fit, however far the rest of both outlines is believed.
+        alone = plain.of(own[met[worst]], facing[cell][met[worst]])
+        misfit = not np.isfinite(values[worst]) or float(alone) < _FITS_NOT
+        if misfit and np.delete(values, worst).min() > _FITS:
             text = f"does not fit its neighbour {ways[met[worst]]}: one is damaged, or badly seen"
             found[int(now.piece[cell])] = Problem("damaged", text)
     return found

@@ -14,7 +14,7 @@ class Why:
         sides: by straight sides, how many times likelier the outline makes this place than any;
             below 0 it speaks against it, and 0 where sides say nothing.
         open: by a photo of the half-done puzzle, how many times likelier the cell is open than
-            any; 0 where there is none.
+            any, and filled by the piece's outline; 0 where there is none.
     """
 
     print: float

@@ -218,7 +218,7 @@ class Puzzle:
         if not isinstance(photo, Done):
             photo = read_done(photo, self.picture, self.grid)
         found.done = photo
-        found._searcher = self._searcher.with_open(photo.open)
+        found._searcher = self._searcher.with_done(photo)
         return found
 
     def _said(

@@ -1,6 +1,8 @@
 """Holes of a half-done puzzle: their edges say which pieces belong there."""
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done, edge_again, find_done
 from heatmap_locator.picture.edge import ROOM, Pixels, edge_of
+from heatmap_locator.search.edges import holes_of
 from heatmap_train.draw.cutter import rasterize
 
 HOLE = [(2, 2), (2, 3), (3, 2), (3, 4), (4, 4), (5, 1), (5, 5), (6, 6), (1, 6), (6, 2)]
@@ -135,3 +138,23 @@ def test_an_outline_misread_as_a_whole_is_not_believed() -> None:
     assert found[index].why.neighbours == 0
     right = [one.cell == cell for one, cell in zip(found, puzzle.cells, strict=True)]
     assert np.mean(right) > 0.95
+
+
+def test_a_single_piece_is_told_its_hole(puzzle: Drawn, done: Done) -> None:
+    """As a search asks it, of places with their middles and rotations."""
+    grid = Grid(puzzle.cut.rows, puzzle.cut.cols)
+    first = []
+    for index in loose(puzzle):
+        piece: Any = SimpleNamespace(sides=puzzle.pieces[index].sides)
+        places = [(cell, turn) for cell in HOLE for turn in range(4)]
+        middles = np.array([[col + 0.55, row + 0.45] for (row, col), _ in places])
+        turned = np.array([puzzle.rotations[index] + 90.0 * turn for _, turn in places]) % 360.0
+        said = holes_of(piece, done, grid, middles, turned)
+        own = places.index((puzzle.cells[index], 0))
+        assert said[own] > 0.5
+        first.append(said.argmax() == own)
+        outside = np.array([[-0.1, 20.0], [0.5, 0.5]])
+        assert holes_of(piece, done, grid, outside, np.zeros(2))[1] == 0
+    assert np.mean(first) >= 0.7
+    nothing: Any = SimpleNamespace(sides=None)
+    assert not holes_of(nothing, done, grid, middles, turned).any()

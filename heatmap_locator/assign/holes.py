@@ -38,6 +38,10 @@ _LEFT, _SPREAD = 0.0095, 0.4
 """Root mean square of what is left between a side and its hole's edge, in cells, and the deviation
 of its logarithm."""
 
+_BY_CHANCE, _VARIES, _FEW_LEFT, _NEVER = 0.027, 0.55, 60, 0.01
+"""The same of pieces in holes that are not theirs, how many of them it takes to tell that half, and
+the least density, as other things happen."""
+
 _BROKEN = 0.05
 """Of sides, those whose hole's edge is not seen for what it is."""
 
@@ -193,8 +197,7 @@ def _ratio_of(left: Array) -> _Ratio:
     """By (M,) of all pieces in all holes, few of which belong there."""
     x = np.log(np.maximum(left, 1e-4))
     at = np.linspace(np.log(_LEFT / 2), np.log(2 * _FAR), 120)
-    counts = np.array([np.exp(-0.5 * ((x - one) / _WIDTH) ** 2).mean() for one in at])
-    density = counts / (_WIDTH * np.sqrt(2 * np.pi))
-    # Few pieces say little of what fits well by chance.
-    floor = 1.0 / (len(x) + 1)
-    return _Ratio(at, np.log(density + floor))
+    counts = np.array([np.exp(-0.5 * ((x - one) / _WIDTH) ** 2).sum() for one in at])
+    usual = np.exp(-0.5 * ((at - np.log(_BY_CHANCE)) / _VARIES) ** 2) / _VARIES
+    density = (counts / _WIDTH + _FEW_LEFT * usual) / np.sqrt(2 * np.pi) / (len(x) + _FEW_LEFT)
+    return _Ratio(at, np.log(density + _NEVER))

@@ -1,4 +1,5 @@
-"""The straight sides of a piece, and which cells are open, weighed in the logits of its places."""
+"""The straight sides of a piece, which cells are open, and how it fills their holes, weighed in the
+logits of its places."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +7,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from heatmap_locator.assign.holes import hole_evidence
+from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.geometry import CELL, transform
+from heatmap_locator.grid import Grid
+from heatmap_locator.picture.done import Done
 from heatmap_locator.search.answer import Ranked
 from heatmap_locator.search.evidence import SeenSides, evidence_of_places, seen_sides
 from heatmap_locator.search.levels import Field
@@ -39,15 +44,39 @@ def _weighed(
     if tell:
         turns = torch.tensor([[candidate.rotation for candidate in own]], dtype=torch.float64)
         (by_sides,) = evidence_of_places(middles[None], turns, sides, field.grid, field.size, CELL)
-    if field.grid is not None and field.open is not None:
+    if field.grid is not None and field.open is not None and field.done is not None:
         cells = in_cells(middles, field.grid, field.size)
         by_open = open_evidence(cells, field.open.to(cells))
+        turned = np.array([candidate.rotation for candidate in own])
+        by_open += torch.from_numpy(holes_of(piece, field.done, field.grid, cells.numpy(), turned))
     said = [(value / max(scale, 1e-6)).tolist() for value in (by_sides, by_open)]
     more = [
         replace(candidate, logit=candidate.logit + line + cell, sides=line, open=cell)
         for candidate, line, cell in zip(own, *said, strict=True)
     ]
     return sorted(more, key=lambda candidate: -candidate.logit)
+
+
+def holes_of(
+    piece: PreparedPiece, done: Done, grid: Grid, middles: np.ndarray, rotations: np.ndarray
+) -> np.ndarray:
+    """(M,) log likelihood ratios of places, by how well the piece fills their cells' holes.
+
+    Args:
+        piece: the piece.
+        done: what a photo shows.
+        grid: of the puzzle.
+        middles: (M, 2) of bodies, in cells from the picture's top left.
+        rotations: (M,) degrees.
+    """
+    sides = [piece.sides]
+    shapes = shapes_of(sides)
+    logs = hole_evidence(sides, shapes, done, grid).logs[:, 0].reshape(grid.rows, grid.cols, 4)
+    col, row = np.floor(middles).astype(int).T
+    off = (rotations[:, None] - shapes.outward[0] + 180.0) % 360.0 - 180.0
+    turn = np.abs(off).argmin(axis=1)
+    found: np.ndarray = logs[row.clip(0, grid.rows - 1), col.clip(0, grid.cols - 1), turn]
+    return found.astype(np.float64)
 
 
 def _middle(candidate: Candidate, piece: PreparedPiece) -> np.ndarray:

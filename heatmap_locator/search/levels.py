@@ -15,6 +15,7 @@ from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.memory import free_bytes
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
+from heatmap_locator.picture.done import Done
 from heatmap_locator.resample import resize
 
 SEARCH_RATIO = 1.25
@@ -43,13 +44,20 @@ class Field:
         picture: ``(3, H, W)``, 0..1.
         halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
         grid: how the puzzle is cut, ``None`` where the size of a cell is not known.
-        open: ``(rows, cols)`` how likely its cells are open, ``None`` where all are.
+        done: what a photo of the half-done puzzle shows, ``None`` where there is none.
     """
 
     picture: Tensor
     halved: Tensor
     grid: Grid | None = None
-    open: Tensor | None = None
+    done: Done | None = None
+
+    @cached_property
+    def open(self) -> Tensor | None:
+        """``(rows, cols)`` how likely its cells are open, ``None`` where all are."""
+        if self.done is None:
+            return None
+        return torch.from_numpy(self.done.open).to(self.picture.device)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,10 +89,9 @@ class Level:
     encoded: EncodedImages
     to_picture: Array
 
-    def with_open(self, chances: Array) -> "Level":
-        """The same, with how likely cells are open, (rows, cols)."""
-        told = torch.from_numpy(chances).to(self.field.picture.device)
-        return replace(self, field=replace(self.field, open=told))
+    def with_done(self, done: Done) -> "Level":
+        """The same, with what a photo shows done."""
+        return replace(self, field=replace(self.field, done=done))
 
     @property
     def reach(self) -> float:

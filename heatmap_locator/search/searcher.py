@@ -13,6 +13,7 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.outline.by_network import OutlineFinder
+from heatmap_locator.picture.done import Done
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
 from heatmap_locator.search.by_size import BySize, Look
@@ -66,10 +67,10 @@ class Searcher:
             self.levels = encode_levels(picture, grid, model, device)
             self._other_sizes = OtherSizes(picture, grid, model, device)
 
-    def with_open(self, chances: np.ndarray) -> "Searcher":
-        """The same, with how likely cells are open, (rows, cols); the grid is known."""
+    def with_done(self, done: Done) -> "Searcher":
+        """The same, with what a photo shows done; the grid is known."""
         found = copy(self)
-        found.levels = [level.with_open(chances) for level in self.levels]
+        found.levels = [level.with_done(done) for level in self.levels]
         found._other_sizes = None  # what is done has shown the number of pieces to fit
         return found
 

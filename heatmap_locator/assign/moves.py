@@ -13,8 +13,11 @@ import numpy as np
 from heatmap_locator.assign.belief import STEPS
 from heatmap_locator.assign.fit import Fit
 
-_PATIENCE = 8
+_PATIENCE = 12
 """Sets of cells in a row without a gain, after which no more are drawn."""
+
+_WEAK = 0.1
+"""Share of cells that every other set is drawn from first."""
 
 LEAST = 1e-4
 """Probability of a piece in a cell from which an arrangement begins with it there."""
@@ -180,7 +183,7 @@ def improved(
     usable = np.arange(unary.shape[1]) if allowed is None else allowed
     now, idle = start, 0
     for done in range(most):
-        cells = _apart(grid, done, rng)
+        cells = _apart(grid, done, rng, _weak(now, unary, fit, grid) if done % 2 else None)
         better = _exchanged(now, unary, fit, grid, left_out, cells, usable)
         idle = 0 if better is not None else idle + 1
         now = now if better is None else better
@@ -189,8 +192,23 @@ def improved(
     return now
 
 
-def _apart(grid: tuple[int, int], number: int, rng: np.random.Generator) -> np.ndarray:
-    """Cells of which no two touch: both colours of a chessboard first, then drawn ones."""
+def _weak(now: Arrangement, unary: np.ndarray, fit: Fit, grid: tuple[int, int]) -> np.ndarray:
+    """(C,) bool, the ``_WEAK`` of cells that are empty or whose piece weighs least there: few of
+    them would come into one set by chance, and exchanges are among them."""
+    value = np.full(len(now.piece), -np.inf)
+    at = np.flatnonzero(now.piece >= 0)
+    value[at] = unary[at, now.piece[at], now.turn[at]]
+    value[at] += seams(now, fit, now.facing(grid), at).sum(axis=1)
+    found = np.zeros(len(value), bool)
+    found[np.argsort(value, kind="stable")[: max(2, round(_WEAK * len(value)))]] = True
+    return found
+
+
+def _apart(
+    grid: tuple[int, int], number: int, rng: np.random.Generator, first: np.ndarray | None = None
+) -> np.ndarray:
+    """Cells of which no two touch: both colours of a chessboard first, then drawn ones, those of
+    ``first``, (C,) bool, before others."""
     rows, cols = grid
     row, col = np.divmod(np.arange(rows * cols), cols)
     if number < 2:
@@ -199,6 +217,8 @@ def _apart(grid: tuple[int, int], number: int, rng: np.random.Generator) -> np.n
     taken, barred = np.zeros((rows, cols), bool), np.zeros((rows, cols), bool)
     for _ in range(3):
         drawn = rng.random((rows, cols))
+        if first is not None:
+            drawn += first.reshape(rows, cols)
         drawn[barred] = -1.0
         wide = np.pad(drawn, 1, constant_values=-2.0)
         near = np.max(

@@ -17,6 +17,7 @@ from heatmap_locator.service.storage import Record
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Search
+    from heatmap_locator.outline.sides import Sides
 
 CUT_SIDE = 1024
 """Longest side of a stored cut-out; larger ones are shrunk."""
@@ -98,6 +99,8 @@ def _outline(mask: np.ndarray) -> np.ndarray:
 
 def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
     """A search as members of a piece's record, and the data of its ``files`` by role."""
+    from heatmap_locator.assign.located import sides_to_dict  # here: what is told needs no SciPy
+
     rgb, mask = search.piece_rgb, search.piece_mask
     ys, xs = np.nonzero(mask > 0.5)
     top, bottom = max(0, ys.min() - _MARGIN), min(mask.shape[0], ys.max() + 1 + _MARGIN)
@@ -122,6 +125,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "size_estimate": search.size_estimate,
         "one_of": search.one_of,
         "placements": [p.to_dict(exact=True) for p in search.placements],
+        "sides": None if search.sides is None else sides_to_dict(search.sides),
         # From the cut-out's pixels to those of the image that was searched.
         "cut": [
             (right - left) / cut.shape[1],
@@ -164,6 +168,21 @@ def placements_of(record: Record, top: int | None = None) -> list[Placement]:
         flat = tuple(float(v) for v in matrix.flatten())
         found.append(replace(placement, matrix=flat))  # type: ignore[arg-type]
     return found
+
+
+def sides_of(record: Record) -> "Sides | None":
+    """The sides of a located piece, in pixels of its cut-out, as its placements have them.
+
+    Raises:
+        KeyError: an older record, which has none.
+    """
+    from heatmap_locator.assign.located import sides_from_dict
+
+    if record["sides"] is None:
+        return None
+    found = sides_from_dict(record["sides"])
+    sx, sy, x, y = record["cut"]
+    return replace(found, corners=(found.corners - [x, y]) / [sx, sy])
 
 
 def read_heatmap(data: bytes) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.service import half_done, puzzles
+from heatmap_locator.service import half_done, puzzles, records
 from heatmap_locator.service.marks import settled
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import placements_of
@@ -14,6 +14,7 @@ from heatmap_locator.service.storage import Record
 if TYPE_CHECKING:
     from heatmap_locator.assign import Assignment, Located
     from heatmap_locator.locator import Search
+    from heatmap_locator.outline.sides import Sides
     from heatmap_locator.picture.done import Done
 
 
@@ -37,7 +38,7 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     size = puzzle["width"], puzzle["height"]
     # The photos are let go one by one.
     kept = [
-        await service.work(_kept, settled(p, await service.stored_search(p), size), grid)
+        await service.work(_kept, p, settled(p, await service.stored_search(p), size), grid)
         for p in located
     ]
 
@@ -63,13 +64,20 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     return {"puzzle": puzzle["id"], "assignments": assignments, "unsure": unsure}
 
 
-def _kept(search: "Search", grid: Grid) -> "Located":
-    """What assigning needs of a search; its sides are not stored, but its cut-out is."""
+def _kept(piece: Record, search: "Search", grid: Grid) -> "Located":
+    """What assigning needs of a piece and its search."""
     from heatmap_locator.assign import keep  # here: it loads SciPy
+
+    return keep(replace(search, sides=_sides(piece, search)), grid)
+
+
+def _sides(piece: Record, search: "Search") -> "Sides | None":
+    """As they were seen in the photo; of older records, which do not have them, in the cut-out."""
+    if "sides" in piece:
+        return records.sides_of(piece)
     from heatmap_locator.outline.sides import find_sides
 
-    sides = find_sides(search.piece_mask, search.piece_rgb)
-    return keep(replace(search, sides=sides), grid)
+    return find_sides(search.piece_mask, search.piece_rgb)
 
 
 def _entry(answer: "Assignment", ids: list[str]) -> dict[str, Any]:

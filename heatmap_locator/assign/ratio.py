@@ -82,9 +82,7 @@ def load_side_model(path: str | Path | None = None) -> SideModel:
     # The service tells bad input before torch is loaded, and knows of assigning by then.
     from heatmap_locator.model.files import read_weights
 
-    source, metadata, tensors = read_weights(path, SHIPPED)
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{source}: not a model of sides; this one reads {FORMAT}")
+    source, _, tensors = read_weights(path, SHIPPED, FORMAT, "a model of sides")
     shapes = {"error": (SIZE, SIZE), "mean": (SIZE,), "variety": (SIZE, SIZE)}
     if {key: tuple(value.shape) for key, value in tensors.items()} != shapes:
         raise WeightsError(f"{source}: not of {SIZE} numbers a side; fit it again")

@@ -1,7 +1,8 @@
 """Weights files: safetensors with the model's configuration inside."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,17 @@ def shipped_weights(name: str = SHIPPED) -> Path:
 
 
 def read_weights(
-    path: str | Path | None, shipped: str
+    path: str | Path | None, shipped: str, kind: str, what: str
 ) -> tuple[Path, dict[str, str], dict[str, Tensor]]:
     """A weights file, its metadata and its tensors.
 
     Args:
         path: of the file; ``None`` is the one of the name ``shipped`` that comes with the package.
+        kind: the format and version that it has to have.
+        what: such a file is called in errors.
 
     Raises:
-        WeightsError: missing or damaged.
+        WeightsError: missing, damaged, of another kind or version.
     """
     source = shipped_weights(shipped) if path is None else Path(path)
     if not source.is_file():
@@ -51,7 +54,32 @@ def read_weights(
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{source}: not a readable safetensors file; get it again") from error
+    found = metadata.get("format")
+    if found != kind:
+        raise WeightsError(
+            f"{source}: not {what}, its format is {found or 'unknown'} and this version reads "
+            f"{kind}; retrain or use the weights that came with it"
+        )
     return source, metadata, tensors
+
+
+@contextlib.contextmanager
+def described_by(source: Path) -> Iterator[None]:
+    """Context in which what a weights file describes is built from it.
+
+    Raises:
+        WeightsError: the file does not fit that.
+    """
+    try:
+        yield
+    except WeightsError:
+        raise
+    except MissingPackageError as error:
+        raise WeightsError(f"{source}: {error}") from error
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{source}: does not fit the model it describes; use weights of this version"
+        ) from error
 
 
 def weights_bytes(kind: str, tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> bytes:
@@ -119,14 +147,8 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
     Raises:
         WeightsError: missing, damaged, of another kind or version.
     """
-    source, metadata, tensors = read_weights(path, SHIPPED)
-    found = metadata.get("format")
-    if found != FORMAT:
-        raise WeightsError(
-            f"{source}: weights of format {found or 'unknown'}, this version reads {FORMAT}; "
-            "retrain or use the weights that came with it"
-        )
-    try:
+    source, metadata, tensors = read_weights(path, SHIPPED, FORMAT, "weights of a locator")
+    with described_by(source):
         config = ModelConfig.from_dict(json.loads(metadata["config"]))
         extra = json.loads(metadata.get("extra", "{}"))
         model = HeatmapLocator(config)
@@ -135,12 +157,4 @@ def load_model(path: str | Path | None = None) -> tuple[HeatmapLocator, dict[str
         else:  # a model that was never given a ranker has the unfitted one
             tensors[RANKER] = model.ranker.weights.detach()
         model.load_state_dict(tensors, strict=True)
-    except WeightsError:
-        raise
-    except MissingPackageError as error:
-        raise WeightsError(f"{source}: {error}") from error
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"{source}: does not fit the model it describes; use weights of this version"
-        ) from error
     return model.eval().requires_grad_(False), extra

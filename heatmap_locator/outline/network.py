@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from heatmap_locator.errors import WeightsError
 from heatmap_locator.model.backbones import RESNET_BLOCKS, BasicBlock, Nested, ResNet
-from heatmap_locator.model.files import read_weights, write_weights
+from heatmap_locator.model.files import described_by, read_weights, write_weights
 from heatmap_locator.model.unet import UNet
 
 FORMAT = "heatmap-outline/1"
@@ -95,14 +94,8 @@ def load_outline_net(path: str | Path | None = None) -> OutlineNet:
     Raises:
         WeightsError: missing, damaged, of another kind or version.
     """
-    source, metadata, tensors = read_weights(path, SHIPPED)
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(f"{source}: not weights of an outline network; this one reads {FORMAT}")
-    try:
+    source, metadata, tensors = read_weights(path, SHIPPED, FORMAT, "weights of an outline network")
+    with described_by(source):
         net = OutlineNet(OutlineConfig.from_dict(json.loads(metadata["config"])))
         net.load_state_dict(tensors)
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"{source}: does not fit the network it describes; use weights of this version"
-        ) from error
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -85,6 +85,8 @@ def assign_together(
     scale = scale_of(shapes, neighbours_by_print(by_print, form))
     fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
     alone = np.setdiff1d(np.arange(count), list(twice))
+    if done is not None:
+        progress("comparing pieces with holes")
     chance, holes = _by_done(done, sides, shapes, grid)
     left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
     unary = _ratios(by_print + straight + holes.logs, searches, chance)

@@ -20,6 +20,8 @@ from heatmap_locator.command.cli import main
 from heatmap_locator.geometry import clockwise
 from heatmap_train.draw.cutter import Cut, cut_grid, rasterize
 
+pytestmark = pytest.mark.slow
+
 ROWS, COLS, CELL, ZOOM = 5, 6, 40, 3.0
 BACK, TORN, TWICE = (3, 1), (2, 2), (1, 4)
 

@@ -80,6 +80,10 @@ def test_a_piece_fits_its_own_hole_best(puzzle: Drawn, done: Done) -> None:
     bounded = {(row, col): found.met[row * grid.cols + col] for row, col in HOLE}
     assert bounded[2, 2] == 2
     assert bounded[6, 6] == 4
+    # Holes may be none, sooner where rows and columns are a guess.
+    assert np.log(0.05) < found.logs.min() < -2
+    guess = replace(grid, exact=False)
+    assert hole_evidence(sides, shapes, done, guess).logs.min() > np.log(0.5)
     whole = np.ones((grid.rows, grid.cols), bool)
     whole[tuple(np.transpose(HOLE))] = False
     assert not found.logs[whole.ravel()].any()

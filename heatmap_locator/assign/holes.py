@@ -45,6 +45,10 @@ the least density, as other things happen."""
 _BROKEN = 0.05
 """Of sides, those whose hole's edge is not seen for what it is."""
 
+_BESIDE, _BESIDE_UNKNOWN = 0.05, 0.5
+"""Of holes, those that lie farther beside where the grid has them, or are none: where rows and
+columns are known, and where not.  Set by hand."""
+
 _WIDTH = 0.15
 """Of the kernel by which the density of what is left by chance is told, of the logarithm."""
 
@@ -84,8 +88,9 @@ def hole_evidence(sides: Sequence[Sides | None], shapes: Shapes, done: Done, gri
     }
     ratio = _ratio_of(np.concatenate([values.ravel() for values in left.values()]))
     trust = shapes.trust[known][:, None]
+    beside = _BESIDE if grid.exact else _BESIDE_UNKNOWN
     for (row, col), values in left.items():
-        said = ratio(values).sum(axis=2)
+        said = np.logaddexp(np.log1p(-beside) + ratio(values).sum(axis=2), np.log(beside))
         at = row * grid.cols + col
         logs[at, known] = np.log1p(trust * np.expm1(np.minimum(said, 50.0)))
         met[at] = values.shape[2]

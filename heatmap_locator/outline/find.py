@@ -8,6 +8,7 @@ import numpy as np
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
 from heatmap_locator.outline.contour import along_pixels
+from heatmap_locator.outline.dim import brightened
 from heatmap_locator.outline.given import Outline as Outline
 from heatmap_locator.outline.given import Shown, given_outline, runs_off
 from heatmap_locator.outline.hand import without_hand
@@ -40,7 +41,7 @@ def find_outlines(
     that is a photo.  Without, what differs to the digit from a fill of one colour is; in a photo,
     a network finds the piece (``by_network.py``), or else colour.  A photo in which nothing has a
     piece's shape is all piece; one in which the network is not sure of what it sees, as in crops
-    of a picture with motifs, may be either.
+    of a picture with motifs, may be either.  A dim photo is looked at brightened as well.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -87,6 +88,12 @@ def outlines_in_photos(
 def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outline]]:
     answers = []
     seen = outlines_on_background([photo.rgb for photo in photos], finder)
+    lost = [i for i, one in enumerate(seen) if one is None or not one.sure]
+    dim = [(i, bright) for i in lost if (bright := brightened(photos[i].rgb)) is not None]
+    for (i, _), again in zip(
+        dim, outlines_on_background([bright for _, bright in dim], finder), strict=True
+    ):
+        seen[i] = again if again is not None and again.sure else seen[i]
     for photo, found in zip(photos, seen, strict=True):
         whole = photo.whole
         if found is None or not is_piece_shaped(found.mask, finder.aspect):

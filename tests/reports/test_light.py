@@ -1,4 +1,4 @@
-"""Glare on a glossy piece, and the hard edge of a shadow across it."""
+"""Glare on a glossy piece, the hard edge of a shadow across it, and little light."""
 
 import json
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from reports_support import EXAMPLES, is_right, piece
 
+from heatmap_locator.outline.dim import brightened
 from heatmap_locator.outline.light import look_at_light
 from heatmap_locator.puzzle import Puzzle
 from heatmap_locator.search.piece import prepare_pieces
@@ -140,6 +141,16 @@ def test_white_in_a_cut_out_may_be_print_or_glare() -> None:
     print_, glare = (p.hidden for p in ways)
     assert print_ == 0
     assert glare == pytest.approx(44**2 / 100**2, rel=0.3)
+
+
+def test_the_example_is_found_in_the_dark(example_puzzle: Puzzle) -> None:
+    rng = np.random.default_rng(0)
+    light = piece() * np.array([0.14, 0.11, 0.08])
+    taken = (light + rng.normal(0, 12, light.shape)).clip(0, 255).astype(np.uint8)
+    search = example_puzzle.search(taken)
+    assert is_right(search.placements[0])
+    assert search.piece_rgb.mean() == pytest.approx(taken.mean())  # the photo stays as it is
+    assert brightened(piece()) is None
 
 
 @pytest.mark.parametrize(("number", "angle"), [(1, 0.6), (2, 2.2), (3, 0.6)])

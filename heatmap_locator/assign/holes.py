@@ -162,6 +162,7 @@ def _steps(reach: float, step: float) -> Array:
     return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
 
 
+# Pieces compared at once, for memory's sake.
 _CHUNK = 128
 
 
@@ -169,7 +170,7 @@ def _squares(points: Array, shifts: Array, edge: Edge) -> Array:
     """(P, M, S) mean squares of what is left of (P, S, K, 2) sides, shifted by (M, 2) or by
     (P, M, 2)."""
     found = []
-    for start in range(0, len(points), _CHUNK):  # for memory's sake
+    for start in range(0, len(points), _CHUNK):
         own = shifts if shifts.ndim == 2 else shifts[start : start + _CHUNK]
         at = points[start : start + _CHUNK, None] + own[..., None, None, :]
         away = np.minimum(np.abs(edge.at(at)), _FAR)

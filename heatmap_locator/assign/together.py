@@ -85,16 +85,14 @@ def assign_together(
     scale = scale_of(shapes, neighbours_by_print(by_print, form))
     fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
     alone = np.setdiff1d(np.arange(count), list(twice))
-    if done is not None:
-        progress("comparing pieces with holes")
-    chance, holes = _by_done(done, sides, shapes, grid)
+    chance, holes = _by_done(done, sides, shapes, grid, progress)
     left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
-    unary = _ratios(by_print + straight + holes.logs, searches, chance)
-    whole = Task(unary, fit, form, left_out)
+    whole = Task(_ratios(by_print + straight + holes.logs, searches, chance), fit, form, left_out)
     found, tried = _arranged(whole, alone, progress)
-    others = found_elsewhere(found, unary, fit, form, left_out, twice)
+    others = found_elsewhere(found, whole.unary, fit, form, left_out, twice)
     if others:
-        twice = {piece: first for piece, first in twice.items() if piece not in others}
+        for piece in others:
+            del twice[piece]
         alone = np.setdiff1d(np.arange(count), list(twice))
         found, tried = whole.improved(found, _SETS, alone), []
     whole, found = doubted(whole, straight + holes.logs, found, alone)
@@ -169,12 +167,17 @@ def _arranged(
 
 
 def _by_done(
-    done: Done | None, sides: Sequence[Sides | None], shapes: Shapes, grid: Grid
+    done: Done | None,
+    sides: Sequence[Sides | None],
+    shapes: Shapes,
+    grid: Grid,
+    progress: Callable[[str], None],
 ) -> tuple[np.ndarray, Holes]:
     """(C,) how likely cells are open, and what the edges of holes say of pieces."""
     if done is None:
         nothing = np.zeros((grid.pieces, 1, 1), np.float32)
         return np.ones(grid.pieces), Holes(nothing, np.zeros(grid.pieces, int))
+    progress("comparing pieces with holes")
     return done.open.ravel(), hole_evidence(sides, shapes, done, grid)
 
 

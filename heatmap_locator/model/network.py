@@ -27,6 +27,9 @@ STRIP_PIXELS, STRIP_HALO = 2**22, 64
 """Working pixels of a picture that the encoder sees at once, where no gradient is asked for, and
 rows beyond them that it sees as well: it looks 48 far."""
 
+TEMPLATES = 18
+"""Templates that a CPU encodes at once: what lies between layers of more leaves the cache."""
+
 FEATURE_NOISE = 0.02
 PIXEL_NOISE = 3 * (3 / 255) ** 2
 """Variance a position, all channels together, that correlations take for noise: of features, and of
@@ -161,8 +164,12 @@ class HeatmapLocator(nn.Module):
         flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
         inner = erode(weight)
         weight = weight.clamp_max(1)
+        some = len(flat)
+        if flat.device.type == "cpu" and not torch.is_grad_enabled():
+            some = TEMPLATES
+        parts = zip(flat.split(some), weight.split(some), strict=True)
         return EncodedImages(
-            self.encoder(flat, weight).unflatten(0, (b, r)),
+            torch.cat([self.encoder(*part) for part in parts]).unflatten(0, (b, r)),
             F.avg_pool2d(flat, PIXEL_STRIDE).unflatten(0, (b, r)),
             F.avg_pool2d(inner, STRIDE).unflatten(0, (b, r)),
             F.avg_pool2d(inner, PIXEL_STRIDE).unflatten(0, (b, r)),

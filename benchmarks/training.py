@@ -5,9 +5,9 @@
 Steps as ``heatmap-train`` takes them, from the shipped weights: pictures and pieces drawn and
 captured, the loss, its gradients, the optimizer's step.  Both ways take the same steps, one after
 the other in the same run; what is drawn is drawn once and counted for both.  ``draw`` is the time
-of that, ``step`` of the rest, in milliseconds of all processors together, the median of
-``--steps`` after one that is not counted.  Pairs a second are of one processor; ``ratio`` is of
-all together.  ``loss`` differs by what rounding and the energies of windows leave.
+of that, ``step`` of the rest, in milliseconds of all processors together, medians of ``--steps``.
+Pairs a second are of one processor.  ``times`` is how many times longer than by FFT the whole
+takes, and the step.  ``loss`` of the first differs by rounding and the energies of windows.
 
 OMP_NUM_THREADS is the number of threads: with one, convolutions with kernels of 25 and more take
 minutes.  ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 hold a newer processor to the
@@ -34,7 +34,7 @@ from heatmap_train.locator.recipe import Recipe
 from heatmap_train.recipes import load_recipe
 from heatmap_train.shared.batches import CapturedBatches
 
-WAYS = ("conv2d", "FFT")
+WAYS = ("FFT", "conv2d")
 
 
 def spent(start: float) -> float:
@@ -57,7 +57,7 @@ def take_steps(module: TrainingModule, batches: list[Scenes], way: str) -> tuple
             optimizer.step()
             taken.append(spent(start))
             losses.append(loss.item())
-    return statistics.median(taken[1:]), losses
+    return statistics.median(taken), losses
 
 
 def never(device: torch.device) -> bool:
@@ -72,22 +72,22 @@ def row(name: str, args: argparse.Namespace) -> None:
     module.start_from(str(shipped_weights()))
     source = PictureSource(args.pictures)
     drawn, drawing, batches = CapturedBatches(source, recipe, "train"), [], []
-    for number in range(args.steps + 1):
+    for number in range(args.steps):
         start = time.process_time()
         batches.append(drawn[number])
         drawing.append(spent(start))
-    draw = statistics.median(drawing[1:])
+    draw = statistics.median(drawing)
     run = recipe.run
     pairs = run.batch * (recipe.scenes.pieces if run.train_encoder else run.head_pieces)
-    steps, losses = {}, {}
+    first = None
     for way in WAYS:
-        steps[way], losses[way] = take_steps(deepcopy(module), batches, way)
-    whole = {way: draw + step for way, step in steps.items()}
-    for way in WAYS:
+        step, losses = take_steps(deepcopy(module), batches, way)
+        first = first or (draw + step, step)
+        times = (draw + step) / first[0], step / first[1]
         print(
-            f"{name:8} {way:7} {pairs:6} {draw:8.0f} {steps[way]:8.0f}"
-            f" {1000 * pairs / whole[way]:8.2f} {whole[WAYS[0]] / whole[way]:6.1f}"
-            f" {steps[WAYS[0]] / steps[way]:6.1f} {losses[way][0]:8.4f}",
+            f"{name:8} {way:7} {pairs:6} {draw:8.0f} {step:8.0f}"
+            f" {1000 * pairs / (draw + step):8.2f} {times[0]:6.1f} {times[1]:6.1f}"
+            f" {losses[0]:8.4f}",
             flush=True,
         )
 
@@ -97,7 +97,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipes", default="head,encoder", help="default head,encoder")
-    parser.add_argument("--steps", type=int, default=2, help="counted (default 2)")
+    parser.add_argument("--steps", type=int, default=2, help="taken each way (default 2)")
     parser.add_argument("--pictures", help="a folder; drawn without it")
     args = parser.parse_args()
     if args.steps < 1:
@@ -105,7 +105,7 @@ def main() -> None:
     print(machine("cpu"))
     print(
         f"{'recipe':8} {'way':7} {'pairs':>6} {'draw':>8} {'step':>8} {'pairs/s':>8}"
-        f" {'ratio':>6} {'step':>6} {'loss':>8}"
+        f" {'times':>6} {'step':>6} {'loss':>8}"
     )
     for name in args.recipes.split(","):
         row(name, args)

@@ -14,6 +14,7 @@ import numpy as np
 from heatmap_locator.geometry import homography_to_cv2
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.colours import Light, Table, lab, log_density
+from heatmap_locator.resample import average, smooth
 
 Array = np.ndarray
 
@@ -122,7 +123,7 @@ def pixels_of(photo: Array, picture: Array, part: Array, grid: Grid, chances: Ar
     there = cv2.warpPerspective(
         np.ones(photo.shape[:2], np.uint8), forward, whole, flags=cv2.INTER_NEAREST
     )
-    resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    resized = average(picture, size)
     bars = room[1], room[1], room[0], room[0]
     wanted = lab(cv2.copyMakeBorder(resized, *bars, cv2.BORDER_REPLICATE), _SOFT)
     kinds = np.zeros(there.shape, np.int8)
@@ -153,7 +154,7 @@ def edge_of(parts: Sequence[Pixels]) -> Edge:
     field = np.max([part.ratio for part in parts], axis=0)
     height, width = field.shape
     size = _FINER * width, _FINER * height
-    fine = cv2.resize(field, size, interpolation=cv2.INTER_CUBIC)
+    fine = smooth(field, size)
     scale = _FINER * first.cell[0], _FINER * first.cell[1]
     side = math.sqrt(scale[0] * scale[1])
     solid = _cleaned((fine > 0).astype(np.uint8), _SPECK * side**2)

@@ -5,17 +5,14 @@ import numpy as np
 import pytest
 
 from heatmap_eval.methods.places import outline_of
-from heatmap_eval.protocols.synthesis import (
-    exact_tasks,
-    texture_spread,
-    tiny_tasks,
-)
+from heatmap_eval.protocols.synthesis import exact_tasks, tiny_tasks
 from heatmap_eval.protocols.tasks import PictureTask
 from heatmap_locator.geometry import bounds, clockwise, similarity, to_cv2, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.search.template import match_template
 from heatmap_train.draw.prints import render_print
 from heatmap_train.draw.procedural import draw_picture
+from heatmap_train.draw.texture import texture_spread
 
 
 @pytest.fixture(scope="module")

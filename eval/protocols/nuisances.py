@@ -15,8 +15,9 @@ from heatmap_train.draw.names import PLACED
 from heatmap_train.draw.nuisances import Subject, draw_nuisance
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, render_print
+from heatmap_train.draw.texture import texture_class, texture_spread
 
-from .synthesis import PRINT_CELL, grid_of, names_of, texture_class, texture_spread
+from .synthesis import PRINT_CELL, grid_of, names_of
 from .tasks import PER_PICTURE, Box
 
 WRONG_COUNT = (math.log(1.6), math.log(10.0))

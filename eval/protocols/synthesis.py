@@ -4,12 +4,11 @@ import math
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image
 
-from heatmap_locator.geometry import CELL, bounds
+from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
 from heatmap_locator.resample import resize
 from heatmap_train.draw.cutter import cut_grid, rasterize
@@ -17,6 +16,7 @@ from heatmap_train.draw.kinds import as_kind
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, photograph_piece
 from heatmap_train.draw.procedural import draw_picture
+from heatmap_train.draw.texture import texture_class, texture_spread
 
 from .tasks import PictureTask, PieceTask
 
@@ -34,43 +34,9 @@ PROCEDURAL_PICTURES = 20
 PRINT_CELL = (64.0, 160.0)
 """Fewest and most photo pixels of a cell's side; drawn per piece, evenly in the logarithm."""
 
-TEXTURE_LIMITS = (4.0, 12.0)
-"""Spreads, in steps of luminance, from which texture is medium and high."""
-
 _CUT_MARGIN = 0.15
 _PHOTO_MARGIN = (0.35, 0.8)
 """Sides of a cell left around a piece: cut out, and least and most on a background."""
-
-
-def texture_spread(rgb: np.ndarray, mask: np.ndarray, cell: float) -> float:
-    """How much print there is to go by, in steps of luminance (0..255).
-
-    The piece is brought to CELL pixels a cell; the measure is the standard deviation, inside the
-    outline, of its luminance between two blurs, of 1 and 6 pixels: neither a soft gradient nor
-    grain counts.
-
-    Args:
-        rgb: (H, W, 3) uint8, the clean print.
-        mask: (H, W) 0..1.
-        cell: side of a cell in pixels of ``rgb``.
-    """
-    size = (max(8, round(rgb.shape[1] * CELL / cell)), max(8, round(rgb.shape[0] * CELL / cell)))
-    scale = CELL / cell
-    grey = cv2.cvtColor(resize(rgb, size, scale, soft=True), cv2.COLOR_RGB2GRAY)
-    inside = (resize(mask.astype(np.float32), size, scale, soft=True) > 0.5) * np.float32(1)
-
-    def blur(sigma: float) -> np.ndarray:
-        # Over the piece alone: what is printed beyond its outline is not on it.
-        weight = cv2.GaussianBlur(inside, (0, 0), sigma).clip(1e-6)
-        return cv2.GaussianBlur(grey * inside, (0, 0), sigma) / weight
-
-    return float((blur(1.0) - blur(6.0))[inside > 0].std())
-
-
-def texture_class(spread: float) -> str:
-    """``low`` (sky, walls, soft gradients), ``medium`` or ``high``, by TEXTURE_LIMITS."""
-    low, high = TEXTURE_LIMITS
-    return "low" if spread < low else "medium" if spread < high else "high"
 
 
 def grid_of(image: np.ndarray, count: int, name: str) -> Grid:

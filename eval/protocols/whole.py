@@ -15,8 +15,9 @@ from heatmap_train.draw.cutter import Cut, cut_grid
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, photograph_piece, render_print
 from heatmap_train.draw.skies import with_sky
+from heatmap_train.draw.texture import texture_class, texture_spread
 
-from .synthesis import grid_of, texture_class, texture_spread
+from .synthesis import grid_of
 
 PICTURE_CELL = (30.0, 40.0)
 """Fewest and most picture pixels of a cell's side."""

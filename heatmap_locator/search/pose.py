@@ -40,6 +40,7 @@ class Poses:
         reference: ``(B, 2)`` (x, y) of their reference points, in pixels of ``prints``.
         body: ``(B, 2)`` (x, y) from there to the middles of their bodies.
         direction: ``(B, 1)`` degrees, of their bodies.
+        means: ``(B, 3)`` their mean colours, 0..1.
     """
 
     templates: Tensor
@@ -52,6 +53,7 @@ class Poses:
     reference: Tensor
     body: Tensor
     direction: Tensor
+    means: Tensor
 
     def of(self, rows: Sequence[int]) -> "Poses":
         """Those of some pieces; of one nothing is copied."""
@@ -70,9 +72,10 @@ def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
         device: where the poses are rendered and live.
     """
     own = [_less_mean(piece) for piece in pieces]
+    means = torch.cat([mean for _, mean in own])
     prints = [
         F.pad(F.avg_pool2d(torch.cat(both, 1), OVERSAMPLE, ceil_mode=True), (1, 1, 1, 1))
-        for both in own
+        for both, _ in own
     ]
     inside = [torch.nonzero(one[0, 3].flatten() > 0.5)[:, 0] for one in prints]
     widths = [one.shape[-1] for one in prints]
@@ -85,7 +88,7 @@ def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
     reference = torch.cat([piece.reference for piece in pieces]) / OVERSAMPLE
     body = torch.stack([piece.body_off.float() for piece in pieces])
     direction = torch.tensor([[piece.body.direction] for piece in pieces])
-    halved, reach = _halved(pieces, own)
+    halved, reach = _halved(pieces, [photo for (photo, _), _ in own])
     stacked = _stacked(prints).to(device)
     rendered = _render(_stacked(halved).to(device), reference.to(device), reach)
     return Poses(
@@ -94,19 +97,20 @@ def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
         pieces,
         stacked[:, :3],
         stacked[:, 3:],
-        *(t.to(device) for t in (pixels, counted, reference + 1, body, direction)),
+        *(t.to(device) for t in (pixels, counted, reference + 1, body, direction, means)),
     )
 
 
-def _less_mean(piece: PreparedPiece) -> tuple[Tensor, Tensor]:
-    """A prepared photo less its mean colour, 0 outside, and its outline without the rim."""
+def _less_mean(piece: PreparedPiece) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """A prepared photo less its mean colour, 0 outside, and its outline without the rim; and the
+    mean, ``(1, 3)``."""
     photo, weight = piece.photo, piece.weight
     mean = (photo * weight).sum((2, 3), keepdim=True) / weight.sum().clamp_min(1e-6)
-    return (photo - mean) * weight, erode(weight, _RIM).clamp(0, 1)
+    return ((photo - mean) * weight, erode(weight, _RIM).clamp(0, 1)), mean[:, :, 0, 0]
 
 
 def _halved(
-    pieces: Sequence[PreparedPiece], own: Sequence[tuple[Tensor, Tensor]]
+    pieces: Sequence[PreparedPiece], photos: Sequence[Tensor]
 ) -> tuple[list[Tensor], float]:
     """Photos and outlines, ``(1, 4, h, w)``, and how far they reach from their reference points.
 
@@ -114,7 +118,7 @@ def _halved(
     and there is one a working pixel.  Cut-out crops have a rim like all pieces.
     """
     halved, reach = [], 0.0
-    for piece, (photo, _) in zip(pieces, own, strict=True):
+    for piece, photo in zip(pieces, photos, strict=True):
         weight = erode(F.pad(piece.weight, (_RIM,) * 4), _RIM).clamp(0, 1)
         both = torch.cat([F.pad(photo, (_RIM,) * 4), weight], 1)
         small = F.avg_pool2d(both, OVERSAMPLE, ceil_mode=True)

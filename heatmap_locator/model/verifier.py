@@ -1,0 +1,76 @@
+"""The second stage: looks at a piece and at the picture under it, place by place.
+
+Two-stage detectors propose places and then look at each more closely (Zhou et al., "Probabilistic
+two-stage detection", 2021).  Here the first stage has measured every place in nine ways, which
+the ranker weighs; what one number a measure cannot say is seen here: where on the piece the two
+prints agree and where they do not, what the rim and gloss spoil, and how the other places of the
+same piece do.  What is added to the ranker's logits starts at nothing.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from heatmap_locator.model.comparison import MAPS, SCALARS, PairViews
+
+_FAR = -1e4
+"""What a maximum over places takes for one that is not there."""
+
+
+class Verifier(nn.Module):
+    """What a second look adds to the ranker's logits, and the logit of "none of these places".
+
+    Filters over the maps of every pair, then the places of a piece together (Zaheer et al., "Deep
+    Sets", 2017).  As made, it adds exactly nothing.
+
+    Args:
+        width: channels after the first filters, a multiple of 8.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.width = width
+        wide = 3 * width // 2
+        self.look = nn.Sequential(
+            nn.Conv2d(MAPS, width, 3, padding=1),
+            nn.GroupNorm(4, width),
+            nn.ReLU(),
+            nn.Conv2d(width, wide, 3, stride=2, padding=1),
+            nn.GroupNorm(4, wide),
+            nn.ReLU(),
+            nn.Conv2d(wide, wide, 3, padding=1),
+            nn.GroupNorm(4, wide),
+            nn.ReLU(),
+        )
+        self.place = nn.Sequential(nn.Linear(2 * wide + SCALARS, 64), nn.ReLU())
+        self.others = nn.Sequential(nn.Linear(128, 32), nn.ReLU())
+        self.judge = nn.Sequential(nn.Linear(96, 48), nn.ReLU())
+        self.added = nn.Linear(48, 1)
+        self.none = nn.Linear(33, 1)
+        for last in (self.added, self.none):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.zeros(SCALARS))
+        self.register_buffer("deviation", torch.ones(SCALARS))
+
+    def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """What is to be added, ``(B, M)``, and the logit of none, ``(B)``.
+
+        Args:
+            seen: of B pieces at M places.
+            logits: ``(B, M)``, the ranker's.
+            real: ``(B, M)`` bool, False where a piece has fewer places.
+        """
+        found = self.look(seen.maps.flatten(0, 1)).unflatten(0, seen.maps.shape[:2])
+        pooled = [found.mean((3, 4)), found.amax((3, 4))]
+        scalars = ((seen.scalars - self.mean) / self.deviation).clamp(-6, 6)
+        own = self.place(torch.cat([*pooled, scalars], 2))
+        there = real[..., None]
+        mean = (own * there).sum(1) / there.sum(1).clamp_min(1)
+        common = torch.cat([mean, own.masked_fill(~there, 0).amax(1)], 1)
+        context = self.others(common)
+        joined = torch.cat([own, context[:, None].expand(-1, own.shape[1], -1)], 2)
+        added = self.added(self.judge(joined))[..., 0].masked_fill(~real, 0)
+        best = logits.masked_fill(~real, _FAR).amax(1, keepdim=True)
+        return added, self.none(torch.cat([context, 0.1 * best], 1))[:, 0]

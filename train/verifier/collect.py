@@ -1,0 +1,97 @@
+"""Puzzles searched for examples, a file each, so that a run that was stopped goes on."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.files import write_atomically
+from heatmap_locator.locator import Locator
+from heatmap_locator.model.ranker import FEATURES
+
+from ..draw.pictures import PictureSource
+from ..draw.puzzles import cut_puzzle
+from ..shared.batches import STREAMS
+from ..shared.workers import in_processes
+from .kept import pack, write
+from .mining import Miner
+from .recipe import VerifierRecipe
+
+MADE_BY = "made_by.json"
+
+
+def digest_of(model: torch.nn.Module) -> str:
+    """What tells a first stage from others: all parameters but the second stage's."""
+    state = b"".join(
+        t.detach().cpu().numpy().tobytes()
+        for key, t in sorted(model.state_dict().items())
+        if not key.startswith("ranker.verifier.")
+    )
+    return hashlib.sha256(state).hexdigest()[:12]
+
+
+def collect(
+    init: str,
+    device: str,
+    pictures: str | None,
+    recipe: VerifierRecipe,
+    split: str,
+    folder: Path,
+    say: Callable[[str], None],
+    workers: int = 1,
+) -> list[Path]:
+    """Files of examples of all puzzles of a split, those that are there and those made now.
+
+    Args:
+        init: weights of the model.
+        device: where it runs.
+        pictures: the folder, ``None`` for drawn ones.
+        recipe: how puzzles are drawn and searched.
+        split: as in :class:`PictureSource`.
+        folder: where the files are kept.
+        say: told how far it is.
+        workers: processes.
+
+    Raises:
+        InputError: the folder holds examples of another recipe or model.
+    """
+    count = recipe.mining.puzzles if split == "train" else recipe.mining.validation_puzzles
+    files = [folder / f"{number:05d}.npz" for number in range(count)]
+    _check(folder, recipe, digest_of(Locator.from_pretrained(init, device).model))
+    missing = [number for number, file in enumerate(files) if not file.exists()]
+    settings = init, device, pictures, split, recipe, folder
+    for done, _ in enumerate(in_processes(_miner, settings, missing, workers), 1):
+        say(f"{split}: {count - len(missing) + done} of {count} puzzles")
+    return [file for file in files if file.exists()]
+
+
+def _check(folder: Path, recipe: VerifierRecipe, model: str) -> None:
+    """That files in the folder, if any, are of this recipe, but for how many there are."""
+    mining = {k: v for k, v in recipe.to_dict()["mining"].items() if "puzzles" not in k}
+    own = [mining, recipe.to_dict()["puzzles"], model, list(FEATURES)]
+    made_by = json.dumps(own, sort_keys=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / MADE_BY
+    if path.exists() and path.read_text() != made_by:
+        raise InputError("of another recipe or model; name another --out folder", name=folder)
+    write_atomically(path, made_by.encode())
+
+
+def _miner(
+    init: str, device: str, pictures: str | None, split: str, recipe: VerifierRecipe, folder: Path
+) -> Callable[[int], None]:
+    """Draws a puzzle by its number, searches it and keeps what it finds."""
+    mining = recipe.mining
+    source = PictureSource(pictures, split)
+    miner = Miner(Locator.from_pretrained(init, device), mining.captures, mining.places)
+
+    def mine(number: int) -> None:
+        rng = np.random.default_rng([mining.seed, STREAMS[split], number])
+        puzzle = cut_puzzle(source, recipe.puzzles, rng)
+        write(folder / f"{number:05d}.npz", pack(miner.examples(puzzle, rng), mining.places))
+
+    return mine

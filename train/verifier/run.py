@@ -1,0 +1,86 @@
+"""``heatmap-train verifier``: mines examples, trains the second stage on them, writes weights."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from heatmap_locator.command.report import Progress
+from heatmap_locator.errors import InputError
+from heatmap_locator.locator import Locator
+from heatmap_locator.model.files import save_model
+from heatmap_locator.model.network import HeatmapLocator
+
+from ..shared.weights import stored_beside
+from .collect import collect
+from .fit import Gain, gains, judged, recall, train_on
+from .kept import Packed, joined, read
+from .recipe import VerifierRecipe
+
+_FEWEST = 50
+"""Captures; less teaches nothing."""
+
+
+def train_verifier(
+    recipe: VerifierRecipe,
+    *,
+    pictures: str | None,
+    out: Path,
+    init: str | None,
+    resume: bool,
+    device: str,
+    workers: int = 1,
+) -> int:
+    """Train the second stage of the weights ``init``, and write them with it into ``out``.
+
+    Raises:
+        InputError: there are no weights to start from, examples of another run in ``out``, or too
+            few of them.
+    """
+    if init is None:
+        raise InputError("--init: name the weights whose second stage is to be trained")
+    model, extra = Locator.from_pretrained(init, device).model, stored_beside(init)
+    data, progress = dict[str, Packed](), Progress()
+    for split in ("train", "validation"):
+        folder = out / split
+        if folder.exists() and not resume:
+            raise InputError(
+                "holds a run already; add --resume or name another folder", name=folder
+            )
+        files = collect(init, device, pictures, recipe, split, folder, progress.say, workers)
+        data[split] = joined([read(file) for file in files])
+    if len(data["train"].first) < _FEWEST:
+        raise InputError(f"{len(data['train'].first)} photos to learn from: too few; mine more")
+    weights = model.ranker.weights.detach().cpu()
+    verifier = train_on(
+        data["train"], weights, recipe.verifier, recipe.mining.seed, progress.say
+    )
+    progress.clear()
+    held = data["validation"]
+    before, _ = judged(None, held, weights)
+    now, loss = judged(verifier, held, weights)
+    print(f"{len(data['train'].first)} photos to learn from, {len(held.first)} held back")
+    print(f"loss, held back: {loss:.3f}")
+    shares = ", ".join(f"{k}: {100 * share:.1f}%" for k, share in recall(held).items())
+    print(f"right place among the first, as ranked before: {shares}")
+    print(table(gains(held, before, now)))
+    config = replace(model.config, verifier=verifier.width)
+    made = HeatmapLocator(config)
+    made.load_state_dict(model.state_dict() | _prefixed(verifier.state_dict()))
+    extra["verifier"] = recipe.to_dict()
+    save_model(made, out / "weights.safetensors", extra)
+    print(f"wrote {out / 'weights.safetensors'}")
+    return 0
+
+
+def _prefixed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {f"ranker.verifier.{key}": value for key, value in state.items()}
+
+
+def table(rows: list[Gain]) -> str:
+    """What :func:`fit.gains` counts, in columns."""
+    lines = [f"{'held back':20}{'photos':>8}{'before':>8}{'now':>8}{'gained':>8}{'lost':>8}{'of':>8}"]
+    for row in rows:
+        numbers = (row.pieces, row.before, row.now, row.gained, row.lost, row.reached)
+        lines.append(f"{row.name:20}" + "".join(f"{number:8}" for number in numbers))
+    return "\n".join(lines)

@@ -26,6 +26,7 @@ ABLATIONS = {
     "alone": "U-Net alone: heat, peaks, decode",
     "pixels": "only places that the pixels name",
     "head": "weight of the head in the ranker 0",
+    "second": "second stage off",
 }
 """What is taken out, in words, by name."""
 

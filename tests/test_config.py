@@ -11,6 +11,7 @@ from heatmap_train.locator.recipe import Recipe
 from heatmap_train.outline.recipe import OutlineRecipe
 from heatmap_train.ranker.recipe import RankerRecipe
 from heatmap_train.recipes import load_recipe, loop_recipe, recipe_names
+from heatmap_train.verifier.recipe import VerifierRecipe
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_every_recipe_of_the_package_loads() -> None:
     names = recipe_names()
     assert {"base", "tiny"} <= set(names)
     for name in names:
-        kind = RankerRecipe if name == "ranker" else Recipe
+        kind = {"ranker": RankerRecipe, "verifier": VerifierRecipe}.get(name, Recipe)
         kind = OutlineRecipe if name.startswith("outline") else kind
         assert isinstance(load_recipe(name), kind)
 

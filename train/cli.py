@@ -81,27 +81,26 @@ def _run(args: argparse.Namespace) -> int:
         from .ranker.fit import train_ranker
         from .ranker.recipe import RankerRecipe
         from .recipes import load_recipe
+        from .verifier.recipe import VerifierRecipe
+        from .verifier.run import train_verifier
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; run: pip install 'heatmap-locator[train]'"
         ) from error
     recipe = load_recipe(args.recipe)
-    if isinstance(recipe, RankerRecipe):
-        # These belong to a loop of steps; a fit has none.
+    if isinstance(recipe, RankerRecipe | VerifierRecipe):
+        # These belong to the loop of steps; what searches whole puzzles has none.
         for flag in ("steps", "stop", "overfit", "find_lr"):
             if getattr(args, flag):
-                raise InputError(f"--{flag.replace('_', '-')}: a ranker has no steps; leave it out")
+                flag, kind = flag.replace("_", "-"), _kind(recipe)
+                raise InputError(f"--{flag}: a {kind} has no steps; leave it out")
         if args.devices > 1 or args.nodes > 1:
-            raise InputError("--devices, --nodes: a ranker is fitted by one process")
-        return train_ranker(
-            recipe,
-            pictures=args.pictures,
-            out=out,
-            init=args.init,
-            resume=args.resume,
-            device=args.device,
-            workers=args.workers,
-        )
+            raise InputError(f"--devices, --nodes: a {_kind(recipe)} is fitted by one process")
+        given = dict(pictures=args.pictures, out=out, init=args.init, resume=args.resume)
+        given |= dict(device=args.device, workers=args.workers)
+        if isinstance(recipe, RankerRecipe):
+            return train_ranker(recipe, **given)
+        return train_verifier(recipe, **given)
     if args.resume and not (out / "last.ckpt").is_file():
         raise InputError("nothing to resume; leave out --resume", name=out / "last.ckpt")
     if not args.resume and (out / "last.ckpt").exists():
@@ -122,6 +121,11 @@ def _run(args: argparse.Namespace) -> int:
         devices=args.devices,
         nodes=args.nodes,
     )
+
+
+def _kind(recipe: object) -> str:
+    """What errors call a recipe's model: ``ranker``, ``verifier``."""
+    return type(recipe).__name__.removesuffix("Recipe").lower()
 
 
 if __name__ == "__main__":

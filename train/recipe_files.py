@@ -8,7 +8,7 @@ from typing import Any
 
 from heatmap_locator.errors import InputError
 
-_ROOMS = {"": ("locator", "outline", "ranker"), "regression": ("regressor",)}
+_ROOMS = {"": ("locator", "outline", "ranker", "verifier"), "regression": ("regressor",)}
 """Where the recipes of a family lie: the direct regressors', and all others, which need no name."""
 
 

@@ -10,11 +10,14 @@ from .recipe_files import recipe_names as recipe_names
 from .regressor.recipe import RegressionRecipe
 from .settings import build
 from .shared.recipe import LoopRecipe
+from .verifier.recipe import VerifierRecipe
 
 
-def load_recipe(name: str) -> LoopRecipe | RankerRecipe:
+def load_recipe(name: str) -> LoopRecipe | RankerRecipe | VerifierRecipe:
     """Read a recipe by path, or by the name of one that comes with the package."""
     values = find_recipe(name)
+    if "verifier" in values:
+        return build(VerifierRecipe, values, name)
     return build(RankerRecipe, values, name) if "ranker" in values else loop_recipe(values, name)
 
 

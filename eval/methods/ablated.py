@@ -52,6 +52,10 @@ def _no_head_in_the_ranker(model: HeatmapLocator) -> None:
         model.ranker.weights[FEATURES.index("head")] = 0
 
 
+def _no_second_stage(model: HeatmapLocator) -> None:
+    model.ranker.verifier = None
+
+
 class _PixelSearcher(Searcher):
     def see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
         return [[_by_pixels(one) for one in own] for own in super().see(pieces)]
@@ -146,4 +150,5 @@ def ablations(locator: Locator) -> Mapping[str, Ablated]:
         "alone": Ablated(locator, alone=True),
         "pixels": Ablated(locator, kind=_ByPixels),
         "head": Ablated(locator, _no_head_in_the_ranker),
+        "second": Ablated(locator, _no_second_stage),
     }

@@ -10,7 +10,6 @@ from PIL import Image
 
 from heatmap_locator.geometry import bounds
 from heatmap_locator.grid import Grid
-from heatmap_locator.resample import resize
 from heatmap_train.draw.cutter import cut_grid, rasterize
 from heatmap_train.draw.kinds import as_kind
 from heatmap_train.draw.pictures import PictureSource

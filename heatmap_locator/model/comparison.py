@@ -130,7 +130,9 @@ def _maps(level: _Level) -> Tensor:
     found += [0.25 * part.log() * mask for part in contrasts]
     found.append(mask)
     shape = w.shape[:2]
-    pooled = [F.adaptive_avg_pool2d(t.flatten(0, 1), PARTS).unflatten(0, t.shape[:2]) for t in found]
+    pooled = [
+        F.adaptive_avg_pool2d(t.flatten(0, 1), PARTS).unflatten(0, t.shape[:2]) for t in found
+    ]
     return torch.cat([t.expand(*shape, -1, -1, -1) for t in pooled], 2)
 
 
@@ -163,7 +165,9 @@ def _explained(p: Tensor, w: Tensor, weight: Tensor) -> Tensor:
 def _scalars(level: _Level, features: Tensor, logits: Tensor, real: Tensor) -> Tensor:
     values = torch.cat([features, logits[..., None]], 2)
     highest = values.masked_fill(~real[..., None], _FAR).amax(1, keepdim=True)
-    ratio = (level.w_mean + 0.05).clamp_min(0.01).log() - (level.p_mean + 0.05).clamp_min(0.01).log()
+    ratio = (level.w_mean + 0.05).clamp_min(0.01).log() - (level.p_mean + 0.05).clamp_min(
+        0.01
+    ).log()
     own = (level.p_variance + _NOISE**2).expand_as(level.w_variance)
     other = level.w_variance + _NOISE**2
     contrast = (other.log() - own.log()) / 2

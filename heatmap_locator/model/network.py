@@ -15,6 +15,7 @@ from heatmap_locator.model.encoder import Encoder
 from heatmap_locator.model.head import CenterHead, HeadMaps
 from heatmap_locator.model.overlap_save import PictureTiles
 from heatmap_locator.model.ranker import Ranker
+from heatmap_locator.model.verifier import Verifier
 
 PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""
@@ -46,6 +47,7 @@ class ModelConfig:
         rotations: hypotheses in the bank, a multiple of 4.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
+        verifier: channels of the second stage, a multiple of 8; 0 where there is none.
     """
 
     encoder: str = "resnet18"
@@ -53,6 +55,7 @@ class ModelConfig:
     rotations: int = 36
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
+    verifier: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -139,7 +142,7 @@ class HeatmapLocator(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder, config.features)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
-        self.ranker = Ranker()
+        self.ranker = Ranker(Verifier(config.verifier) if config.verifier else None)
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""

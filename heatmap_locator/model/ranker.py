@@ -1,4 +1,5 @@
-"""The last judge of which place is first: a weighted sum of what was measured at each."""
+"""The last judge of which place is first: a weighted sum of what was measured at each, and what a
+second look adds where a model has one (``verifier.py``)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -64,10 +65,16 @@ class Ranker(nn.Module):
 
     It sees correlations and how a place fits the cut.  Fitted by ``heatmap-train ranker``; as made,
     it adds what the pixels say to what the head says.
+
+    Attributes:
+        verifier: what adds to its logits after a second look, or ``None``.
     """
 
-    def __init__(self) -> None:
+    verifier: nn.Module | None
+
+    def __init__(self, verifier: nn.Module | None = None) -> None:
         super().__init__()
+        self.register_module("verifier", verifier)
         self.weights = nn.Parameter(torch.tensor([_UNFITTED.get(name, 0.0) for name in FEATURES]))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -13,12 +13,14 @@ from torch import Tensor
 from heatmap_locator.geometry import CELL, compose
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, features_of
+from heatmap_locator.model.verifier import Verifier
 from heatmap_locator.search.agreement import Pixels, agreement
 from heatmap_locator.search.align import Aligned, align, points_of, rotation_of, sample
 from heatmap_locator.search.compare import REACH, Compared, compare
 from heatmap_locator.search.decode import first_apart
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.levels import Field, Level
+from heatmap_locator.search.look import look_again
 from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.pose import ROTATIONS, Poses
@@ -166,6 +168,9 @@ def rank(
     """
     found = measure_shortlist(named, poses, level.field, feature, most)
     logits = ranker(found.features).detach()
+    if isinstance(ranker.verifier, Verifier):
+        places = found.warp, found.features, logits, found.real
+        logits = look_again(ranker.verifier, *places, poses, level.field.picture).detach()
     return [
         sorted(places, key=lambda c: -c.logit)
         + [replace(c, logit=min(p.logit for p in places)) for c in rest]

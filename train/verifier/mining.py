@@ -29,7 +29,7 @@ from heatmap_locator.search.levels import Level, encode_levels
 from heatmap_locator.search.measure import measure, measure_shortlist
 from heatmap_locator.search.pairs import Pairs, pair
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
-from heatmap_locator.search.pose import ROTATIONS, SCALES, Poses, pose_pieces
+from heatmap_locator.search.pose import ROTATIONS, SCALES, pose_pieces
 from heatmap_locator.search.see import see
 
 from ..draw.puzzles import CutPuzzle, Photographed
@@ -188,7 +188,3 @@ def _example(
         pieces=puzzle.grid.pieces,
         kind=puzzle.kind,
     )
-
-
-# Imported by name where examples are made in other processes.
-__all__ = ["Miner", "compared", "is_right"]

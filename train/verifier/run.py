@@ -12,6 +12,7 @@ from heatmap_locator.model.files import save_model
 from heatmap_locator.model.network import HeatmapLocator
 
 from ..shared.weights import stored_beside
+from .batches import shown
 from .collect import collect
 from .fit import Gain, gains, judged, recall, train_on
 from .kept import Packed, joined, read
@@ -52,13 +53,12 @@ def train_verifier(
     if len(data["train"].first) < _FEWEST:
         raise InputError(f"{len(data['train'].first)} photos to learn from: too few; mine more")
     weights = model.ranker.weights.detach().cpu()
-    verifier = train_on(
-        data["train"], weights, recipe.verifier, recipe.mining.seed, progress.say
-    )
+    examples = {split: shown(own, weights, honest=True) for split, own in data.items()}
+    verifier = train_on(examples["train"], recipe.verifier, recipe.mining.seed, progress.say)
     progress.clear()
-    held = data["validation"]
-    before, _ = judged(None, held, weights)
-    now, loss = judged(verifier, held, weights)
+    held, asked = data["validation"], examples["validation"]
+    before = asked.logits.masked_fill(~asked.real, -torch.inf).numpy()
+    now, loss = judged(verifier, asked)
     print(f"{len(data['train'].first)} photos to learn from, {len(held.first)} held back")
     print(f"loss, held back: {loss:.3f}")
     shares = ", ".join(f"{k}: {100 * share:.1f}%" for k, share in recall(held).items())
@@ -79,7 +79,8 @@ def _prefixed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def table(rows: list[Gain]) -> str:
     """What :func:`fit.gains` counts, in columns."""
-    lines = [f"{'held back':20}{'photos':>8}{'before':>8}{'now':>8}{'gained':>8}{'lost':>8}{'of':>8}"]
+    headings = ("photos", "before", "now", "gained", "lost", "of")
+    lines = [f"{'held back':20}" + "".join(f"{heading:>8}" for heading in headings)]
     for row in rows:
         numbers = (row.pieces, row.before, row.now, row.gained, row.lost, row.reached)
         lines.append(f"{row.name:20}" + "".join(f"{number:8}" for number in numbers))

@@ -1,0 +1,200 @@
+"""Training the second stage: examples as searches find them, kept in bytes, and the command."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from heatmap_locator.errors import InputError
+from heatmap_locator.locator import Locator
+from heatmap_locator.model.files import load_model, save_model
+from heatmap_locator.model.network import HeatmapLocator, ModelConfig
+from heatmap_locator.model.ranker import FEATURES
+from heatmap_locator.model.verifier import Verifier
+from heatmap_train.cli import main
+from heatmap_train.draw.pictures import PictureSource
+from heatmap_train.draw.puzzles import PuzzleSettings, cut_puzzle
+from heatmap_train.recipes import load_recipe
+from heatmap_train.settings import build
+from heatmap_train.verifier.batches import shown
+from heatmap_train.verifier.fit import gains, recall
+from heatmap_train.verifier.kept import Example, Packed, pack, read, share_of, write
+from heatmap_train.verifier.mining import Miner
+from heatmap_train.verifier.recipe import VerifierRecipe
+
+SMALL = """
+[verifier]
+epochs = 1
+[mining]
+puzzles = 8
+validation_puzzles = 2
+captures = 2
+places = 6
+[puzzles]
+collage = 1
+picture_cell = [60.0, 80.0]
+pieces = 7
+"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("verifier") / "plain.safetensors"
+    config = ModelConfig(features=4, rotations=16, head_decoder=(4, 4, 4))
+    save_model(HeatmapLocator(config), path, {"step": 3})
+    return path
+
+
+@pytest.fixture(scope="module")
+def mined() -> list[Example]:
+    """Of two captures each of two pieces, by the weights that ship."""
+    settings = PuzzleSettings(collage=1, picture_cell=(60, 70), pieces=2, harsh_share=0.0)
+    puzzle = cut_puzzle(PictureSource(None, "train"), settings, np.random.default_rng(4))
+    miner = Miner(Locator.from_pretrained(None, "cpu"), captures=2, places=6)
+    return miner.examples(puzzle, np.random.default_rng(5))
+
+
+def example(first: int, kind: str = "plain", places: int = 3) -> Example:
+    rng = np.random.default_rng(first + 1)
+    right = np.zeros(places, bool)
+    if 0 <= first < places:
+        right[first] = True
+    size = 48
+    return Example(
+        rng.random((3, size, size), np.float32),
+        np.ones((1, size, size), np.float32),
+        rng.random((places, 3, size, size), np.float32) * 0.01 + 0.5,
+        np.zeros((places, len(FEATURES)), np.float32),
+        right,
+        np.arange(places),
+        first,
+        7,
+        5.0,
+        300,
+        kind,
+    )
+
+
+def test_searches_find_places_as_the_ranker_orders_them(mined: list[Example]) -> None:
+    weights = Locator.from_pretrained(None, "cpu").model.ranker.weights.numpy()
+    first, *_ = mined
+    assert first.windows.shape[1:] == (3, 48, 48)
+    logits = first.features @ weights
+    assert (np.diff(logits) <= 1e-4).all()
+    assert list(first.rank) == list(range(len(first.rank)))
+    assert first.right.any() == (first.first >= 0)
+    for one in mined:
+        if one.right.any():
+            at = int(one.right.argmax())
+            inside = one.insides[0] > 0.9
+            own, there = one.prints[:, inside], one.windows[at][:, inside]
+            assert np.corrcoef(own.ravel(), there.ravel())[0, 1] > 0.5
+
+
+def test_other_captures_show_the_same_places(mined: list[Example]) -> None:
+    by_piece: dict[int, list[Example]] = {}
+    for one in mined:
+        by_piece.setdefault(one.piece, []).append(one)
+    assert len(by_piece) == 2
+    for own in by_piece.values():
+        for again in own[1:]:
+            assert (again.right == own[0].right).all()
+            assert np.abs(again.features[:, 2] - own[0].features[:, 2]).max() < 3
+            assert not np.array_equal(again.prints, own[0].prints)
+
+
+def test_examples_come_back_nearly_as_they_were(tmp_path: Path) -> None:
+    examples = [example(0), example(1, "smooth", 2)]
+    write(tmp_path / "one.npz", pack(examples, 3))
+    packed = read(tmp_path / "one.npz")
+    low, high = np.moveaxis(packed.windows_range[..., None, None], -3, 0)
+    back = low + (high - low) * packed.windows / 255
+    assert np.abs(back[0] - examples[0].windows).max() < 1e-4  # flat print keeps its gradients
+    assert packed.rank[1].tolist() == [0, 1, -1]
+    assert packed.kind.tolist() == ["plain", "smooth"]
+    (tmp_path / "two.npz").write_bytes(b"half")
+    with pytest.raises(InputError, match="damaged"):
+        read(tmp_path / "two.npz")
+
+
+def test_pieces_count_alike_however_often_they_were_captured() -> None:
+    assert share_of(np.array([3, 3, 5, 3])).tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1 / 3])
+
+
+def test_a_right_place_that_came_too_late_is_none_of_these() -> None:
+    late = example(2)
+    late.rank[2] = 17
+    packed = pack([late], 3)
+    honest, told = (shown(packed, torch.zeros(len(FEATURES)), h) for h in (True, False))
+    assert not honest.right.any()
+    assert told.right[0].tolist() == [False, False, True]
+
+
+def test_gains_and_recall_are_counted() -> None:
+    data: Packed = pack([example(0), example(1), example(-1, "smooth")], 3)
+    before = np.array([[2.0, 1.0, 0.0]] * 3)
+    now = np.array([[1.0, 2.0, 0.0]] * 3)
+    rows = {row.name: row for row in gains(data, before, now)}
+    every = rows["all"]
+    assert (every.pieces, every.before, every.now, every.reached) == (3, 1, 1, 2)
+    assert (every.gained, every.lost) == (1, 1)
+    assert rows["smooth"].now == 0
+    assert recall(data, (1, 2)) == {1: pytest.approx(1 / 3), 2: pytest.approx(2 / 3)}
+
+
+def test_a_recipe_survives_its_dictionary() -> None:
+    recipe = load_recipe("verifier")
+    assert isinstance(recipe, VerifierRecipe)
+    assert build(VerifierRecipe, recipe.to_dict(), "recipe") == recipe
+
+
+def test_kinds_are_drawn_by_their_shares() -> None:
+    with pytest.raises(ValueError, match="exceed 1 together"):
+        PuzzleSettings(repeating_share=0.6, smooth_share=0.6)
+    source = PictureSource(None, "train")
+    kinds = {
+        cut_puzzle(
+            source,
+            PuzzleSettings(collage=1, repeating_share=0.5, smooth_share=0.5, most=20),
+            np.random.default_rng(seed),
+        ).kind
+        for seed in range(6)
+    }
+    assert kinds == {"repeating", "smooth"}
+
+
+@pytest.mark.parametrize("flag", [["--steps", "5"], ["--find-lr"], ["--devices", "2"]])
+def test_flags_of_the_loop_are_refused(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: list[str]
+) -> None:
+    asked = ["verifier", "--out", str(tmp_path / "out"), "--init", str(weights), *flag]
+    assert main(asked) == 2
+    assert flag[0] in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_mines_trains_and_goes_on(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, out = tmp_path / "mine.toml", tmp_path / "out"
+    recipe.write_text(SMALL)
+    asked = [str(recipe), "--out", str(out), "--init", str(weights), "--device", "cpu"]
+    assert main(asked) == 0
+    said = capsys.readouterr().out
+    assert "right place among the first" in said
+    model, extra = load_model(out / "weights.safetensors")
+    assert isinstance(model.ranker.verifier, Verifier)
+    before, _ = load_model(weights)
+    after = model.state_dict()
+    for key, value in before.state_dict().items():
+        assert torch.equal(value, after[key]), key
+    assert extra["verifier"]["mining"]["puzzles"] == 8
+    assert main(asked) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    assert main([*asked, "--resume"]) == 0
+    assert capsys.readouterr().out == said
+    recipe.write_text(SMALL.replace("captures = 2", "captures = 1"))
+    assert main([*asked, "--resume"]) == 2
+    assert "of another recipe" in capsys.readouterr().err

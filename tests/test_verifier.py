@@ -50,7 +50,7 @@ def shaken(verifier: Verifier) -> Verifier:
 
 def test_as_made_it_adds_nothing_and_is_small() -> None:
     given = some_pairs()
-    verifier = Verifier()
+    verifier = Verifier(32)
     added, none = verifier(compare_pairs(*given), *given[4:])
     assert added.shape == (2, 5)
     assert none.shape == (2,)
@@ -91,7 +91,7 @@ def test_the_same_print_correlates_everywhere_and_is_explained() -> None:
 
 def test_a_gradient_reaches_every_parameter() -> None:
     given = some_pairs(4)
-    verifier = shaken(Verifier())
+    verifier = shaken(Verifier(32))
     right = torch.zeros(4, 5, dtype=torch.bool)
     right[:3, 1] = True
     seen = compare_pairs(*given)
@@ -104,7 +104,7 @@ def test_a_gradient_reaches_every_parameter() -> None:
 
 def test_places_that_are_not_there_change_nothing() -> None:
     prints, insides, windows, features, logits, real = some_pairs()
-    verifier = shaken(Verifier()).eval()
+    verifier = shaken(Verifier(32)).eval()
     real[:, 3:] = False
     added, none = verifier(
         compare_pairs(prints, insides, windows, features, logits, real), logits, real
@@ -188,8 +188,8 @@ def test_places_looked_at_again_stay_before_the_rest(
     real = torch.ones(1, count, dtype=torch.bool)
     given = warps, features, logits, real, poses, picture
     with torch.no_grad():
-        same = look_again(Verifier().eval(), *given)
-        changed = look_again(shaken(Verifier()).eval(), *given)
+        same = look_again(Verifier(32).eval(), *given)
+        changed = look_again(shaken(Verifier(32)).eval(), *given)
     torch.testing.assert_close(same, logits)
     assert not torch.equal(changed[:, :LOOKED], logits[:, :LOOKED])
     assert (changed - logits)[0, LOOKED:].unique().numel() <= 2
@@ -200,7 +200,7 @@ def test_weights_with_a_second_stage_are_read_again_and_answer_the_same(tmp_path
     torch.manual_seed(0)
     small = {"features": 4, "rotations": 16, "head_decoder": (4, 4, 4)}
     plain = HeatmapLocator(ModelConfig(**small))  # type: ignore[arg-type]
-    both = HeatmapLocator(ModelConfig(**small, verifier=32))  # type: ignore[arg-type]
+    both = HeatmapLocator(ModelConfig(**small, verifier=True))  # type: ignore[arg-type]
     both.load_state_dict(plain.state_dict(), strict=False)
     answers = []
     picture = draw_picture(200, 160, np.random.default_rng(1))

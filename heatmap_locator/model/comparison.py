@@ -91,7 +91,14 @@ def _level(prints: Tensor, insides: Tensor, windows: Tensor) -> _Level:
 
 
 def compare_pairs(
-    prints: Tensor, insides: Tensor, windows: Tensor, features: Tensor, logits: Tensor, real: Tensor
+    prints: Tensor,
+    insides: Tensor,
+    windows: Tensor,
+    features: Tensor,
+    logits: Tensor,
+    real: Tensor,
+    *,
+    maps: bool = True,
 ) -> PairViews:
     """Look at pieces and at the picture under them.
 
@@ -102,9 +109,11 @@ def compare_pairs(
         features: ``(B, M, F)`` as ``ranker.FEATURES`` names it.
         logits: ``(B, M)``, the ranker's.
         real: ``(B, M)`` bool, False where a piece has fewer places.
+        maps: whether there are to be any; without, they are of no size.
     """
     level = _level(prints, insides, windows)
-    return PairViews(_maps(level), _scalars(level, features, logits, real))
+    found = _maps(level) if maps else windows.new_zeros(*logits.shape, 0, 0, 0)
+    return PairViews(found, _scalars(level, features, logits, real))
 
 
 def _maps(level: _Level) -> Tensor:

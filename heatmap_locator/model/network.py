@@ -47,7 +47,9 @@ class ModelConfig:
         rotations: hypotheses in the bank, a multiple of 4.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
-        verifier: channels of the second stage, a multiple of 8; 0 where there is none.
+        verifier: whether there is a second stage.
+        verifier_filters: channels of its filters over maps, a multiple of 8; with 0 it goes by
+            numbers alone.
     """
 
     encoder: str = "resnet18"
@@ -55,7 +57,8 @@ class ModelConfig:
     rotations: int = 36
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
-    verifier: int = 0
+    verifier: bool = False
+    verifier_filters: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -142,7 +145,7 @@ class HeatmapLocator(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder, config.features)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
-        self.ranker = Ranker(Verifier(config.verifier) if config.verifier else None)
+        self.ranker = Ranker(Verifier(config.verifier_filters) if config.verifier else None)
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""

@@ -16,31 +16,35 @@ _FAR = -1e4
 """What a maximum over places takes for one that is not there."""
 
 
+def _filters(width: int, wide: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(MAPS, width, 3, padding=1),
+        nn.GroupNorm(4, width),
+        nn.ReLU(),
+        nn.Conv2d(width, wide, 3, stride=2, padding=1),
+        nn.GroupNorm(4, wide),
+        nn.ReLU(),
+        nn.Conv2d(wide, wide, 3, padding=1),
+        nn.GroupNorm(4, wide),
+        nn.ReLU(),
+    )
+
+
 class Verifier(nn.Module):
     """What a second look adds to the ranker's logits, and the logit of "none of these places".
 
-    Filters over the maps of every pair, then the places of a piece together (Zaheer et al., "Deep
-    Sets", 2017).  As made, it adds exactly nothing.
+    Numbers of every place, and filters over the maps of its pair where it has any; then the places
+    of a piece together (Zaheer et al., "Deep Sets", 2017).  As made, it adds exactly nothing.
 
     Args:
-        width: channels after the first filters, a multiple of 8.
+        width: channels after the first filters, a multiple of 8; 0 goes by the numbers alone.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 0) -> None:
         super().__init__()
         self.width = width
         wide = 3 * width // 2
-        self.look = nn.Sequential(
-            nn.Conv2d(MAPS, width, 3, padding=1),
-            nn.GroupNorm(4, width),
-            nn.ReLU(),
-            nn.Conv2d(width, wide, 3, stride=2, padding=1),
-            nn.GroupNorm(4, wide),
-            nn.ReLU(),
-            nn.Conv2d(wide, wide, 3, padding=1),
-            nn.GroupNorm(4, wide),
-            nn.ReLU(),
-        )
+        self.look = _filters(width, wide) if width else None
         self.place = nn.Sequential(nn.Linear(2 * wide + SCALARS, 64), nn.ReLU())
         self.others = nn.Sequential(nn.Linear(128, 32), nn.ReLU())
         self.judge = nn.Sequential(nn.Linear(96, 48), nn.ReLU())
@@ -62,9 +66,11 @@ class Verifier(nn.Module):
             logits: ``(B, M)``, the ranker's.
             real: ``(B, M)`` bool, False where a piece has fewer places.
         """
-        found = self.look(seen.maps.flatten(0, 1)).unflatten(0, seen.maps.shape[:2])
-        pooled = [found.mean((3, 4)), found.amax((3, 4))]
         scalars = ((seen.scalars - self.mean) / self.deviation).clamp(-6, 6)
+        pooled = list[Tensor]()
+        if self.look is not None:
+            found = self.look(seen.maps.flatten(0, 1)).unflatten(0, seen.maps.shape[:2])
+            pooled = [found.mean((3, 4)), found.amax((3, 4))]
         own = self.place(torch.cat([*pooled, scalars], 2))
         there = real[..., None]
         mean = (own * there).sum(1) / there.sum(1).clamp_min(1)

@@ -48,16 +48,17 @@ class Shown:
 
 
 @torch.inference_mode()
-def shown(data: Packed, weights: Tensor, honest: bool) -> Shown:
+def shown(data: Packed, weights: Tensor, honest: bool, maps: bool = True) -> Shown:
     """Examples as the network sees them.
 
     Args:
         data: as kept.
         weights: ``(F,)`` of the ranker.
         honest: without the right places that were added although the ranker had them too far down.
+        maps: whether the network looks at any.
     """
     parts = [
-        _part(data, slice(start, start + _AT_ONCE), weights, honest)
+        _part(data, slice(start, start + _AT_ONCE), weights, honest, maps)
         for start in range(0, len(data.first), _AT_ONCE)
     ]
     maps = torch.cat([part.views.maps for part in parts])
@@ -66,7 +67,7 @@ def shown(data: Packed, weights: Tensor, honest: bool) -> Shown:
     return Shown(PairViews(maps, scalars), *rest)
 
 
-def _part(data: Packed, rows: slice, weights: Tensor, honest: bool) -> Shown:
+def _part(data: Packed, rows: slice, weights: Tensor, honest: bool, maps: bool) -> Shown:
     rank = torch.from_numpy(data.rank[rows].astype(np.int64))
     real = rank >= 0
     if honest:
@@ -76,7 +77,7 @@ def _part(data: Packed, rows: slice, weights: Tensor, honest: bool) -> Shown:
     prints = _images(data.prints[rows], data.prints_range[rows])
     insides = torch.from_numpy(data.insides[rows]).float()[:, None] / 255
     windows = _images(data.windows[rows], data.windows_range[rows])
-    views = compare_pairs(prints, insides, windows, features, logits, real)
+    views = compare_pairs(prints, insides, windows, features, logits, real, maps=maps)
     views = PairViews(views.maps.half(), views.scalars)
     right, share = (torch.from_numpy(t[rows]) for t in (data.right, data.share))
     return Shown(views, logits, real, right & real, share)

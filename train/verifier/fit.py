@@ -45,7 +45,6 @@ def train_on(
     settings: VerifierSettings,
     seed: int,
     say: Callable[[str], None],
-    width: int = 32,
 ) -> Verifier:
     """A network trained on examples, in evaluation mode.
 
@@ -54,10 +53,9 @@ def train_on(
         settings: how.
         seed: everything random follows from it.
         say: told how far it is.
-        width: of the network.
     """
     torch.manual_seed(seed)
-    verifier = Verifier(width)
+    verifier = Verifier(settings.filters)
     measure_scalars(verifier, data)
     groups = parameter_groups(verifier, settings.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)

@@ -1,8 +1,9 @@
 """What a recipe of the second stage says."""
 
 from dataclasses import asdict, field
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ..draw.puzzles import PuzzleSettings
@@ -39,6 +40,7 @@ class VerifierSettings:
         learning_rate: of AdamW, at its highest.
         weight_decay: of matrices and filters.
         clip: largest norm of the gradient.
+        filters: channels of the filters over maps; with 0 it goes by numbers alone.
     """
 
     epochs: Count = 20
@@ -46,6 +48,7 @@ class VerifierSettings:
     learning_rate: Positive = 2e-3
     weight_decay: NotNegative = 1e-2
     clip: Positive = 1.0
+    filters: Annotated[int, Field(ge=0, multiple_of=8)] = 0
 
 
 @dataclass(frozen=True, config=SETTINGS)

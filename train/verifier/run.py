@@ -53,7 +53,8 @@ def train_verifier(
     if len(data["train"].first) < _FEWEST:
         raise InputError(f"{len(data['train'].first)} photos to learn from: too few; mine more")
     weights = model.ranker.weights.detach().cpu()
-    examples = {split: shown(own, weights, honest=True) for split, own in data.items()}
+    maps = bool(recipe.verifier.filters)
+    examples = {split: shown(own, weights, True, maps) for split, own in data.items()}
     verifier = train_on(examples["train"], recipe.verifier, recipe.mining.seed, progress.say)
     progress.clear()
     held, asked = data["validation"], examples["validation"]
@@ -64,7 +65,7 @@ def train_verifier(
     shares = ", ".join(f"{k}: {100 * share:.1f}%" for k, share in recall(held).items())
     print(f"right place among the first, as ranked before: {shares}")
     print(table(gains(held, before, now)))
-    config = replace(model.config, verifier=verifier.width)
+    config = replace(model.config, verifier=True, verifier_filters=verifier.width)
     made = HeatmapLocator(config)
     made.load_state_dict(model.state_dict() | _prefixed(verifier.state_dict()))
     extra["verifier"] = recipe.to_dict()

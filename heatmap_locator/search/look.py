@@ -42,9 +42,8 @@ def look_again(
     own = logits.gather(1, first), real.gather(1, first)
     views = pair(warp.gather(1, at[..., None].expand(-1, -1, 2, 3)), poses, picture)
     chosen = features.gather(1, at.expand(-1, -1, features.shape[2]))
-    seen = compare_pairs(
-        views.prints, views.insides, views.windows, chosen, *own, bool(verifier.width)
-    )
+    images = views.prints, views.insides, views.windows
+    seen = compare_pairs(*images, chosen, *own, maps=bool(verifier.width))
     added, _ = verifier(seen, *own)
     least = added.masked_fill(~own[1], torch.inf).amin(1, keepdim=True).clamp_max(0)
     least = torch.where(least.isfinite(), least, 0).expand_as(logits)

@@ -61,10 +61,10 @@ def shown(data: Packed, weights: Tensor, honest: bool, maps: bool = True) -> Sho
         _part(data, slice(start, start + _AT_ONCE), weights, honest, maps)
         for start in range(0, len(data.first), _AT_ONCE)
     ]
-    maps = torch.cat([part.views.maps for part in parts])
+    seen = torch.cat([part.views.maps for part in parts])
     scalars = torch.cat([part.views.scalars for part in parts])
     rest = (torch.cat([getattr(p, n) for p in parts]) for n in ("logits", "real", "right", "share"))
-    return Shown(PairViews(maps, scalars), *rest)
+    return Shown(PairViews(seen, scalars), *rest)
 
 
 def _part(data: Packed, rows: slice, weights: Tensor, honest: bool, maps: bool) -> Shown:
@@ -77,8 +77,8 @@ def _part(data: Packed, rows: slice, weights: Tensor, honest: bool, maps: bool) 
     prints = _images(data.prints[rows], data.prints_range[rows])
     insides = torch.from_numpy(data.insides[rows]).float()[:, None] / 255
     windows = _images(data.windows[rows], data.windows_range[rows])
-    views = compare_pairs(prints, insides, windows, features, logits, real, maps=maps)
-    views = PairViews(views.maps.half(), views.scalars)
+    seen = compare_pairs(prints, insides, windows, features, logits, real, maps=maps)
+    views = PairViews(seen.maps.half(), seen.scalars)
     right, share = (torch.from_numpy(t[rows]) for t in (data.right, data.share))
     return Shown(views, logits, real, right & real, share)
 

@@ -198,3 +198,16 @@ def test_the_command_mines_trains_and_goes_on(
     recipe.write_text(SMALL.replace("captures = 2", "captures = 1"))
     assert main([*asked, "--resume"]) == 2
     assert "of another recipe" in capsys.readouterr().err
+    photos = int(said.split(" photos to learn from")[0].split()[-1])
+    few = SMALL.replace("puzzles = 8", "puzzles = 1").replace("[puzzles]", "seed = 1\n[puzzles]")
+    recipe.write_text(few.replace("places = 6", f'places = 6\nearlier = ["{out}"]'))
+    asked[2] = str(tmp_path / "more")
+    assert main(asked) == 0
+    assert int(capsys.readouterr().out.split(" photos to learn from")[0].split()[-1]) > photos
+    recipe.write_text(few.replace("places = 6", f'places = 6\nearlier = ["{tmp_path}"]'))
+    assert main([*asked, "--resume"]) == 2
+    assert "holds no made_by.json" in capsys.readouterr().err
+    recipe.write_text(few.replace("places = 6", f'places = 7\nearlier = ["{out}"]'))
+    asked[2] = str(tmp_path / "other")
+    assert main(asked) == 2
+    assert "number of places" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from torch import Tensor
 from heatmap_locator.geometry import clockwise
 from heatmap_locator.locator import Locator
 from heatmap_locator.model.bank import OVERSAMPLE
-from heatmap_locator.model.comparison import MAPS, PARTS, SCALARS, PairViews, compare_pairs
+from heatmap_locator.model.comparison import CAST, MAPS, PARTS, SCALARS, PairViews, compare_pairs
 from heatmap_locator.model.files import load_model, save_model
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.model.ranker import FEATURES
@@ -73,6 +73,14 @@ def test_light_contrast_and_flat_windows() -> None:
     brighter = compare_pairs(prints, insides, windows * 0.5 + 0.2, *rest)
     torch.testing.assert_close(brighter.maps[:, :, :8], seen.maps[:, :, :8], atol=0.01, rtol=0)
     assert (brighter.scalars - seen.scalars).abs().amax() > 0.1
+    exposed = compare_pairs(prints, insides, windows * 0.7, *rest)
+    torch.testing.assert_close(
+        exposed.scalars[..., CAST], seen.scalars[..., CAST], atol=0.03, rtol=0
+    )
+    tinted = windows * torch.tensor([0.7, 1.0, 1.0])[:, None, None]
+    cast = (compare_pairs(prints, insides, tinted, *rest).scalars - seen.scalars)[..., CAST]
+    assert cast[..., 0].mean() < -0.15
+    assert cast[..., 1].mean() > 0.05
     flat = compare_pairs(prints, insides, torch.full_like(windows, 0.4), *rest)
     assert flat.maps.isfinite().all()
     assert flat.maps[:, :, 6:8].abs().max() < 1e-3

@@ -23,11 +23,11 @@ second takes away leaves the detail."""
 MAPS = 20
 """Channels of the maps."""
 
-SCALARS = 2 * len(FEATURES) + 10
+SCALARS = 2 * len(FEATURES) + 9
 """Numbers of a place."""
 
-LIGHT = slice(2 * len(FEATURES) + 1, 2 * len(FEATURES) + 4)
-"""Those of ``PairViews.scalars`` that say how much brighter the picture is."""
+CAST = slice(2 * len(FEATURES) + 1, 2 * len(FEATURES) + 3)
+"""Those of ``PairViews.scalars`` that say which colour the picture is brighter in."""
 
 _NOISE = 1.5 / 255
 """Deviation of a pixel that says nothing."""
@@ -47,8 +47,10 @@ class PairViews:
             logarithms of their local contrast; and the mask.  0 outside the pieces.
         scalars: ``(B, M, SCALARS)``: the measures, and by how much each and the ranker's logit are
             below the highest of the piece's places; by how much the picture is brighter than the
-            piece, as a logarithm, in the mean and by two channels; the same of contrast by channel;
-            the contrast of both; and its difference.
+            piece in two channels than in their mean, as a logarithm; by how much its contrast is
+            higher, by channel; the contrast of both; and its difference.  How bright a photo is as
+            a whole is the camera's affair, which differs more than drawn captures do
+            (``train/LOG.md``, "the webcam's piece").
     """
 
     maps: Tensor
@@ -174,13 +176,12 @@ def _explained(p: Tensor, w: Tensor, weight: Tensor) -> Tensor:
 def _scalars(level: _Level, features: Tensor, logits: Tensor, real: Tensor) -> Tensor:
     values = torch.cat([features, logits[..., None]], 2)
     highest = values.masked_fill(~real[..., None], _FAR).amax(1, keepdim=True)
-    ratio = (level.w_mean + 0.05).clamp_min(0.01).log() - (level.p_mean + 0.05).clamp_min(
-        0.01
-    ).log()
+    there, here = ((t + 0.05).clamp_min(0.01).log() for t in (level.w_mean, level.p_mean))
+    ratio = there - here
+    cast = ratio - ratio.mean(2, keepdim=True)
     own = (level.p_variance + _NOISE**2).expand_as(level.w_variance)
     other = level.w_variance + _NOISE**2
     contrast = (other.log() - own.log()) / 2
     size = [part.mean(2, keepdim=True).log() / 2 for part in (own, other)]
-    brighter = ratio.mean(2, keepdim=True)
-    parts = [features, values - highest, brighter, ratio[..., :2] - brighter, contrast, *size]
+    parts = [features, values - highest, cast[..., :2], contrast, *size]
     return torch.cat([*parts, size[1] - size[0]], 2)

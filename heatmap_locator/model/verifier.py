@@ -12,6 +12,11 @@ from torch import Tensor, nn
 
 from heatmap_locator.model.comparison import MAPS, SCALARS, PairViews
 
+LIMIT = 3.0
+"""Logits that are added or taken away at most (``train/LOG.md``, "the webcam's piece"): what is
+nearly as good may come first, and whatever a photo shows that training did not, no more than that.
+"""
+
 _FAR = -1e4
 """What a maximum over places takes for one that is not there."""
 
@@ -59,7 +64,7 @@ class Verifier(nn.Module):
         self.register_buffer("deviation", torch.ones(SCALARS))
 
     def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """What is to be added, ``(B, M)``, and the logit of none, ``(B)``.
+        """What is to be added, ``(B, M)``, -LIMIT..LIMIT, and the logit of none, ``(B)``.
 
         Args:
             seen: of B pieces at M places.
@@ -77,6 +82,7 @@ class Verifier(nn.Module):
         common = torch.cat([mean, own.masked_fill(~there, 0).amax(1)], 1)
         context = self.others(common)
         joined = torch.cat([own, context[:, None].expand(-1, own.shape[1], -1)], 2)
-        added = self.added(self.judge(joined))[..., 0].masked_fill(~real, 0)
+        added = LIMIT * torch.tanh(self.added(self.judge(joined))[..., 0] / LIMIT)
+        added = added.masked_fill(~real, 0)
         best = logits.masked_fill(~real, _FAR).amax(1, keepdim=True)
         return added, self.none(torch.cat([context, 0.1 * best], 1))[:, 0]

@@ -57,21 +57,40 @@ def collect(
         workers: processes.
 
     Raises:
-        InputError: the folder holds examples of another recipe or model.
+        InputError: the folder holds examples of another recipe or model, or an earlier run's is
+            missing, or is of another model or number of places.
     """
     count = recipe.mining.puzzles if split == "train" else recipe.mining.validation_puzzles
     files = [folder / f"{number:05d}.npz" for number in range(count)]
-    _check(folder, recipe, digest_of(Locator.from_pretrained(init, device).model))
+    model = digest_of(Locator.from_pretrained(init, device).model)
+    others = [
+        file
+        for name in recipe.mining.earlier
+        for file in _earlier(Path(name) / split, recipe.mining.places, model)
+    ]
+    _check(folder, recipe, model)
     missing = [number for number, file in enumerate(files) if not file.exists()]
     settings = init, device, pictures, split, recipe, folder
     for done, _ in enumerate(in_processes(_miner, settings, missing, workers), 1):
         say(f"{split}: {count - len(missing) + done} of {count} puzzles")
-    return [file for file in files if file.exists()]
+    return [file for file in files if file.exists()] + others
+
+
+def _earlier(folder: Path, places: int, model: str) -> list[Path]:
+    """Another run's files, of this first stage and so many places."""
+    path = folder / MADE_BY
+    if not path.is_file():
+        raise InputError(f"holds no {MADE_BY}: no run of this recipe's kind", name=folder)
+    mining, _, *by = json.loads(path.read_text())
+    if by != [model, list(FEATURES)] or mining["places"] != places:
+        raise InputError("of another model or number of places; leave it out", name=folder)
+    return sorted(folder.glob("*.npz"))
 
 
 def _check(folder: Path, recipe: VerifierRecipe, model: str) -> None:
     """That files in the folder, if any, are of this recipe, but for how many there are."""
-    mining = {k: v for k, v in recipe.to_dict()["mining"].items() if "puzzles" not in k}
+    kept = recipe.to_dict()["mining"].items()
+    mining = {k: v for k, v in kept if "puzzles" not in k and k != "earlier"}
     own = [mining, recipe.to_dict()["puzzles"], model, list(FEATURES)]
     made_by = json.dumps(own, sort_keys=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -42,6 +42,7 @@ def measure_scalars(verifier: Verifier, data: Shown) -> None:
 
 def train_on(
     data: Shown,
+    weights: Tensor,
     settings: VerifierSettings,
     seed: int,
     say: Callable[[str], None],
@@ -50,6 +51,7 @@ def train_on(
 
     Args:
         data: to learn from.
+        weights: ``(F,)`` of the ranker.
         settings: how.
         seed: everything random follows from it.
         say: told how far it is.
@@ -69,7 +71,7 @@ def train_on(
     generator = torch.Generator().manual_seed(seed)
     rng, mean = np.random.default_rng(seed), 0.0
     for step, rows in enumerate(epochs(len(data), settings.batch, settings.epochs, rng)):
-        batch = varied(data.rows(rows), generator)
+        batch = varied(data.rows(rows), weights, generator)
         loss = loss_of(batch, *verifier(batch.views, batch.logits, batch.real))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -21,6 +21,8 @@ class MiningSettings:
         captures: photos of each piece.  The first is searched for as a user's is; the others are
             laid where the first one's places were, which costs a part of a search.
         places: kept of each piece: those that the ranker puts first, and the right one.
+        earlier: ``--out`` folders of other runs, on other machines or of other puzzles, with the
+            same first stage; their examples are taken as well.
     """
 
     seed: Whole = 0
@@ -28,6 +30,7 @@ class MiningSettings:
     validation_puzzles: Count = 60
     captures: Count = 4
     places: Count = 24
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -55,7 +55,9 @@ def train_verifier(
     weights = model.ranker.weights.detach().cpu()
     maps = bool(recipe.verifier.filters)
     examples = {split: shown(own, weights, True, maps) for split, own in data.items()}
-    verifier = train_on(examples["train"], recipe.verifier, recipe.mining.seed, progress.say)
+    verifier = train_on(
+        examples["train"], weights, recipe.verifier, recipe.mining.seed, progress.say
+    )
     progress.clear()
     held, asked = data["validation"], examples["validation"]
     before = asked.logits.masked_fill(~asked.real, -torch.inf).numpy()

@@ -14,13 +14,13 @@ from heatmap_locator.model.comparison import CAST, MAPS, PARTS, SCALARS, PairVie
 from heatmap_locator.model.files import load_model, save_model
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.model.ranker import FEATURES
-from heatmap_locator.model.verifier import Verifier
+from heatmap_locator.model.verifier import LIMIT, Verifier
 from heatmap_locator.search.look import LOOKED, look_again
 from heatmap_locator.search.pairs import PITCH, SIDE, Pairs, pair
 from heatmap_locator.search.piece import prepare_piece
 from heatmap_locator.search.pose import Poses, pose_pieces
 from heatmap_train.draw.procedural import draw_picture
-from heatmap_train.verifier.batches import Shown
+from heatmap_train.verifier.batches import Shown, untold
 from heatmap_train.verifier.fit import loss_of
 
 CPU = torch.device("cpu")
@@ -122,6 +122,33 @@ def test_places_that_are_not_there_change_nothing() -> None:
     torch.testing.assert_close(added[:, :3], alone)
     torch.testing.assert_close(none, none_alone)
     assert not added[:, 3:].any()
+
+
+def test_whatever_it_sees_it_adds_no_more_than_its_limit() -> None:
+    prints, insides, windows, features, logits, real = some_pairs()
+    verifier = shaken(Verifier())
+    verifier.added.weight.data *= 1000
+    seen = compare_pairs(prints, insides, windows, 1e3 * features, logits, real, maps=False)
+    added, _ = verifier(seen, logits, real)
+    assert LIMIT * 0.99 < added.abs().max() <= LIMIT
+
+
+def test_pieces_of_unknown_cells_are_measured_as_without_them() -> None:
+    prints, insides, windows, features, _, real = some_pairs(3)
+    weights = torch.linspace(0.2, 1.0, len(FEATURES))
+    without = features.clone()
+    without[..., FEATURES.index("cell")] = 0
+
+    def batch(measured: Tensor) -> Shown:
+        logits = measured @ weights
+        seen = compare_pairs(prints, insides, windows, measured, logits, real, maps=False)
+        return Shown(seen, logits, real, real, torch.ones(3))
+
+    known, unknown = batch(features), batch(without)
+    found = untold(known, weights, torch.tensor([True, False, True]))
+    for row, like in enumerate((unknown, known, unknown)):
+        torch.testing.assert_close(found.views.scalars[row], like.views.scalars[row])
+        torch.testing.assert_close(found.logits[row], like.logits[row])
 
 
 def test_the_loss_is_cross_entropy_with_none_of_these_as_a_class() -> None:

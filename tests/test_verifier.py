@@ -20,7 +20,7 @@ from heatmap_locator.search.pairs import PITCH, SIDE, Pairs, pair
 from heatmap_locator.search.piece import prepare_piece
 from heatmap_locator.search.pose import Poses, pose_pieces
 from heatmap_train.draw.procedural import draw_picture
-from heatmap_train.verifier.batches import Shown, untold
+from heatmap_train.verifier.batches import Shown
 from heatmap_train.verifier.fit import loss_of
 
 CPU = torch.device("cpu")
@@ -43,14 +43,15 @@ def some_pairs(pieces: int = 2, places: int = 5) -> tuple[Tensor, ...]:
 def shaken(verifier: Verifier) -> Verifier:
     """One that says something."""
     torch.manual_seed(1)
-    for last in (verifier.added, verifier.none):
-        torch.nn.init.normal_(last.weight)
+    for name, parameter in verifier.named_parameters():
+        if name.endswith(("added.weight", "none.weight")):
+            torch.nn.init.normal_(parameter)
     return verifier
 
 
 def test_as_made_it_adds_nothing_and_is_small() -> None:
     given = some_pairs()
-    verifier = Verifier(32)
+    verifier = Verifier(1, 32)
     added, none = verifier(compare_pairs(*given), *given[4:])
     assert added.shape == (2, 5)
     assert none.shape == (2,)
@@ -99,7 +100,7 @@ def test_the_same_print_correlates_everywhere_and_is_explained() -> None:
 
 def test_a_gradient_reaches_every_parameter() -> None:
     given = some_pairs(4)
-    verifier = shaken(Verifier(32))
+    verifier = shaken(Verifier(2, 32))
     right = torch.zeros(4, 5, dtype=torch.bool)
     right[:3, 1] = True
     seen = compare_pairs(*given)
@@ -112,7 +113,7 @@ def test_a_gradient_reaches_every_parameter() -> None:
 
 def test_places_that_are_not_there_change_nothing() -> None:
     prints, insides, windows, features, logits, real = some_pairs()
-    verifier = shaken(Verifier(32)).eval()
+    verifier = shaken(Verifier(2, 32)).eval()
     real[:, 3:] = False
     added, none = verifier(
         compare_pairs(prints, insides, windows, features, logits, real), logits, real
@@ -126,29 +127,34 @@ def test_places_that_are_not_there_change_nothing() -> None:
 
 def test_whatever_it_sees_it_adds_no_more_than_its_limit() -> None:
     prints, insides, windows, features, logits, real = some_pairs()
-    verifier = shaken(Verifier())
-    verifier.added.weight.data *= 1000
+    verifier = shaken(Verifier(2))
+    for parameter in verifier.parameters():
+        parameter.data *= 100
     seen = compare_pairs(prints, insides, windows, 1e3 * features, logits, real, maps=False)
     added, _ = verifier(seen, logits, real)
     assert LIMIT * 0.99 < added.abs().max() <= LIMIT
 
 
-def test_pieces_of_unknown_cells_are_measured_as_without_them() -> None:
-    prints, insides, windows, features, _, real = some_pairs(3)
-    weights = torch.linspace(0.2, 1.0, len(FEATURES))
-    without = features.clone()
-    without[..., FEATURES.index("cell")] = 0
+def test_what_the_cut_says_is_the_rankers_affair() -> None:
+    prints, insides, windows, features, logits, real = some_pairs()
+    seen = compare_pairs(prints, insides, windows, features, logits, real, maps=False)
+    other = features.clone()
+    other[..., [FEATURES.index(name) for name in ("cell", "turn", "size")]] += 3
+    again = compare_pairs(prints, insides, windows, other, logits, real, maps=False)
+    torch.testing.assert_close(again.scalars, seen.scalars)
+    pixel = features.clone()
+    pixel[..., FEATURES.index("pixel")] += torch.rand(2, 5)
+    changed = compare_pairs(prints, insides, windows, pixel, logits, real, maps=False)
+    assert (changed.scalars - seen.scalars).abs().amax() > 0.1
 
-    def batch(measured: Tensor) -> Shown:
-        logits = measured @ weights
-        seen = compare_pairs(prints, insides, windows, measured, logits, real, maps=False)
-        return Shown(seen, logits, real, real, torch.ones(3))
 
-    known, unknown = batch(features), batch(without)
-    found = untold(known, weights, torch.tensor([True, False, True]))
-    for row, like in enumerate((unknown, known, unknown)):
-        torch.testing.assert_close(found.views.scalars[row], like.views.scalars[row])
-        torch.testing.assert_close(found.logits[row], like.logits[row])
+def test_members_that_disagree_add_their_mean() -> None:
+    given = some_pairs()
+    verifier = shaken(Verifier(2))
+    seen = compare_pairs(*given, maps=False)
+    first, second = (member(seen, *given[4:])[0] for member in verifier.members)
+    assert (first - second).abs().max() > 0.1
+    torch.testing.assert_close(verifier(seen, *given[4:])[0], (first + second) / 2)
 
 
 def test_the_loss_is_cross_entropy_with_none_of_these_as_a_class() -> None:
@@ -223,8 +229,8 @@ def test_places_looked_at_again_stay_before_the_rest(
     real = torch.ones(1, count, dtype=torch.bool)
     given = warps, features, logits, real, poses, picture
     with torch.no_grad():
-        same = look_again(Verifier(32).eval(), *given)
-        changed = look_again(shaken(Verifier(32)).eval(), *given)
+        same = look_again(Verifier(2, 32).eval(), *given)
+        changed = look_again(shaken(Verifier(2, 32)).eval(), *given)
     torch.testing.assert_close(same, logits)
     assert not torch.equal(changed[:, :LOOKED], logits[:, :LOOKED])
     assert (changed - logits)[0, LOOKED:].unique().numel() <= 2
@@ -235,7 +241,7 @@ def test_weights_with_a_second_stage_are_read_again_and_answer_the_same(tmp_path
     torch.manual_seed(0)
     small = {"features": 4, "rotations": 16, "head_decoder": (4, 4, 4)}
     plain = HeatmapLocator(ModelConfig(**small))  # type: ignore[arg-type]
-    both = HeatmapLocator(ModelConfig(**small, verifier=True))  # type: ignore[arg-type]
+    both = HeatmapLocator(ModelConfig(**small, verifier=2))  # type: ignore[arg-type]
     both.load_state_dict(plain.state_dict(), strict=False)
     answers = []
     picture = draw_picture(200, 160, np.random.default_rng(1))

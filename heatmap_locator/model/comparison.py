@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model.filters import blur, gaussian_kernel
-from heatmap_locator.model.ranker import FEATURES
+from heatmap_locator.model.ranker import PRINT
 
 PARTS = 12
 """Of a pair's side."""
@@ -23,10 +23,10 @@ second takes away leaves the detail."""
 MAPS = 20
 """Channels of the maps."""
 
-SCALARS = 2 * len(FEATURES) + 9
+SCALARS = 2 * len(PRINT) + 9
 """Numbers of a place."""
 
-CAST = slice(2 * len(FEATURES) + 1, 2 * len(FEATURES) + 3)
+CAST = slice(2 * len(PRINT) + 1, 2 * len(PRINT) + 3)
 """Those of ``PairViews.scalars`` that say which colour the picture is brighter in."""
 
 _NOISE = 1.5 / 255
@@ -45,12 +45,13 @@ class PairViews:
             product and both squares; what of the print no affine map of the window's colours
             explains, three channels and squared; the product and the difference of both; the
             logarithms of their local contrast; and the mask.  0 outside the pieces.
-        scalars: ``(B, M, SCALARS)``: the measures, and by how much each and the ranker's logit are
-            below the highest of the piece's places; by how much the picture is brighter than the
-            piece in two channels than in their mean, as a logarithm; by how much its contrast is
-            higher, by channel; the contrast of both; and its difference.  How bright a photo is as
-            a whole is the camera's affair, which differs more than drawn captures do
-            (``train/LOG.md``, "the webcam's piece").
+        scalars: ``(B, M, SCALARS)``: the measures of print, and by how much each and the ranker's
+            logit are below the highest of the piece's places; by how much the picture is brighter
+            than the piece in two channels than in their mean, as a logarithm; by how much its
+            contrast is higher, by channel; the contrast of both; and its difference.  How bright a
+            photo is as a whole is the camera's affair, and how well a piece lies in its cell, which
+            the ranker has weighed, that of outline and crop: real ones differ more in both than
+            drawn ones do (``train/LOG.md``, "second stage, what it is not shown").
     """
 
     maps: Tensor
@@ -174,6 +175,7 @@ def _explained(p: Tensor, w: Tensor, weight: Tensor) -> Tensor:
 
 
 def _scalars(level: _Level, features: Tensor, logits: Tensor, real: Tensor) -> Tensor:
+    features = features[..., PRINT]
     values = torch.cat([features, logits[..., None]], 2)
     highest = values.masked_fill(~real[..., None], _FAR).amax(1, keepdim=True)
     there, here = ((t + 0.05).clamp_min(0.01).log() for t in (level.w_mean, level.p_mean))

@@ -47,7 +47,7 @@ class ModelConfig:
         rotations: hypotheses in the bank, a multiple of 4.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
-        verifier: whether there is a second stage.
+        verifier: members of the second stage; 0 where there is none.
         verifier_filters: channels of its filters over maps, a multiple of 8; with 0 it goes by
             numbers alone.
     """
@@ -57,7 +57,7 @@ class ModelConfig:
     rotations: int = 36
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
-    verifier: bool = False
+    verifier: int = 0
     verifier_filters: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,7 +145,8 @@ class HeatmapLocator(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder, config.features)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
-        self.ranker = Ranker(Verifier(config.verifier_filters) if config.verifier else None)
+        members, width = config.verifier, config.verifier_filters
+        self.ranker = Ranker(Verifier(members, width) if members else None)
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""

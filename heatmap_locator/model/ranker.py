@@ -19,6 +19,9 @@ of a cell and square in it (``lattice.py``), ``size`` how far it has to be sized
 outline implies; ``cell`` and ``size`` are 0 where nothing is known of the cells.
 """
 
+PRINT = [n for n, name in enumerate(FEATURES) if name not in ("cell", "turn", "size")]
+"""Of ``FEATURES``, those of the print."""
+
 PIXEL_WEIGHT = 8.0
 """Logits of the head that the pixels' evidence is worth a unit, where only those two are known
 (``train/LOG.md``, "ranking by -log(1 - NCC**2)": best of seven)."""

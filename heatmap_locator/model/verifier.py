@@ -2,9 +2,9 @@
 
 Two-stage detectors propose places and then look at each more closely (Zhou et al., "Probabilistic
 two-stage detection", 2021).  Here the first stage has measured every place in nine ways, which
-the ranker weighs; what one number a measure cannot say is seen here: where on the piece the two
-prints agree and where they do not, what the rim and gloss spoil, and how the other places of the
-same piece do.  What is added to the ranker's logits starts at nothing.
+the ranker weighs; what a weighted sum cannot say is said here: what a measure is worth beside the
+others, beside colour and contrast of the two prints, and beside the other places of the same
+piece.  What is added to the ranker's logits starts at nothing.
 """
 
 import torch
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from heatmap_locator.model.comparison import MAPS, SCALARS, PairViews
 
-LIMIT = 3.0
-"""Logits that are added or taken away at most (``train/LOG.md``, "the webcam's piece"): what is
-nearly as good may come first, and whatever a photo shows that training did not, no more than that.
-"""
+LIMIT = 5.0
+"""Logits that are added or taken away at most, so that whatever a photo shows that training did
+not, it moves a place no further (``train/LOG.md``, "second stage, its limit")."""
 
 _FAR = -1e4
 """What a maximum over places takes for one that is not there."""
@@ -35,7 +34,7 @@ def _filters(width: int, wide: int) -> nn.Sequential:
     )
 
 
-class Verifier(nn.Module):
+class Member(nn.Module):
     """What a second look adds to the ranker's logits, and the logit of "none of these places".
 
     Numbers of every place, and filters over the maps of its pair where it has any; then the places
@@ -47,7 +46,6 @@ class Verifier(nn.Module):
 
     def __init__(self, width: int = 0) -> None:
         super().__init__()
-        self.width = width
         wide = 3 * width // 2
         self.look = _filters(width, wide) if width else None
         self.place = nn.Sequential(nn.Linear(2 * wide + SCALARS, 64), nn.ReLU())
@@ -64,13 +62,7 @@ class Verifier(nn.Module):
         self.register_buffer("deviation", torch.ones(SCALARS))
 
     def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """What is to be added, ``(B, M)``, -LIMIT..LIMIT, and the logit of none, ``(B)``.
-
-        Args:
-            seen: of B pieces at M places.
-            logits: ``(B, M)``, the ranker's.
-            real: ``(B, M)`` bool, False where a piece has fewer places.
-        """
+        """As :meth:`Verifier.forward`."""
         scalars = ((seen.scalars - self.mean) / self.deviation).clamp(-6, 6)
         pooled = list[Tensor]()
         if self.look is not None:
@@ -83,6 +75,34 @@ class Verifier(nn.Module):
         context = self.others(common)
         joined = torch.cat([own, context[:, None].expand(-1, own.shape[1], -1)], 2)
         added = LIMIT * torch.tanh(self.added(self.judge(joined))[..., 0] / LIMIT)
-        added = added.masked_fill(~real, 0)
         best = logits.masked_fill(~real, _FAR).amax(1, keepdim=True)
-        return added, self.none(torch.cat([context, 0.1 * best], 1))[:, 0]
+        none = self.none(torch.cat([context, 0.1 * best], 1))[:, 0]
+        return added.masked_fill(~real, 0), none
+
+
+class Verifier(nn.Module):
+    """Members that were trained apart, and their mean (Lakshminarayanan et al., "Simple and
+    scalable predictive uncertainty estimation using deep ensembles", 2017): where they disagree,
+    little is added.
+
+    Args:
+        members: one at least.
+        width: of each.
+    """
+
+    def __init__(self, members: int = 1, width: int = 0) -> None:
+        super().__init__()
+        self.width = width
+        self.members = nn.ModuleList([Member(width) for _ in range(members)])
+
+    def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+        """What is to be added, ``(B, M)``, -LIMIT..LIMIT, and the logit of none, ``(B)``.
+
+        Args:
+            seen: of B pieces at M places.
+            logits: ``(B, M)``, the ranker's.
+            real: ``(B, M)`` bool, False where a piece has fewer places.
+        """
+        found = [member(seen, logits, real) for member in self.members]
+        added, none = (torch.stack(part).mean(0) for part in zip(*found, strict=True))
+        return added, none

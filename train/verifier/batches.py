@@ -8,17 +8,12 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.model.comparison import CAST, PairViews, compare_pairs
-from heatmap_locator.model.ranker import FEATURES
 
 from .kept import Packed
 
 TINT = 0.1
 """Deviation by which two channels of a training example's picture are made brighter or darker than
 its piece: as a logarithm, in ``PairViews.scalars``.  By hand."""
-
-UNTOLD = 0.25
-"""Share of a batch in which nothing is known of the cells, as where a user says how many pieces
-there are and not in which rows: what they tell of a place is left out.  By hand."""
 
 _AT_ONCE = 8
 
@@ -93,15 +88,9 @@ def _images(values: np.ndarray, spans: np.ndarray) -> Tensor:
     return low + (high - low) * (torch.from_numpy(values).float() / 255)
 
 
-def varied(batch: Shown, weights: Tensor, generator: torch.Generator) -> Shown:
-    """The same pieces turned by quarters and mirrored, as everything measured allows, in another
-    tint, and some without what cells tell.
-
-    Args:
-        batch: some captures.
-        weights: ``(F,)`` of the ranker.
-        generator: of everything random.
-    """
+def varied(batch: Shown, generator: torch.Generator) -> Shown:
+    """The same pieces turned by quarters and mirrored, as everything measured allows, and in
+    another tint."""
 
     def drawn(most: int) -> int:
         return int(torch.randint(most, (), generator=generator))
@@ -112,26 +101,7 @@ def varied(batch: Shown, weights: Tensor, generator: torch.Generator) -> Shown:
     cast = scalars[..., CAST]
     change = torch.randn(len(cast), 1, cast.shape[2], generator=generator)
     scalars[..., CAST] = cast + TINT * change
-    batch = replace(batch, views=PairViews(maps, scalars))
-    return untold(batch, weights, torch.rand(len(batch), generator=generator) < UNTOLD)
-
-
-def untold(batch: Shown, weights: Tensor, which: Tensor) -> Shown:
-    """Captures as they would be measured were nothing known of the cells.
-
-    Args:
-        batch: captures.
-        weights: ``(F,)`` of the ranker.
-        which: ``(P,)`` bool, for which.
-    """
-    cell, count = FEATURES.index("cell"), len(FEATURES)
-    scalars, where = batch.views.scalars.clone(), which[:, None]
-    logits = torch.where(where, batch.logits - weights[cell] * scalars[..., cell], batch.logits)
-    highest = logits.masked_fill(~batch.real, -1e4).amax(1, keepdim=True)
-    scalars[..., 2 * count] = torch.where(where, logits - highest, scalars[..., 2 * count])
-    for column in (cell, count + cell):
-        scalars[..., column] = scalars[..., column].masked_fill(where, 0)
-    return replace(batch, views=PairViews(batch.views.maps, scalars), logits=logits)
+    return replace(batch, views=PairViews(maps, scalars))
 
 
 def epochs(count: int, batch: int, times: int, rng: np.random.Generator) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatmap_locator.model.verifier import Verifier
+from heatmap_locator.model.verifier import Member, Verifier
 
 from ..draw.texture import texture_class
 from ..shared.module import parameter_groups
@@ -33,33 +33,44 @@ def loss_of(batch: Shown, added: Tensor, none: Tensor) -> Tensor:
     return ((every.logsumexp(1) - hit) * batch.share).sum() / batch.share.sum()
 
 
-def measure_scalars(verifier: Verifier, data: Shown) -> None:
+def measure_scalars(member: Member, data: Shown) -> None:
     """Set the mean and deviation by which scalars are brought to one size."""
     scalars = data.views.scalars[data.real]
-    verifier.mean.copy_(scalars.mean(0))
-    verifier.deviation.copy_(scalars.std(0).clamp_min(1e-3))
+    member.mean.copy_(scalars.mean(0))
+    member.deviation.copy_(scalars.std(0).clamp_min(1e-3))
 
 
 def train_on(
     data: Shown,
-    weights: Tensor,
     settings: VerifierSettings,
     seed: int,
     say: Callable[[str], None],
 ) -> Verifier:
-    """A network trained on examples, in evaluation mode.
+    """Members trained on examples apart, together, in evaluation mode.
 
     Args:
         data: to learn from.
-        weights: ``(F,)`` of the ranker.
         settings: how.
         seed: everything random follows from it.
         say: told how far it is.
     """
+    verifier = Verifier(settings.members, settings.filters)
+    for number in range(settings.members):
+
+        def told(text: str, number: int = number) -> None:
+            say(f"member {number + 1} of {settings.members}, {text}")
+
+        verifier.members[number] = _member(data, settings, settings.members * seed + number, told)
+    return verifier.eval().requires_grad_(False)
+
+
+def _member(
+    data: Shown, settings: VerifierSettings, seed: int, say: Callable[[str], None]
+) -> Member:
     torch.manual_seed(seed)
-    verifier = Verifier(settings.filters)
-    measure_scalars(verifier, data)
-    groups = parameter_groups(verifier, settings.weight_decay)
+    member = Member(settings.filters)
+    measure_scalars(member, data)
+    groups = parameter_groups(member, settings.weight_decay)
     optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
     steps = settings.epochs * max(1, len(data) // settings.batch)
 
@@ -71,17 +82,17 @@ def train_on(
     generator = torch.Generator().manual_seed(seed)
     rng, mean = np.random.default_rng(seed), 0.0
     for step, rows in enumerate(epochs(len(data), settings.batch, settings.epochs, rng)):
-        batch = varied(data.rows(rows), weights, generator)
-        loss = loss_of(batch, *verifier(batch.views, batch.logits, batch.real))
+        batch = varied(data.rows(rows), generator)
+        loss = loss_of(batch, *member(batch.views, batch.logits, batch.real))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(verifier.parameters(), settings.clip)
+        torch.nn.utils.clip_grad_norm_(member.parameters(), settings.clip)
         optimizer.step()
         schedule.step()
         mean += (float(loss.detach()) - mean) * max(0.02, 1 / (step + 1))
         if step % 20 == 0:
             say(f"step {step} of {steps}, loss {mean:.3f}")
-    return verifier.eval().requires_grad_(False)
+    return member
 
 
 @torch.inference_mode()

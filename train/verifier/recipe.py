@@ -43,6 +43,7 @@ class VerifierSettings:
         learning_rate: of AdamW, at its highest.
         weight_decay: of matrices and filters.
         clip: largest norm of the gradient.
+        members: networks that are trained apart, whose mean counts.
         filters: channels of the filters over maps; with 0 it goes by numbers alone.
     """
 
@@ -51,6 +52,7 @@ class VerifierSettings:
     learning_rate: Positive = 2e-3
     weight_decay: NotNegative = 1e-2
     clip: Positive = 1.0
+    members: Count = 4
     filters: Annotated[int, Field(ge=0, multiple_of=8)] = 0
 
 

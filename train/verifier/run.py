@@ -55,9 +55,7 @@ def train_verifier(
     weights = model.ranker.weights.detach().cpu()
     maps = bool(recipe.verifier.filters)
     examples = {split: shown(own, weights, True, maps) for split, own in data.items()}
-    verifier = train_on(
-        examples["train"], weights, recipe.verifier, recipe.mining.seed, progress.say
-    )
+    verifier = train_on(examples["train"], recipe.verifier, recipe.mining.seed, progress.say)
     progress.clear()
     held, asked = data["validation"], examples["validation"]
     before = asked.logits.masked_fill(~asked.real, -torch.inf).numpy()
@@ -67,7 +65,9 @@ def train_verifier(
     shares = ", ".join(f"{k}: {100 * share:.1f}%" for k, share in recall(held).items())
     print(f"right place among the first, as ranked before: {shares}")
     print(table(gains(held, before, now)))
-    config = replace(model.config, verifier=True, verifier_filters=verifier.width)
+    config = replace(
+        model.config, verifier=recipe.verifier.members, verifier_filters=verifier.width
+    )
     made = HeatmapLocator(config)
     made.load_state_dict(model.state_dict() | _prefixed(verifier.state_dict()))
     extra["verifier"] = recipe.to_dict()

@@ -233,6 +233,7 @@ def test_places_looked_at_again_stay_before_the_rest(
         changed = look_again(shaken(Verifier(2, 32)).eval(), *given)
     torch.testing.assert_close(same, logits)
     assert not torch.equal(changed[:, :LOOKED], logits[:, :LOOKED])
+    assert changed[0, 0] == logits[0, 0]
     assert (changed - logits)[0, LOOKED:].unique().numel() <= 2
     assert changed[0, LOOKED:].max() < changed[0, :LOOKED].min() + LOOKED
 

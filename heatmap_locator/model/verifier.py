@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from heatmap_locator.model.comparison import MAPS, SCALARS, PairViews
 
-LIMIT = 5.0
+LIMIT = 8.0
 """Logits that are added or taken away at most, so that whatever a photo shows that training did
 not, it moves a place no further (``train/LOG.md``, "second stage, its limit")."""
 

@@ -23,7 +23,8 @@ def look_again(
     poses: Poses,
     picture: Tensor,
 ) -> Tensor:
-    """``(B, M)`` the ranker's logits with what the second stage adds.
+    """``(B, M)`` the ranker's logits with what the second stage adds more to each place than to the
+    ranker's first, which keeps its own.
 
     Places that are not looked at get the least of what is added to the others, so that they stay
     behind those that came before them.
@@ -45,6 +46,7 @@ def look_again(
     images = views.prints, views.insides, views.windows
     seen = compare_pairs(*images, chosen, *own, maps=bool(verifier.width))
     added, _ = verifier(seen, *own)
+    added = added - added[:, :1]  # the ranker's first keeps its logit, which photos are judged by
     least = added.masked_fill(~own[1], torch.inf).amin(1, keepdim=True).clamp_max(0)
     least = torch.where(least.isfinite(), least, 0).expand_as(logits)
     return logits + least.scatter(1, first, added)

@@ -71,6 +71,9 @@ def train_verifier(
     made = HeatmapLocator(config)
     made.load_state_dict(model.state_dict() | _prefixed(verifier.state_dict()))
     extra["verifier"] = recipe.to_dict()
+    # Where folders lie on the machine of the run is nobody's affair.
+    earlier = [Path(name).name for name in recipe.mining.earlier]
+    extra["verifier"]["mining"]["earlier"] = earlier
     save_model(made, out / "weights.safetensors", extra)
     print(f"wrote {out / 'weights.safetensors'}")
     return 0

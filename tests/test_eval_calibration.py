@@ -27,7 +27,7 @@ from heatmap_eval.answers.reliability import (
 )
 from heatmap_eval.cli import main
 from heatmap_locator.model.calibration import Calibration
-from heatmap_locator.model.files import load_model
+from heatmap_locator.model.files import load_model, save_model
 from heatmap_train.draw.pictures import in_validation
 from heatmap_train.draw.procedural import draw_picture
 
@@ -159,9 +159,13 @@ def test_calibrate_writes_weights_that_hold_it(
     for index, name in enumerate(names):
         picture = draw_picture(120, 90, np.random.default_rng(index))
         Image.fromarray(picture).save(root / name)
-    out = tmp_path / "new.safetensors"
+    out, again = tmp_path / "new.safetensors", tmp_path / "again.safetensors"
+    old, extra = load_model(plain_weights)
+    _, shipped = load_model(None)
+    weights = tmp_path / "weights.safetensors"  # which say of photos how far they are trusted
+    save_model(old, weights, extra | {"calibration": shipped["calibration"]})
     common = ["calibrate", "--corpus-pictures", str(root), "--device", "cpu"]
-    common += ["--weights", str(plain_weights), "--pieces", "12", "--out", str(tmp_path / "run")]
+    common += ["--weights", str(weights), "--pieces", "12", "--out", str(tmp_path / "run")]
     assert main([*common, "--per-count", "10", "--write", str(out)]) == 2
     assert "too little to calibrate on" in capsys.readouterr().err
     assert not out.exists()
@@ -171,7 +175,12 @@ def test_calibrate_writes_weights_that_hold_it(
     model, extra = load_model(out)
     chosen = next(row for row in told["rows"] if row["name"] == told["chosen"])
     held = Calibration.from_extra(extra["calibration"])
-    assert held.to_extra() == pytest.approx(chosen["calibration"], rel=1e-4)
-    old, _ = load_model(plain_weights)
+    before = Calibration.from_extra(shipped["calibration"])
+    assert (held.trust, held.foreign) == (before.trust, before.foreign)
+    for name in ("scale", "unseen", "places"):
+        assert getattr(held, name) == pytest.approx(chosen["calibration"][name], rel=1e-4)
+    assert main([*common, "--per-count", "60", "--write", str(again)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"wrote {again}: scale ")
+    assert again.read_bytes() == out.read_bytes()
     for key, value in old.state_dict().items():
         assert (model.state_dict()[key] == value).all()

@@ -178,6 +178,8 @@ def run(args: argparse.Namespace) -> int:
     for one in sure:
         right, share = (shown_share(one[name]) for name in ("right", "sure_right"))
         print(f"{one['pictures']:32}{one['pieces']:8}{right:>8}{one['sure']:8}{share:>8}")
-    numbers = ", ".join(f"{key} {value:g}" for key, value in calibration.to_extra().items())
+    # What is said of photos is no number, and is as it was.
+    fitted = {k: v for k, v in calibration.to_extra().items() if not isinstance(v, dict)}
+    numbers = ", ".join(f"{key} {value:g}" for key, value in fitted.items())
     print(f"wrote {args.write}: {numbers}")
     return 0

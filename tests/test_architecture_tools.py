@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, dict[str, set[str]]] = {
         "outline": {"settings", "draw", "shared"},
         "regressor": {"settings", "draw", "shared"},
         "ranker": {"settings", "draw", "shared"},
+        "verifier": {"settings", "draw", "shared"},
         "recipe_files": set(),
         "recipes": {
             "settings",
@@ -27,10 +28,11 @@ MAY_IMPORT: dict[str, dict[str, set[str]]] = {
             "outline",
             "regressor",
             "ranker",
+            "verifier",
             "recipe_files",
         },
         "loop": {"draw", "shared", "locator", "outline", "regressor", "recipes"},
-        "cli": {"recipes", "recipe_files", "loop", "ranker"},
+        "cli": {"recipes", "recipe_files", "loop", "ranker", "verifier"},
     },
     "heatmap_eval": {
         "options": set(),

@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from conftest import HANG
 from service_support import COLS, ROWS, small_picture, small_piece, wait_until
 
 from heatmap_locator import Locator
+from heatmap_locator.grid import Grid
 from heatmap_locator.locator import Puzzle
 from heatmap_locator.service import engine as module
 from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.slots import Slots
+from heatmap_locator.service.squaring import Loaded
 from heatmap_locator.service.storage import GoneError
 
 LONG = 7
@@ -48,10 +49,10 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
 def engine(plain_locator: Locator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(module, "TURN", 0.01)
 
-    def load(puzzle: str, version: int) -> tuple[np.ndarray, tuple[int, int]]:
-        return small_picture(int(puzzle)), (ROWS, COLS)
+    def load(puzzle: str, version: int) -> Loaded:
+        return Loaded(small_picture(int(puzzle)), Grid(ROWS, COLS))
 
-    made = Engine(plain_locator, load, batch=1, cache=4, metrics=Metrics())  # type: ignore[arg-type]
+    made = Engine(plain_locator, load, batch=1, cache=4, metrics=Metrics())
     yield made
     made.stop()
 

@@ -206,7 +206,7 @@ def test_a_file_without_the_names_has_the_nine_of_its_time(saved: Path) -> None:
 
 
 def test_the_shipped_file_names_its_ranker_s_measures() -> None:
-    _, metadata, tensors = read_weights(None, SHIPPED)
+    _, metadata, tensors = read_weights(None, SHIPPED, FORMAT, "weights")
     assert sorted(json.loads(metadata["ranker"])) == sorted(FEATURES)
     assert len(tensors["ranker.weights"]) == len(FEATURES)
 

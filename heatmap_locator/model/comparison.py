@@ -32,7 +32,8 @@ CAST = slice(2 * len(PRINT) + 1, 2 * len(PRINT) + 3)
 _NOISE = 1.5 / 255
 """Deviation of a pixel that says nothing."""
 
-_FAR = -1e4
+FAR = -1e4
+"""What a maximum over places takes for one that is not there."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _explained(p: Tensor, w: Tensor, weight: Tensor) -> Tensor:
 def _scalars(level: _Level, features: Tensor, logits: Tensor, real: Tensor) -> Tensor:
     features = features[..., PRINT]
     values = torch.cat([features, logits[..., None]], 2)
-    highest = values.masked_fill(~real[..., None], _FAR).amax(1, keepdim=True)
+    highest = values.masked_fill(~real[..., None], FAR).amax(1, keepdim=True)
     there, here = ((t + 0.05).clamp_min(0.01).log() for t in (level.w_mean, level.p_mean))
     ratio = there - here
     cast = ratio - ratio.mean(2, keepdim=True)

@@ -10,14 +10,11 @@ piece.  What is added to the ranker's logits starts at nothing.
 import torch
 from torch import Tensor, nn
 
-from heatmap_locator.model.comparison import MAPS, SCALARS, PairViews
+from heatmap_locator.model.comparison import FAR, MAPS, SCALARS, PairViews
 
 LIMIT = 8.0
 """Logits that are added or taken away at most, so that whatever a photo shows that training did
 not, it moves a place no further (``train/LOG.md``, "second stage, its limit")."""
-
-_FAR = -1e4
-"""What a maximum over places takes for one that is not there."""
 
 
 def _filters(width: int, wide: int) -> nn.Sequential:
@@ -75,7 +72,7 @@ class Member(nn.Module):
         context = self.others(common)
         joined = torch.cat([own, context[:, None].expand(-1, own.shape[1], -1)], 2)
         added = LIMIT * torch.tanh(self.added(self.judge(joined))[..., 0] / LIMIT)
-        best = logits.masked_fill(~real, _FAR).amax(1, keepdim=True)
+        best = logits.masked_fill(~real, FAR).amax(1, keepdim=True)
         none = self.none(torch.cat([context, 0.1 * best], 1))[:, 0]
         return added.masked_fill(~real, 0), none
 

@@ -63,7 +63,7 @@ def test_the_service_takes_each(files: dict[str, bytes]) -> None:
 def test_what_the_page_accepts_is_the_list() -> None:
     static = ROOT / "heatmap_locator" / "service" / "static"
     accepted = re.findall(r'accept="image/\*,([^"]*)"', (static / "index.html").read_text())
-    assert len(accepted) == 2
+    assert len(accepted) == 3
     for one in accepted:
         assert set(one.split(",")) == SUFFIXES
     endings = re.search(r"ENDINGS = /\\\.\((.*)\)\$/i", (static / "js" / "drop.js").read_text())

@@ -1,6 +1,7 @@
 """The second stage: it starts at nothing, sees what it should, and learns from every part."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from torch import Tensor
 from heatmap_locator.geometry import clockwise
 from heatmap_locator.locator import Locator
 from heatmap_locator.model.bank import OVERSAMPLE
+from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.comparison import CAST, MAPS, PARTS, SCALARS, PairViews, compare_pairs
 from heatmap_locator.model.files import load_model, save_model
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.model.ranker import FEATURES
 from heatmap_locator.model.verifier import LIMIT, Verifier
+from heatmap_locator.search import measure
 from heatmap_locator.search.look import LOOKED, look_again
 from heatmap_locator.search.pairs import PITCH, SIDE, Pairs, pair
 from heatmap_locator.search.piece import prepare_piece
@@ -255,3 +258,22 @@ def test_weights_with_a_second_stage_are_read_again_and_answer_the_same(tmp_path
     loaded, _ = load_model(tmp_path / "both")
     assert isinstance(loaded.ranker.verifier, Verifier)
     assert load_model(tmp_path / "plain")[0].ranker.verifier is None
+
+
+def test_it_is_asked_where_cells_are_known_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def looked(verifier: Verifier, warp: Tensor, features: Tensor, logits: Tensor, *_: Any) -> Any:
+        asked.append(logits.shape[1])
+        return logits
+
+    monkeypatch.setattr(measure, "look_again", looked)
+    small = {"features": 4, "rotations": 16, "head_decoder": (4, 4, 4), "verifier": 1}
+    model = HeatmapLocator(ModelConfig(**small)).eval()  # type: ignore[arg-type]
+    locator = Locator(model, torch.device("cpu"), Calibration())
+    picture = draw_picture(200, 160, np.random.default_rng(1))
+    piece = np.dstack([picture[40:72, 40:72], np.full((32, 32), 255, np.uint8)])
+    locator.encode(picture).locate(piece, cutout=True)
+    assert asked == []
+    locator.encode(picture, grid=(5, 6)).locate(piece, cutout=True)
+    assert asked

@@ -168,7 +168,8 @@ def rank(
     """
     found = measure_shortlist(named, poses, level.field, feature, most)
     logits = ranker(found.features).detach()
-    if isinstance(ranker.verifier, Verifier):
+    # It was trained where cells are known, by sizes that are compared with no others.
+    if isinstance(ranker.verifier, Verifier) and level.field.grid is not None:
         places = found.warp, found.features, logits, found.real
         logits = look_again(ranker.verifier, *places, poses, level.field.picture).detach()
     return [

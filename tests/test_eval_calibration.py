@@ -181,6 +181,6 @@ def test_calibrate_writes_weights_that_hold_it(
         assert getattr(held, name) == pytest.approx(chosen["calibration"][name], rel=1e-4)
     assert main([*common, "--per-count", "60", "--write", str(again)]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"wrote {again}: scale ")
-    assert again.read_bytes() == out.read_bytes()
+    assert load_model(again)[1] == load_model(out)[1]
     for key, value in old.state_dict().items():
         assert (model.state_dict()[key] == value).all()

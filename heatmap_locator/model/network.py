@@ -1,6 +1,6 @@
 """The network: encode picture and piece, correlate, read the volume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -171,10 +171,10 @@ class HeatmapLocator(nn.Module):
         flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
         inner = erode(weight)
         weight = weight.clamp_max(1)
-        some = len(flat)
-        if flat.device.type == "cpu" and not torch.is_grad_enabled():
-            some = TEMPLATES
-        parts = zip(flat.split(some), weight.split(some), strict=True)
+        parts: Iterable[tuple[Tensor, Tensor]] = [(flat, weight)]
+        whole = torch.is_grad_enabled() or torch.compiler.is_exporting()
+        if flat.device.type == "cpu" and not whole:
+            parts = zip(flat.split(TEMPLATES), weight.split(TEMPLATES), strict=True)
         return EncodedImages(
             torch.cat([self.encoder(*part) for part in parts]).unflatten(0, (b, r)),
             F.avg_pool2d(flat, PIXEL_STRIDE).unflatten(0, (b, r)),

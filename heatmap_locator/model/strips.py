@@ -16,7 +16,7 @@ def in_strips(*volumes: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """
     first = volumes[0]
     most = STRIP_BYTES.get(first.device.type)
-    rows = first.shape[2]
-    if most is not None and not torch.compiler.is_exporting():
-        rows = max(1, most // max(1, first[:, :, :1].numel() * first.element_size()))
+    if most is None or torch.compiler.is_exporting():
+        return iter([volumes])
+    rows = max(1, most // max(1, first[:, :, :1].numel() * first.element_size()))
     return zip(*(volume.split(rows, 2) for volume in volumes), strict=True)

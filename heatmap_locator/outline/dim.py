@@ -3,11 +3,15 @@
 import cv2
 import numpy as np
 
+from heatmap_locator.resample import shrunk
+
 # Set by hand, in view of drawn photos of training pictures: the level that the brightest pixels of
 # a dim photo stay below, the one that they are brought to and the most that they are multiplied by
 # for that, and the deviation, in parts of the longer side, of the blur that averages their noise.
 _DIM, _BRIGHT, _MOST, _GRAIN = 110, 230, 6.0, 0.01
 _BRIGHTEST = 99.5
+# Of the copy that is looked at: the noise of more pixels is blurred away, in seconds.
+_SIDE = 1200
 
 
 def brightened(rgb: np.ndarray) -> np.ndarray | None:
@@ -17,11 +21,12 @@ def brightened(rgb: np.ndarray) -> np.ndarray | None:
         rgb: (H, W, 3) uint8.
 
     Returns:
-        (H, W, 3) uint8.
+        (h, w, 3) uint8, no larger than is needed to see an outline.
     """
-    level = float(np.percentile(rgb, _BRIGHTEST))
+    small, _ = shrunk(rgb, _SIDE)
+    level = float(np.percentile(small, _BRIGHTEST))
     if not 1 <= level < _DIM:
         return None
-    smooth = cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), max(1.0, _GRAIN * max(rgb.shape)))
+    smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(1.0, _GRAIN * max(small.shape)))
     found: np.ndarray = (smooth * min(_BRIGHT / level, _MOST)).clip(0, 255).astype(np.uint8)
     return found

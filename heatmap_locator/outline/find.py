@@ -1,6 +1,7 @@
 """Where the piece is in its photo: a soft mask, from alpha, its fill, or a network and colour."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from heatmap_locator.outline.given import Outline as Outline
 from heatmap_locator.outline.given import Shown, given_outline, runs_off
 from heatmap_locator.outline.hand import without_hand
 from heatmap_locator.outline.shape import is_piece_shaped, overlap
+from heatmap_locator.resample import stretch
 
 CONTOUR_INSET = 0.25
 """Pixels by which :func:`outline_points` lie inside the outline."""
@@ -93,7 +95,9 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
     for (i, _), again in zip(
         dim, outlines_on_background([bright for _, bright in dim], finder), strict=True
     ):
-        seen[i] = again if again is not None and again.sure else seen[i]
+        if again is not None and again.sure:
+            height, width = photos[i].rgb.shape[:2]
+            seen[i] = replace(again, mask=stretch(again.mask, (width, height)))
     for photo, found in zip(photos, seen, strict=True):
         whole = photo.whole
         if found is None or not is_piece_shaped(found.mask, finder.aspect):

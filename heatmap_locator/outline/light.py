@@ -54,20 +54,23 @@ class Light:
         return found
 
 
-def look_at_light(rgb: np.ndarray, mask: np.ndarray) -> Light:
+def look_at_light(rgb: np.ndarray, mask: np.ndarray, cut_out: bool = False) -> Light:
     """Find highlights and a shadow's edge on a piece in its photo.
 
     Args:
         rgb: (H, W, 3) uint8.
         mask: (H, W) float32, 0..1, the piece.
+        cut_out: nothing is known of what lies around it, by which a shadow's edge is told.
     """
     height, width = mask.shape
     (small, scale), (inside, _) = (shrunk(image, _SIDE) for image in (rgb, mask))
     solid = inside > 0.5
     if solid.sum() < 64:
         return Light()
+    if cut_out:
+        small = np.where(solid[..., None], small, np.uint8(0))
     lost = burnt_out(small, solid)
-    edge = _shadow_edge(small, inside, lost)
+    edge = None if cut_out else _shadow_edge(small, inside, lost)
     if edge is not None:  # just at the edge light is neither
         lost = np.maximum(edge.band(solid.shape), 0.0 if lost is None else lost)
     return Light(
@@ -75,22 +78,6 @@ def look_at_light(rgb: np.ndarray, mask: np.ndarray) -> Light:
         None if edge is None else edge.gain(rgb.shape, scale),
         0.0 if edge is None else edge.step,
     )
-
-
-def look_at_highlights(rgb: np.ndarray, mask: np.ndarray) -> Light:
-    """Find highlights on a piece cut out, around which nothing is known.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-        mask: (H, W) float32, 0..1, the piece.
-    """
-    height, width = mask.shape
-    small, inside = (shrunk(image, _SIDE)[0] for image in (rgb, mask))
-    solid = inside > 0.5
-    if solid.sum() < 64:
-        return Light()
-    lost = burnt_out(np.where(solid[..., None], small, np.uint8(0)), solid)
-    return Light(None if lost is None else stretch(lost, (width, height)))
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,7 @@ def find_done(photo: Array, picture: Array, grid: Grid, name: str = "photo") -> 
     Raises:
         InputError: no finished part of this picture is seen in it.
     """
-    height, width = picture.shape[:2]
-    side = math.sqrt(width * height / grid.pieces)
-    small, scale = _reduced(picture, min(_CELL / side, 1.0))
-    seen, shown = _reduced(photo, 1.0)
+    (seen, shown), (small, scale) = _compared(photo, picture, grid)
     parts = _parts(seen, small)
     if not parts:
         raise InputError(
@@ -137,6 +134,15 @@ def _look(photo: Array, picture: Array, part: Array, grid: Grid) -> tuple[Array,
         odds = _PIXELS * (np.array(means) + _TOWARDS)
         chances = cells.open(odds + cells.by_grain.clip(-_UNLIKE, None))
     return chances, pixels
+
+
+def _compared(
+    photo: Array, picture: Array, grid: Grid
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Copies of photo and picture that are compared, each with what x and y were multiplied by."""
+    height, width = picture.shape[:2]
+    side = math.sqrt(width * height / grid.pieces)
+    return _reduced(photo, 1.0), _reduced(picture, min(_CELL / side, 1.0))
 
 
 def _reduced(image: Array, scale: float) -> tuple[Array, Array]:
@@ -203,9 +209,7 @@ def _sane(matrix: Array, points: Array) -> bool:
 
 def edge_again(photo: Array, picture: Array, grid: Grid, done: Done) -> Done:
     """What was kept of a photo without its edge, with it."""
-    height, width = picture.shape[:2]
-    small, scale = _reduced(picture, min(_CELL / math.sqrt(width * height / grid.pieces), 1.0))
-    seen, shown = _reduced(photo, 1.0)
+    (seen, shown), (small, scale) = _compared(photo, picture, grid)
     to_seen, to_small = np.diag([*(1 / shown), 1.0]), np.diag([*scale, 1.0])
     parts = [to_small @ part @ to_seen for part in done.parts]
     pixels = [pixels_of(seen, small, part, grid, done.open) for part in parts]

@@ -17,7 +17,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
-from heatmap_locator.outline.light import Light, look_at_highlights, look_at_light
+from heatmap_locator.outline.light import Light, look_at_light
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
@@ -206,7 +206,7 @@ def _ways(rgb: np.ndarray, outline: Outline, label: str) -> list[PreparedPiece]:
         return [_prepare(rgb, outline, label, look_at_light(rgb, outline.mask))]
     ways = [Light()]
     if outline.sure and not (outline.mask > 0.5).all():
-        lit = look_at_highlights(rgb, outline.mask)
+        lit = look_at_light(rgb, outline.mask, cut_out=True)
         ways += [lit] if lit.lost is not None else []
     return [_prepare(rgb, outline, label, light) for light in ways]
 

@@ -189,9 +189,7 @@ def seen_done(service: Service, record: Record) -> "Done | None":
 
 def _seen(original: np.ndarray, record: Record) -> tuple[np.ndarray, Grid | None]:
     """A puzzle's picture, squared up, and its grid."""
-    grid = record["grid"]
-    picture = squaring.square_up(original, record["corners"])
-    return picture, None if grid is None else Grid(*grid)
+    return squaring.square_up(original, record["corners"]), squaring.grid_of(record)
 
 
 async def _renewed(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.service import half_done, puzzles, records
+from heatmap_locator.service import half_done, puzzles, records, squaring
 from heatmap_locator.service.marks import settled
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import placements_of
@@ -24,7 +24,8 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     Raises:
         Problem: 409, the puzzle has no grid, is or is not ready.
     """
-    if puzzle["grid"] is None:
+    grid = squaring.grid_of(puzzle)
+    if grid is None:
         raise Problem(409, "the grid is not known; give pieces or grid with the puzzle", "no-grid")
     if puzzle["state"] != "ready":
         raise Problem(409, f"the puzzle is {puzzle['state']}; try again later", "not-ready")
@@ -33,7 +34,6 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
         for piece in await service.pieces(puzzle["id"])
         if piece["state"] == "located" and placements_of(piece)
     ]
-    grid = Grid(*puzzle["grid"])
     service.events.publish(puzzle["id"], "solve", {"state": "started", "pieces": len(located)})
     size = puzzle["width"], puzzle["height"]
     # The photos are let go one by one.

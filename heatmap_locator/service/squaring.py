@@ -95,13 +95,18 @@ def read_original(storage: Storage, decoders: Decoders, record: Record) -> np.nd
     return decoders.decode(data, "picture", record["name"])
 
 
+def grid_of(record: Record) -> Grid | None:
+    """A puzzle's grid, exact where rows and columns were given; ``None`` where it is not known."""
+    if record["grid"] is None:
+        return None
+    rows, cols = record["grid"]
+    return Grid(rows, cols, exact=record["asked"]["grid"] is not None)
+
+
 def load_picture(storage: Storage, decoders: Decoders, puzzle: str, version: int) -> Loaded:
     """The squared-up picture with what is known of it; GoneError where that version is no more."""
     record = storage.puzzle(puzzle)
     if record is None or record["version"] != version:
         raise GoneError(puzzle)
     picture = square_up(read_original(storage, decoders, record), record["corners"])
-    grid = record["grid"]
-    exact = record["asked"]["grid"] is not None
-    made = None if grid is None else Grid(grid[0], grid[1], exact)
-    return Loaded(picture, made, half_done.of_record(record))
+    return Loaded(picture, grid_of(record), half_done.of_record(record))

@@ -5,7 +5,6 @@ that the truth comes out above its rivals.  It is convex, small and fitted in se
 examples takes the time, and they are kept.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,10 @@ from torch import Tensor
 
 from heatmap_locator.command.report import Progress
 from heatmap_locator.errors import InputError
-from heatmap_locator.locator import Locator
 from heatmap_locator.model.files import save_model
 from heatmap_locator.model.ranker import FEATURES
 
-from ..shared.weights import stored_beside
+from ..shared.weights import digest_without, weights_to_extend
 from .examples import Example, Examples, collect
 from .recipe import RankerRecipe
 
@@ -89,16 +87,8 @@ def train_ranker(
     Raises:
         InputError: there are no weights to start from, or examples of another run in ``out``.
     """
-    if init is None:
-        raise InputError("--init: name the weights whose ranker is to be fitted")
-    locator, extra = Locator.from_pretrained(init, device), stored_beside(init)
-    model = locator.model
-    state = b"".join(
-        t.detach().cpu().numpy().tobytes()
-        for k, t in sorted(model.state_dict().items())
-        if not k.startswith("ranker.")
-    )
-    digest = hashlib.sha256(state).hexdigest()[:12]
+    init, model, extra = weights_to_extend(init, device, "ranker is to be fitted")
+    digest = digest_without(model, "ranker.")
     out.mkdir(parents=True, exist_ok=True)
     rows, progress = {}, Progress()
     for split, count in (

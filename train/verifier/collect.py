@@ -1,12 +1,10 @@
 """Puzzles searched for examples, a file each, so that a run that was stopped goes on."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import write_atomically
@@ -24,18 +22,9 @@ from .recipe import VerifierRecipe
 MADE_BY = "made_by.json"
 
 
-def digest_of(model: torch.nn.Module) -> str:
-    """What tells a first stage from others: all parameters but the second stage's."""
-    state = b"".join(
-        t.detach().cpu().numpy().tobytes()
-        for key, t in sorted(model.state_dict().items())
-        if not key.startswith("ranker.verifier.")
-    )
-    return hashlib.sha256(state).hexdigest()[:12]
-
-
 def collect(
     init: str,
+    model: str,
     device: str,
     pictures: str | None,
     recipe: VerifierRecipe,
@@ -48,6 +37,7 @@ def collect(
 
     Args:
         init: weights of the model.
+        model: what tells its first stage from others.
         device: where it runs.
         pictures: the folder, ``None`` for drawn ones.
         recipe: how puzzles are drawn and searched.
@@ -62,7 +52,6 @@ def collect(
     """
     count = recipe.mining.puzzles if split == "train" else recipe.mining.validation_puzzles
     files = [folder / f"{number:05d}.npz" for number in range(count)]
-    model = digest_of(Locator.from_pretrained(init, device).model)
     others = [
         file
         for name in recipe.mining.earlier

@@ -7,11 +7,10 @@ import torch
 
 from heatmap_locator.command.report import Progress
 from heatmap_locator.errors import InputError
-from heatmap_locator.locator import Locator
 from heatmap_locator.model.files import save_model
 from heatmap_locator.model.network import HeatmapLocator
 
-from ..shared.weights import stored_beside
+from ..shared.weights import digest_without, weights_to_extend
 from .batches import shown
 from .collect import collect
 from .fit import Gain, gains, judged, recall, train_on
@@ -38,9 +37,8 @@ def train_verifier(
         InputError: there are no weights to start from, examples of another run in ``out``, or too
             few of them.
     """
-    if init is None:
-        raise InputError("--init: name the weights whose second stage is to be trained")
-    model, extra = Locator.from_pretrained(init, device).model, stored_beside(init)
+    init, model, extra = weights_to_extend(init, device, "second stage is to be trained")
+    searched = init, digest_without(model, "ranker.verifier."), device, pictures, recipe
     data, progress = dict[str, Packed](), Progress()
     for split in ("train", "validation"):
         folder = out / split
@@ -48,7 +46,7 @@ def train_verifier(
             raise InputError(
                 "holds a run already; add --resume or name another folder", name=folder
             )
-        files = collect(init, device, pictures, recipe, split, folder, progress.say, workers)
+        files = collect(*searched, split, folder, progress.say, workers)
         data[split] = joined([read(file) for file in files])
     if len(data["train"].first) < _FEWEST:
         raise InputError(f"{len(data['train'].first)} photos to learn from: too few; mine more")

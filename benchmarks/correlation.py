@@ -25,9 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatmap_locator.model import correlation
-from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles
-from heatmap_locator.model.plain_correlation import OverlapSave
-from heatmap_locator.model.tiling import join
+from heatmap_locator.model.overlap_save import PictureTiles
+from heatmap_locator.model.plain_correlation import OverlapSave, correlate_plain
 
 TURNS, EVERY, NOISE = 36, 3, 0.02
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -99,19 +98,10 @@ Ways = tuple[Callable[[], Tensor], Callable[[], Tensor], Callable[[], Tensor]]
 
 def _plain(field: Tensor, kernels: Tensor, masks: Tensor) -> Ways:
     picture = PictureTiles(field)
-
-    def by_fft(picture: PictureTiles) -> Tensor:
-        tiling = picture.plan(kernels.shape[-1])
-        (down, across), (height, width) = tiling.step, tiling.size
-        found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, (own,) in correlate_tiles(picture, kernels, tiling):
-            found[:, some] = own[..., :down, :across]
-        return join(found, tiling.count)[:, :height, :width]
-
     return (
         lambda: F.conv2d(field[None], kernels, padding=kernels.shape[-1] // 2)[0].float(),
-        lambda: by_fft(picture),
-        lambda: by_fft(PictureTiles(field)),
+        lambda: correlate_plain(picture, kernels),
+        lambda: correlate_plain(PictureTiles(field), kernels),
     )
 
 

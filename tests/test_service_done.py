@@ -20,6 +20,7 @@ from service_support import (
 )
 
 from heatmap_locator.service import schemas
+from heatmap_locator.service.squaring import grid_of
 
 PHOTO = encoded(half_done_photo(small_picture()))
 
@@ -132,3 +133,11 @@ def test_it_needs_the_cells(client: TestClient) -> None:
     puzzle = client.post("/v1/puzzles", files=files).json()["id"]
     wait_ready(client, puzzle)
     assert_problem(give_done(client, puzzle), 409, "grid is not known")
+
+
+def test_only_rows_and_columns_that_were_given_are_exact() -> None:
+    for given, exact in (([5, 6], True), (None, False)):
+        grid = grid_of({"grid": [5, 6], "asked": {"pieces": 30, "grid": given}})
+        assert grid is not None
+        assert (grid.rows, grid.cols, grid.exact) == (5, 6, exact)
+    assert grid_of({"grid": None, "asked": {"grid": None}}) is None

@@ -19,20 +19,26 @@ from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, pa
 from heatmap_locator.model.tiling import FEW, Tiling, chunks, join
 
 
+def correlate_plain(picture: PictureTiles, kernels: Tensor) -> Tensor:
+    """What :class:`OverlapSave` computes, without gradients, of a picture's kept transforms."""
+    tiling = picture.plan(kernels.shape[-1])
+    (down, across), (height, width) = tiling.step, tiling.size
+    found = picture.field.new_empty(len(kernels), tiling.tiles, down, across)
+    for some, (own,) in correlate_tiles(picture, kernels, tiling):
+        found[:, some] = own[..., :down, :across]
+    return join(found, tiling.count)[:, :height, :width]
+
+
 class OverlapSave(torch.autograd.Function):
     """Plain correlation of ``(C, H, W)`` with ``(R, C, k, k)`` to ``(R, H', W')``."""
 
     @staticmethod
     def forward(ctx: Any, field: Tensor, kernels: Tensor) -> Tensor:
         picture = PictureTiles(field)
-        tiling = picture.plan(kernels.shape[-1])
-        (down, across), (height, width) = tiling.step, tiling.size
-        found = field.new_empty(len(kernels), tiling.tiles, down, across)
-        for some, (own,) in correlate_tiles(picture, kernels, tiling):
-            found[:, some] = own[..., :down, :across]
+        found, tiling = correlate_plain(picture, kernels), picture.plan(kernels.shape[-1])
         ctx.save_for_backward(kernels, picture.channels(tiling))
         ctx.tiling, ctx.shape, ctx.kernel = tiling, field.shape, kernels.shape[-1]
-        return join(found, tiling.count)[:, :height, :width]
+        return found
 
     @staticmethod
     @once_differentiable

@@ -13,10 +13,9 @@ MOST_CUT_OFF = 0.89
 or where the photo's mirror image fits better."""
 
 NAMED = 0.3
-"""Probability from which a photo is said to be probably not of the picture.  On 360 photos that the
-fit had not seen (``heatmap-eval nuisances``, held-back pictures): 71 of 72 backs, pieces of others
-and tables without one are named, and 5 of 205 right answers, none of those scored over 0.5; from
-0.5 on, 67 and 4."""
+"""Probability from which a photo is said to be probably not of the picture.  Chosen on 360 photos
+of held-back pictures with earlier weights, which named 71 of 72 foreign ones, and 5 of 205 right
+answers; ``MODEL_CARD.md`` has what it names now."""
 
 _MIRRORED = 0.005
 """Probability from which the piece is looked for in the photo's mirror image, too; of sure answers

@@ -6,7 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heatmap_locator.model.calibration import WEIGHED, Calibration, Uncalibrated
+from heatmap_locator.model.calibration import (
+    MEASURES,
+    MOST_LEAD,
+    WEIGHED,
+    Calibration,
+    Uncalibrated,
+    logit_measures,
+)
 
 
 def test_scores_by_hand() -> None:
@@ -93,3 +100,12 @@ def test_older_files_have_neither_and_others_are_refused() -> None:
     for wrong in ({"trust": 3.0}, {"trust": {"luck": 1.0}}, {"foreign": {"bias": float("nan")}}):
         with pytest.raises(ValueError, match="no calibration"):
             Calibration.from_extra(old | wrong)
+
+
+def test_measures_of_logits() -> None:
+    found = logit_measures([9.0, 6.5, 3.0, 3.0, 3.0, 1.0, 2.0])
+    assert found == {"logit": 9.0, "chance": 1.5, "lead": 2.5}
+    # Where there is no other place, none comes near; and more than so much tells no more.
+    assert logit_measures([4.0]) == {"logit": 4.0, "chance": 4.0, "lead": MOST_LEAD}
+    assert logit_measures([40.0, 1.0])["lead"] == MOST_LEAD
+    assert found.keys() <= set(MEASURES)

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heatmap_eval.answers.asking import ask_group
 from heatmap_eval.answers.outcomes import Outcome, Outcomes, rows_of
 from heatmap_eval.answers.trust import FOREIGN, TRUST, fit, named_shares
 from heatmap_eval.cli import main
+from heatmap_eval.protocols.nuisances import NuisanceGroup, NuisanceTask
 from heatmap_locator.errors import InputError
+from heatmap_locator.found import Search
+from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration, sigmoid
+from heatmap_locator.placement import Placement
 
 
 def outcome(kind: str, number: int, right: bool, score: float, fits: float = 3.0) -> Outcome:
@@ -54,6 +59,44 @@ def test_shares_of_kinds() -> None:
     assert foreign.named == 0.75
     assert named_shares(found)["foreign_named"] == 0.75
     assert named_shares(found)["right_named"] == 0
+
+
+def test_of_two_pieces_in_one_photo_either_may_be_answered_for() -> None:
+    shown, beside = (0.0, 0.0, 10.0, 10.0), (50.0, 0.0, 60.0, 10.0)
+    task = NuisanceTask(
+        kind="two",
+        piece="24/one/0",
+        image=np.zeros((8, 8, 3), np.uint8),
+        box=shown,
+        rotation=0.0,
+        texture="high",
+        given=Grid(3, 8),
+        beside=(beside, 90.0),
+    )
+    group = NuisanceGroup("one", np.zeros((30, 80, 3), np.uint8), Grid(3, 8), 24, [task])
+
+    class Answers:
+        """Stands in for locator and puzzle."""
+
+        def __init__(self, box: tuple[float, float, float, float], rotation: float) -> None:
+            self.found = Placement(
+                box, (0.0, 0.0), rotation, 0.9, None, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+            )
+
+        def encode(self, image: np.ndarray, grid: Grid) -> "Answers":
+            return self
+
+        def search(self, photo: np.ndarray) -> Search:
+            return Search([self.found], np.zeros((1, 1)), photo, photo[..., 0])
+
+    def truth(box: tuple[float, float, float, float], rotation: float) -> tuple[object, bool]:
+        (found,) = ask_group(Answers(box, rotation), group)  # type: ignore[arg-type]
+        return found.truth, found.right
+
+    assert truth(shown, 3.0) == (shown, True)
+    assert truth(beside, 88.0) == (beside, True)
+    assert truth(beside, 3.0) == (shown, False)
+    assert truth((20.0, 20.0, 30.0, 30.0), 0.0) == (shown, False)
 
 
 def test_outcomes_are_kept_and_a_line_cut_short_is_forgotten(tmp_path: Path) -> None:

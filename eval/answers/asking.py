@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
@@ -48,7 +48,7 @@ def _ask(puzzle: Puzzle, group: NuisanceGroup, task: NuisanceTask) -> Outcome:
     if found is not None and found.evidence is not None:
         evidence = asdict(found.evidence)
         evidence["logits"] = [round(v, 4) for v in evidence["logits"][:KEPT]]
-    return Outcome(
+    outcome = Outcome(
         kind=task.kind,
         piece=task.piece,
         picture=group.picture,
@@ -66,3 +66,9 @@ def _ask(puzzle: Puzzle, group: NuisanceGroup, task: NuisanceTask) -> Outcome:
         evidence=evidence,
         seconds=time.perf_counter() - start,
     )
+    if task.beside is None or outcome.right:
+        return outcome
+    # Either of two pieces in one photo may be the one that is answered for.
+    box, rotation = task.beside
+    other = replace(outcome, truth=box, rotation=rotation)
+    return other if other.right else outcome

@@ -29,8 +29,13 @@ SIGNS = {
 """Which way a measure may move trust: less is never trusted more.  They go together, and without
 this a few photos decide which of them takes the other's place."""
 
-FOREIGN = ("logit", "chance", "places", "pixel", "colour", "detail", "local", "mirror", "texture")
-"""Measures that tell whether it is of another picture."""
+FOREIGN = (
+    *("logit", "chance", "lead", "places"),
+    *("pixel", "colour", "detail", "local", "mirror", "texture"),
+    *("unclear", "hidden", "step"),
+)
+"""Measures that tell whether it is of another picture: how well the best place fits, by how much
+better than others, and how well the photo could be read at all."""
 
 FOLDS = 5
 RIDGE = 0.001

@@ -36,6 +36,7 @@ class NuisanceTask:
         rotation: degrees that the photo is turned clockwise.
         texture: of the piece, as in ``PieceTask``.
         given: rows and columns that are told.
+        beside: true box and rotation of the second piece of photos of two.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class NuisanceTask:
     rotation: float
     texture: str
     given: Grid
+    beside: tuple[Box, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,7 @@ def nuisance_group(
                 rotation=subject.rotation,
                 texture=texture,
                 given=given if kind == "count" else grid,
+                beside=(bounds(other.outline), other.rotation) if kind == "two" else None,
             )
             for kind in kinds
         ]

@@ -17,6 +17,7 @@ BIAS = "bias"
 MEASURES = (
     "logit",
     "chance",
+    "lead",
     "places",
     "unclear",
     "cut_off",
@@ -32,6 +33,7 @@ MEASURES = (
 """What is measured of a photo and its best place.
 
 ``logit``: the ranker's.  ``chance``: its mean over places 6 to 15, which fit by chance alone.
+``lead``: by how much the second best place has less, ``MOST_LEAD`` at most.
 ``places``: natural logarithm of how many there are.  Of the photo:
 ``unclear``, 0..1, how unsurely its outline was seen; ``cut_off``, 1 where that runs into the
 photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``step``, the logarithm
@@ -42,10 +44,19 @@ the print has.
 """
 
 
-def chance(logits: Sequence[float] | np.ndarray) -> float:
-    """The measure of that name of (N,) logits, best first, N at least 1."""
+MOST_LEAD = 8.0
+"""What ``lead`` is at most, and where there is no other place.  Set by hand: more tells no more."""
+
+
+def logit_measures(logits: Sequence[float] | np.ndarray) -> dict[str, float]:
+    """``logit``, ``chance`` and ``lead`` of (N,) logits, best first, N at least 1."""
     values = np.asarray(logits, np.float64)
-    return float(values[min(5, len(values) - 1) : 15].mean())
+    lead = values[0] - values[1] if len(values) > 1 else MOST_LEAD
+    return {
+        "logit": float(values[0]),
+        "chance": float(values[min(5, len(values) - 1) : 15].mean()),
+        "lead": float(min(lead, MOST_LEAD)),
+    }
 
 
 def weighed(weights: Mapping[str, float], measures: Mapping[str, float] | None) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from heatmap_locator.found import Evidence, Search
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.calibration import WEIGHED, Calibration, chance
+from heatmap_locator.model.calibration import WEIGHED, Calibration, logit_measures
 from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.placement import Placement, Why
 from heatmap_locator.search.answer import highest, lay_best, recognise
@@ -103,8 +103,7 @@ class Judge:
         # Two sizes of one place may only now turn out to be one.
         kept = best_apart(centres, reach, logits)
         measures = {
-            "logit": float(logits[kept[0]]),
-            "chance": chance(logits[kept]),
+            **logit_measures(logits[kept]),
             "places": math.log(max(look.places, 1.0)),
             **photo_measures(piece),
         }

@@ -20,6 +20,11 @@ _SIDE = 160
 # along the edge, on the table, at which light falls by half of that or more; and by what part of
 # itself the log of the factor may be another on the piece.
 _EXPLAINED, _STEP, _SIDE_SHARE, _ALONG, _APART = 0.3, (0.25, 1.8), 0.04, 0.75, 0.65
+# Where the table does not tell, the piece alone may show an edge, which runs right across: this
+# share of the places along its line are in the piece; at this share of them light falls by half of
+# what it does or more; and by what part of itself the log of the factor may be another in red,
+# green or blue, as print seldom is on either side of a line.
+_ACROSS, _OWN_ALONG, _COLOURED = 0.6, 0.72, 0.25
 # What is just on either side of an edge lies so many pixels from it.
 _BESIDE = 3.0
 # Around the line that parts the table best: degrees and pixels that the edge may be off by, tried
@@ -78,6 +83,34 @@ def look_at_light(rgb: np.ndarray, mask: np.ndarray, cut_out: bool = False) -> L
         None if edge is None else edge.gain(rgb.shape, scale),
         0.0 if edge is None else edge.step,
     )
+
+
+def look_for_own_shadow(rgb: np.ndarray, mask: np.ndarray, light: Light) -> Light | None:
+    """The light as it is if what looks like a shadow's edge on the piece is one, and not print.
+
+    Only the picture can tell which it is: the table shows no such edge, or is not known.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        mask: (H, W) float32, 0..1, the piece.
+        light: what was found otherwise.
+
+    Returns:
+        ``None`` where nothing looks like it, or an edge was found already.
+    """
+    if light.step:
+        return None
+    height, width = mask.shape
+    (small, scale), (inside, _) = (shrunk(image, _SIDE) for image in (rgb, mask))
+    solid = inside > 0.8
+    if light.lost is not None:
+        solid &= shrunk(light.lost, _SIDE)[0] < 0.5
+    edge = _own_edge(small, solid) if solid.sum() >= 64 else None
+    if edge is None:
+        return None
+    band = stretch(edge.band(solid.shape), (width, height))
+    lost = band if light.lost is None else np.maximum(band, light.lost)
+    return Light(lost, edge.gain(rgb.shape, scale), edge.step)
 
 
 @dataclass(frozen=True)
@@ -144,6 +177,33 @@ def _shadow_edge(rgb: np.ndarray, inside: np.ndarray, lost: np.ndarray | None) -
     if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
         return None
     factors = np.exp(np.median(across, axis=0).astype(np.float64)).clip(0.05, 1.5)
+    return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
+
+
+def _own_edge(rgb: np.ndarray, solid: np.ndarray) -> _Edge | None:
+    """A line right across the piece at which it grows darker in all colours alike, or None."""
+    # Nothing of the table may run into what is compared.
+    own = np.where(solid[..., None], rgb, np.uint8(0)).astype(np.float32)
+    cover = cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 0.8)[..., None]
+    light = np.log(cv2.GaussianBlur(own, (0, 0), 0.8) / np.maximum(cover, 1e-3) + 4.0)
+    found = _best_step(light.mean(axis=2), solid)
+    if found is None or found[2] < _EXPLAINED:
+        return None
+    line = _refined(light.mean(axis=2), solid, found[0], found[1])
+    across = _across(light, solid, line)
+    chord = int((np.abs(_off(solid.shape, line)) < 0.5)[solid].sum())
+    if len(across) < 12 or len(across) < _ACROSS * chord:
+        return None
+    falls = -np.median(across, axis=0)
+    step = float(falls.mean())
+    if not _STEP[0] <= step <= _STEP[1] or np.abs(falls - step).max() > _COLOURED * step:
+        return None
+    if (across.mean(axis=1) < -step / 2).mean() < _OWN_ALONG:
+        return None
+    share = float((_off(light.shape, line) > 0)[solid].mean())
+    if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
+        return None
+    factors = np.exp(-falls.astype(np.float64)).clip(0.05, 1.5)
     return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
 
 

@@ -17,7 +17,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.find import CONTOUR_INSET as CONTOUR_INSET
 from heatmap_locator.outline.find import outline_points, outlines_in_photos
 from heatmap_locator.outline.given import Outline, Shown, given_outline
-from heatmap_locator.outline.light import Light, look_at_light
+from heatmap_locator.outline.light import Light, look_at_light, look_for_own_shadow
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
 from heatmap_locator.resample import resize
@@ -201,13 +201,17 @@ def name_of(piece: ImageSource) -> str:
 
 
 def _ways(rgb: np.ndarray, outline: Outline, label: str) -> list[PreparedPiece]:
-    """What an outline may hold.  White in a cut-out is print, or a highlight that hides it."""
-    if outline.searched:
-        return [_prepare(rgb, outline, label, look_at_light(rgb, outline.mask))]
-    ways = [Light()]
+    """What an outline may hold.
+
+    White in a cut-out is print, or a highlight that hides it; a line at which a piece grows darker
+    is print, or a shadow's edge.
+    """
+    lit = look_at_light(rgb, outline.mask, cut_out=not outline.searched)
+    ways = [lit] if outline.searched else [Light()]
     if outline.sure and not (outline.mask > 0.5).all():
-        lit = look_at_light(rgb, outline.mask, cut_out=True)
-        ways += [lit] if lit.lost is not None else []
+        ways += [lit] if lit.lost is not None and not outline.searched else []
+        shaded = look_for_own_shadow(rgb, outline.mask, lit)
+        ways += [] if shaded is None else [shaded]
     return [_prepare(rgb, outline, label, light) for light in ways]
 
 

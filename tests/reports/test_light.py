@@ -10,7 +10,7 @@ from PIL import Image
 from reports_support import EXAMPLES, is_right, piece
 
 from heatmap_locator.outline.dim import brightened
-from heatmap_locator.outline.light import look_at_light
+from heatmap_locator.outline.light import Light, look_at_light, look_for_own_shadow
 from heatmap_locator.puzzle import Puzzle
 from heatmap_locator.search.piece import prepare_pieces
 
@@ -153,19 +153,47 @@ def test_the_example_is_found_in_the_dark(example_puzzle: Puzzle) -> None:
     assert brightened(piece()) is None
 
 
-@pytest.mark.parametrize(("number", "angle"), [(1, 0.6), (2, 2.2), (3, 0.6)])
-def test_the_examples_in_half_a_shadow(
-    number: int, angle: float, example_puzzle: Puzzle, truth: dict[str, dict[str, Any]]
-) -> None:
+def half_shaded(number: int, angle: float) -> np.ndarray:
+    """An example of which everything on one side of its middle lies in shadow."""
     photo = np.array(Image.open(EXAMPLES / f"piece{number}.jpg"))
     height, width = photo.shape[:2]
     ys, xs = np.mgrid[:height, :width]
     beyond = (xs - width / 2) * np.cos(angle) + (ys - height / 2) * np.sin(angle) > 0
-    taken = np.where(beyond[..., None], photo * 0.45, photo).astype(np.uint8)
-    search = example_puzzle.search(taken)
-    place = search.placements[0]
-    if number == 1:  # on black, where no shadow is seen beside the piece
-        assert place.score < 0.9
-        return
+    return np.where(beyond[..., None], photo * 0.45, photo).astype(np.uint8)
+
+
+# The first lies on black, where no shadow is seen beside the piece.
+@pytest.mark.parametrize(("number", "angle"), [(1, 0.6), (2, 2.2), (3, 0.6)])
+def test_the_examples_in_half_a_shadow(
+    number: int, angle: float, example_puzzle: Puzzle, truth: dict[str, dict[str, Any]]
+) -> None:
+    search = example_puzzle.search(half_shaded(number, angle))
     assert "a shadow's edge lies across it" in search.doubts
-    assert place.cell == tuple(truth[f"piece{number}.jpg"]["cell"])
+    assert list(search.placements[0].cell or ()) == truth[f"piece{number}.jpg"]["cell"]
+
+
+@pytest.mark.parametrize(("number", "angle"), [(1, 2.2), (3, 4.0)])
+def test_so_are_they_cut_out(
+    number: int, angle: float, example_puzzle: Puzzle, truth: dict[str, dict[str, Any]]
+) -> None:
+    mask = example_puzzle.search(EXAMPLES / f"piece{number}.jpg").piece_mask
+    alpha = np.rint(255 * mask).astype(np.uint8)
+    search = example_puzzle.search(np.dstack([half_shaded(number, angle), alpha]))
+    assert "a shadow's edge lies across it" in search.doubts
+    assert list(search.placements[0].cell or ()) == truth[f"piece{number}.jpg"]["cell"]
+
+
+def test_print_may_look_like_a_shadows_edge_and_seldom_does() -> None:
+    photo, mask = scene()
+    even = photo.clip(0, 255).astype(np.uint8)
+    assert look_for_own_shadow(even, mask, Light()) is None
+    taken = np.where(mask[..., None] > 0, shaded(photo, 0.4), photo).clip(0, 255).astype(np.uint8)
+    found = look_for_own_shadow(taken, mask, Light())
+    assert found is not None
+    assert found.step == pytest.approx(-np.log(0.4), abs=0.15)
+    assert found.lost is not None
+    assert found.lost[120, 120] > 0.5
+    # One that was found already is not looked for, and light does not fall in one colour alone.
+    assert look_for_own_shadow(taken, mask, found) is None
+    red = np.dstack([taken[..., 0], even[..., 1:]])
+    assert look_for_own_shadow(red, mask, Light()) is None

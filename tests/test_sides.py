@@ -98,3 +98,25 @@ def test_a_coarse_outline_is_drawn_to_the_edge_of_the_photo() -> None:
         off = [np.linalg.norm(s.corners - true.corners, axis=1).mean() for s in (fine, coarse)]
         assert off[0] < 0.5 * off[1]
         assert off[0] < 0.01 * CELL
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_what_the_network_left_out_of_an_outline_is_seen_by_colour(seed: int) -> None:
+    cut, mask, forward = drawn(seed, 15.0 + 20.0 * seed, 1, 1)
+    # A dark corner, of the table's colour on a small copy.
+    corner = transform(forward, cut.sides(1, 1)[0][:1].astype(np.float64))[0]
+    bitten = mask.copy()
+    cv2.circle(bitten, np.rint(corner).astype(int).tolist(), round(0.17 * CELL), 0.0, -1)
+    rng = np.random.default_rng(seed)
+    photo = mask[..., None] * (150, 90, 60) + (1 - mask[..., None]) * (70, 80, 130)
+    photo = (photo + rng.normal(0, 3, photo.shape)).clip(0, 255).astype(np.uint8)
+    # In a larger photo, so that what is read near the piece is told in the photo's pixels.
+    wide = cv2.copyMakeBorder(photo, 130, 90, 150, 70, cv2.BORDER_REPLICATE)
+    seen = np.pad(bitten, ((130, 90), (150, 70)))
+    true, given, found = found_sides(mask), found_sides(bitten), find_sides(seen, wide)
+    assert found is not None
+    assert given.sure < 0.9
+    assert found.regular
+    assert found.sure > given.sure
+    assert found.kinds == true.kinds
+    assert np.abs(found.corners - [150, 130] - true.corners).max() < 0.02 * CELL

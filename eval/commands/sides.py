@@ -87,15 +87,15 @@ def run(args: argparse.Namespace) -> int:
 def _outlines(
     finder: "OutlineFinder",
 ) -> "Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None] | None]":
-    """The outline of an image as the library finds it, and the photo it was found in."""
+    """The outline of an image whose sides the library reads, and the photo it was found in."""
     from heatmap_locator.outline.find import find_outlines
 
     def outline(image: "np.ndarray") -> "tuple[np.ndarray, np.ndarray | None] | None":
         cutout = image.shape[2] == 4
         rgb, alpha = image[..., :3], image[..., 3] if cutout else None
         best = find_outlines(rgb, alpha, "piece", finder, cutout)[0]
-        if cutout:
-            return best.mask, None
-        return (best.mask, rgb) if best.sure and best.searched else None
+        if not best.sure or best.cut_off:
+            return None
+        return best.mask, rgb if best.searched else None
 
     return outline

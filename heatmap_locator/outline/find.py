@@ -6,6 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from heatmap_locator.outline.burnt import is_burnt_out
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
 from heatmap_locator.outline.contour import along_pixels
@@ -91,6 +92,7 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
     answers = []
     seen = outlines_on_background([photo.rgb for photo in photos], finder)
     lost = [i for i, one in enumerate(seen) if one is None or not one.sure]
+    lost = [i for i in lost if photos[i].filled is None]
     dim = [(i, bright) for i in lost if (bright := brightened(photos[i].rgb)) is not None]
     for (i, _), again in zip(
         dim, outlines_on_background([bright for _, bright in dim], finder), strict=True
@@ -100,6 +102,9 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
             seen[i] = replace(again, mask=stretch(again.mask, (width, height)))
     for photo, found in zip(photos, seen, strict=True):
         whole = photo.whole
+        if photo.filled is not None:
+            answers.append([_filled(photo, found)])
+            continue
         if found is None or not is_piece_shaped(found.mask, finder.aspect):
             answers.append([whole])
             continue
@@ -110,6 +115,17 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
         else:
             answers.append([laid] if found.sure else [whole, laid])
     return answers
+
+
+def _filled(photo: Shown, found: Outline | None) -> Outline:
+    """The piece on a fill: what differs from it, or what is seen on a background burnt out."""
+    assert photo.filled is not None
+    x, y = photo.corner
+    height, width = photo.rgb.shape[:2]
+    filled = photo.filled[y : y + height, x : x + width]
+    if found is not None and found.sure and is_burnt_out(photo.rgb, filled, found.mask):
+        return Outline(photo.laid(found.mask), True, True)
+    return Outline(photo.filled, True)
 
 
 def outlines_on_background(

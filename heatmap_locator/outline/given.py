@@ -6,7 +6,7 @@ rectangle on a fill: a screenshot of a gallery, a photo in a white frame; and so
 round, has round corners, or fades out towards the edge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -64,12 +64,15 @@ class Shown:
         mask: (H, W) float32, 0..1, all of the photo in the image.
         turned: the photo lies turned in the image, and ``rgb`` continues it outside, as it does
             where the photo is round.
+        filled: (H, W) float32, 0..1, what of the image differs from a fill of one colour, where
+            that has a piece's shape: the piece, unless the background is burnt out.
     """
 
     rgb: np.ndarray
     corner: tuple[int, int]
     mask: np.ndarray
     turned: bool = False
+    filled: np.ndarray | None = None
 
     @classmethod
     def of(cls, rgb: np.ndarray) -> "Shown":
@@ -125,7 +128,8 @@ def given_outline(
     left, top, w, h = cv2.boundingRect((filled > 0.5).astype(np.uint8))
     # The halo of JPEG around a rectangle has not its corners.
     if cutout or (filled > 0.5).sum() < _TURNED * w * h or min(w, h) < MIN_SIDE:
-        return Outline(shown.laid(filled), True)
+        laid = shown.laid(filled)
+        return Outline(laid, True) if cutout else replace(shown, filled=laid)
     # A photo on the plain page of a gallery, or in a white frame.
     framed = np.ascontiguousarray(shown.rgb[top : top + h, left : left + w])
     corner = shown.corner[0] + left, shown.corner[1] + top

@@ -4,14 +4,17 @@ A piece of a regular cut has four corners, and between them sides that are strai
 a blank.  Pieces cut oddly (figures, round puzzles, no clear corners) have none that count.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from heatmap_locator.geometry import Array
+from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.contour import contour_of, resampled
 from heatmap_locator.outline.quads import Quad, area_of, best_quad
+from heatmap_locator.outline.shape import overlap
 from heatmap_locator.outline.snap import snapped
 
 Kind = Literal["straight", "knob", "blank"]
@@ -26,6 +29,10 @@ _STRAIGHT = 0.08
 _BAND = 0.02
 # Sureness of the corners from which the cut counts as regular.
 _REGULAR = 0.5
+# Sides less sure than this are read off the outline by colour as well, where that overlaps by so
+# much, in the photo around the piece by so much of its box; they count if doubt is halved
+# (``train/LOG.md``, "sides read a second time").
+_CLEAR, _SAME, _AROUND, _HALVED = 0.9, 0.9, 0.4, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +109,18 @@ def find_sides(mask: np.ndarray, photo: np.ndarray | None = None) -> Sides | Non
     Returns:
         ``None`` where the outline has no four corners.
     """
+    found = _read(mask, photo)
+    if photo is None or (found is not None and found.sure >= _CLEAR):
+        return found
+    other = _by_colour(mask, photo)
+    if other is None or not other.regular:
+        return found
+    doubt = 1.0 if found is None else 1.0 - found.sure
+    return other if 1.0 - other.sure < _HALVED * doubt else found
+
+
+def _read(mask: np.ndarray, photo: np.ndarray | None) -> Sides | None:
+    """The sides of one outline; arguments as in :func:`find_sides`."""
     contour = contour_of(mask)
     if contour is None:
         return None
@@ -109,6 +128,25 @@ def find_sides(mask: np.ndarray, photo: np.ndarray | None = None) -> Sides | Non
         contour = snapped(contour, photo)
     quad = best_quad(contour)
     return None if quad is None else _sides(contour, quad)
+
+
+def _by_colour(mask: np.ndarray, photo: np.ndarray) -> Sides | None:
+    """The same off the outline that colour shows in the photo around the piece.
+
+    The network leaves out what of the print is like another thing's, a lettering or a dark corner,
+    and takes a shadow in a blank for piece; colour, asked alone, takes neighbours along.
+    """
+    height, width = mask.shape
+    x, y, w, h = cv2.boundingRect((mask > 0.5).astype(np.uint8))
+    room = round(_AROUND * max(w, h))
+    left, top = max(x - room, 0), max(y - room, 0)
+    part = slice(top, min(y + h + room, height)), slice(left, min(x + w + room, width))
+    near = np.ascontiguousarray(photo[part])
+    seen = outline_by_colour(near)
+    if seen is None or overlap(seen, mask[part]) < _SAME:
+        return None
+    found = _read(seen, near)
+    return None if found is None else replace(found, corners=np.add(found.corners, [left, top]))
 
 
 def _sides(contour: Array, quad: Quad) -> Sides:

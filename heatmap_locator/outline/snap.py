@@ -39,7 +39,7 @@ def snapped(points: Array, photo: np.ndarray) -> Array:
     Returns:
         (``POINTS``, 2).
     """
-    normals = _normals(points)
+    normals = normals_of(points)
     side = math.sqrt(max(area_of(points), 1.0))
     offsets = np.linspace(-_REACH, _REACH, _TRIED) * side
     cost = -_contrast(points, normals, photo, offsets, side)
@@ -48,8 +48,8 @@ def snapped(points: Array, photo: np.ndarray) -> Array:
     return resampled(smoothed(moved, 1.0, wrap=True), POINTS, closed=True)
 
 
-def _normals(points: Array) -> Array:
-    """(N, 2) unit ones, outwards."""
+def normals_of(points: Array) -> Array:
+    """(N, 2) unit normals, outwards, of (N, 2) points clockwise along a closed curve."""
     along = np.roll(points, -2, axis=0) - np.roll(points, 2, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True).clip(1e-9)
     return np.stack([along[:, 1], -along[:, 0]], axis=1)

@@ -10,8 +10,13 @@ from heatmap_locator.errors import NoPieceError, display_name
 from heatmap_locator.outline.background import find_background
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder
-from heatmap_locator.outline.find import CONTOUR_INSET, find_outline, outline_points
-from heatmap_locator.outline.given import photo_in
+from heatmap_locator.outline.find import (
+    CONTOUR_INSET,
+    find_outline,
+    outline_on_background,
+    outline_points,
+)
+from heatmap_locator.outline.given import photo_in, runs_off
 from heatmap_locator.outline.parts import Part, find_parts
 from heatmap_locator.outline.shape import disc, overlap
 from heatmap_locator.picture.read import ImageSource, read_piece
@@ -24,6 +29,9 @@ MARGIN = 4
 _WORK_SIDE = 1200
 # Around a piece, in parts of its longer side, where its outline is looked for.
 _PAD = 0.25
+# What the network sees where a part has not a piece's shape is the piece if it holds so much of the
+# part, and is as large as the others but for this factor.
+_INSIDE, _AREAS = 0.8, 1.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +123,12 @@ def _cut(
         others = np.zeros(parts[0].mask.shape, np.uint8)
         for part in parts:
             others |= part.mask
-        found = [_by_outline(rgb, part, others, plain) for part in parts]
+        shaped = [part for part in parts if not part.odd]
+        usual = float(np.median([part.area for part in shaped]))
+        found = [_by_outline(rgb, part, others, plain) for part in shaped]
+        for part in parts:
+            piece = _by_network(rgb, part, others, plain, usual, finder) if part.odd else None
+            found += [] if piece is None else [piece]
     return _in_reading_order(found)
 
 
@@ -165,15 +178,53 @@ def _by_outline(rgb: np.ndarray, part: Part, others: np.ndarray, plain: np.ndarr
     view = rgb[top:bottom, left:right]
     if part.touching:
         return _piece(view, rough, (left, top), True)
-    reach = disc(3)
-    away = cv2.dilate(others * (1 - part.mask), reach) * (1 - cv2.dilate(part.mask, disc(1)))
-    weight = _enlarged(away, rgb.shape, window)[..., None]
-    cover = 255.0 * _enlarged(plain, rgb.shape, window)
-    alone = np.rint(view * (1.0 - weight) + cover.clip(0, 255) * weight).astype(np.uint8)
+    alone = _alone(rgb, part, others, plain)
     mask = outline_by_colour(alone)
     if mask is None or overlap(mask, rough) < 0.7:
         mask = rough
     return _piece(view, mask, (left, top), False)
+
+
+def _by_network(
+    rgb: np.ndarray,
+    part: Part,
+    others: np.ndarray,
+    plain: np.ndarray,
+    usual: float,
+    finder: OutlineFinder | None,
+) -> FoundPiece | None:
+    """The piece whose print is in part of the table's colour, of which an odd part shows the rest.
+
+    Args:
+        rgb, part, others, plain: as in :func:`_by_outline`.
+        usual: area of a piece, in pixels of the work copy.
+        finder: as in :func:`cut_pieces`.
+
+    Returns:
+        ``None`` where the network sees none for certain there, of a piece's size.
+    """
+    left, top, right, bottom = window = _window(part.mask, rgb.shape)
+    view, rough = rgb[top:bottom, left:right], _enlarged(part.mask, rgb.shape, window)
+    seen = outline_on_background(_alone(rgb, part, others, plain), finder or OutlineFinder())
+    if seen is None or not seen.sure or runs_off(seen.mask):
+        return None
+    area = float((seen.mask > 0.5).sum()) * part.mask.size / rgb[..., 0].size
+    inside = float(seen.mask[rough > 0.5].mean())
+    if inside < _INSIDE or not usual / _AREAS <= area <= usual * _AREAS:
+        return None
+    return _piece(view, seen.mask, (left, top), False)
+
+
+def _alone(rgb: np.ndarray, part: Part, others: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    """The window around a part, neighbours painted over; arguments as in :func:`_by_outline`."""
+    left, top, right, bottom = window = _window(part.mask, rgb.shape)
+    view = rgb[top:bottom, left:right]
+    reach = disc(3)
+    away = cv2.dilate(others * (1 - part.mask), reach) * (1 - cv2.dilate(part.mask, disc(1)))
+    weight = _enlarged(away, rgb.shape, window)[..., None]
+    cover = 255.0 * _enlarged(plain, rgb.shape, window)
+    alone: np.ndarray = np.rint(view * (1.0 - weight) + cover.clip(0, 255) * weight)
+    return alone.astype(np.uint8)
 
 
 def _by_alpha(rgb: np.ndarray, alpha: np.ndarray, part: Part) -> FoundPiece:

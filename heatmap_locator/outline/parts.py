@@ -26,10 +26,12 @@ class Part:
     Attributes:
         mask: (h, w) uint8 0/1.
         touching: it touches another, or is still several in one.
+        odd: it is as large as one piece, but has not its shape, so that there is one at most.
     """
 
     mask: np.ndarray
     touching: bool
+    odd: bool = False
 
     @property
     def area(self) -> float:
@@ -70,7 +72,10 @@ def find_parts(mask: np.ndarray, trusted: bool) -> list[Part]:
             parts += [Part(s, True) for s in split]
         elif shaped or trusted or (usual is not None and area > _LARGEST * usual):
             parts.append(Part(m, not trusted or usual is None or area > _LARGEST * usual))
-    if not trusted and sum(part.area for part in parts) < _PIECES * float(mask.sum()):
+        elif usual is not None:
+            parts.append(Part(m, False, odd=True))
+    told = sum(part.area for part in parts if not part.odd)
+    if not trusted and told < _PIECES * float(mask.sum()):
         return []  # shapes in a scene, not pieces on a table
     return parts
 

@@ -12,6 +12,7 @@ from heatmap_locator.errors import InputError, WeightsError
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.files import load_model, shipped_weights
+from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import single_precision
 from heatmap_locator.outline.by_network import OutlineFinder
@@ -75,6 +76,7 @@ class Locator:
             raise InputError("no CUDA device here; use cpu or auto", name="device cuda")
         chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         _leave_forks_alone()
+        keep_freed_memory()
         model, extra = load_model(weights)
         try:
             calibration = Calibration.from_extra(extra.get("calibration", {}))

@@ -19,7 +19,7 @@ from heatmap_locator.placement import Placement
 from heatmap_locator.puzzle import Puzzle
 from heatmap_locator.search.decode import decode
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
-from heatmap_locator.search.place import lay_on_picture, placement_of
+from heatmap_locator.search.place import lay_on_picture, placements_of
 from heatmap_locator.search.propose import NAMED_BY_PIXELS
 from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.see import Seen
@@ -97,10 +97,8 @@ class _Alone:
         ]
         laid.sort(key=lambda one: -one.logit)
         size = puzzle.width, puzzle.height
-        return [
-            placement_of(one, prepared, size, puzzle.grid, 1 / (1 + float(np.exp(-one.logit))))
-            for one in laid[:top]
-        ]
+        scores = [1 / (1 + float(np.exp(-one.logit))) for one in laid[:top]]
+        return placements_of(laid[:top], prepared, size, puzzle.grid, scores)
 
 
 class Ablated:

@@ -92,13 +92,14 @@ def lay_best(ranked: Sequence[Ranked], piece: PreparedPiece, most: int) -> list[
         best first.
     """
     found = [(level, candidate) for level, own in ranked for candidate in own]
+    reaches = {level.index: level.reach for level, _ in ranked}
     places = [
         transform(level.to_picture, np.array([(c.x, c.y) for c in own]).reshape(-1, 2))
         for level, own in ranked
     ]
     kept = best_apart(
         np.concatenate(places),
-        np.array([level.reach for level, _ in found]),
+        np.array([reaches[level.index] for level, _ in found]),
         np.array([candidate.logit for _, candidate in found]),
         most,
     )

@@ -86,12 +86,9 @@ def compare_all_round(place: Tensor, count: int, poses: Poses, halved: Tensor) -
 
 def _laid(poses: Poses, halved: Tensor, middles: Tensor, which: Tensor) -> Tensor:
     """``(M, poses, positions)`` around ``(M, 2)`` places, of those poses that ``(M, P)`` say."""
-    reach, half = REACH // PIXEL_STRIDE, poses.templates.shape[-1] // 2
-    corners = middles.flip(1) - half - reach
-    templates, masks = poses.templates.flatten(0, 1), poses.masks.flatten(0, 1)
-    if which.numel() < len(templates):  # others are not even made ready
-        templates, masks = templates[which.flatten()], masks[which.flatten()]
-        which = torch.arange(which.numel(), device=which.device).view_as(which)
+    reach = REACH // PIXEL_STRIDE
+    corners = middles.flip(1) - poses.half - reach
+    templates, masks, which = poses.rendered(which)
     side = 2 * reach + 1
     return masked_ncc_around(halved, templates, masks, PIXEL_NOISE, corners, side, which)
 

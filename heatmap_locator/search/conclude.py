@@ -19,7 +19,7 @@ from heatmap_locator.search.doubt import photo_measures, place_measures
 from heatmap_locator.search.edges import weighed
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.place import Laid, holds_centre, placement_of
+from heatmap_locator.search.place import Laid, placements_of, with_centre_inside
 from heatmap_locator.search.presence import require_piece
 
 TOGETHER = 0.9
@@ -68,7 +68,7 @@ class Judge:
         laid = lay_best(ranked, piece, max(top, CANDIDATES))
         laid = recognise(laid, piece, self.picture, self.grid)
         # A piece that reaches out of the picture by half of itself is nowhere.
-        laid = [one for one in laid if holds_centre(one, piece, self.size)]
+        laid = with_centre_inside(laid, piece, self.size)
         every, evidence = self._placements(laid, look, piece)
         placements = every[:top]
         require_piece(piece, placements, self.picture, name)
@@ -95,7 +95,7 @@ class Judge:
         """Places, best first, with scores, why, and what these are made of."""
         if not laid:
             return [], None
-        found = [placement_of(one, piece, self.size, self.grid, 0.0) for one in laid]
+        found = placements_of(laid, piece, self.size, self.grid, [0.0] * len(laid))
         centres = np.array([p.center for p in found]).reshape(-1, 2)
         reaches = {level.index: level.reach for level, _ in look.ranked}
         reach = np.array([reaches.get(one.level, min(reaches.values())) for one in laid])

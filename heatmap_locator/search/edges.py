@@ -15,9 +15,9 @@ from heatmap_locator.picture.done import Done
 from heatmap_locator.search.answer import Ranked
 from heatmap_locator.search.evidence import SeenSides, evidence_of_places, seen_sides
 from heatmap_locator.search.levels import Field
-from heatmap_locator.search.named import Candidate
+from heatmap_locator.search.named import Candidate, set_upright
 from heatmap_locator.search.open_cells import in_cells, open_evidence
-from heatmap_locator.search.piece import PreparedPiece, photo_to_working
+from heatmap_locator.search.piece import PreparedPiece
 
 
 def weighed(ranked: Sequence[Ranked], piece: PreparedPiece, scale: float) -> list[Ranked]:
@@ -39,7 +39,7 @@ def _weighed(
     tell = bool(sides.tell[0])
     if not own or not (tell or field.open is not None):
         return own
-    middles = torch.from_numpy(np.array([_middle(candidate, piece) for candidate in own]))
+    middles = torch.from_numpy(_middles(own, piece))
     by_sides = by_open = middles.new_zeros(len(own))
     if tell:
         turns = torch.tensor([[candidate.rotation for candidate in own]], dtype=torch.float64)
@@ -79,12 +79,12 @@ def holes_of(
     return found.astype(np.float64)
 
 
-def _middle(candidate: Candidate, piece: PreparedPiece) -> np.ndarray:
-    """(2,) where the middle of the piece's body lies, working pixels."""
-    pose = (
-        photo_to_working(piece, (candidate.x, candidate.y), candidate.rotation)
-        if candidate.pose is None
-        else np.reshape(candidate.pose, (2, 3))
-    )
-    middle: np.ndarray = transform(pose, np.array([piece.body.middle]))[0]
-    return middle
+def _middles(own: Sequence[Candidate], piece: PreparedPiece) -> np.ndarray:
+    """(M, 2) where the middle of the piece's body lies, working pixels."""
+    named = torch.tensor([(c.x, c.y, c.rotation) for c in own], dtype=torch.float64)
+    found: np.ndarray = (named[:, :2] + set_upright(piece.body_off, named[:, 2])).numpy()
+    laid = [i for i, candidate in enumerate(own) if candidate.pose is not None]
+    if laid:
+        poses = np.array([own[i].pose for i in laid]).reshape(-1, 2, 3)
+        found[laid] = transform(poses, np.array([piece.body.middle]))[:, 0]
+    return found

@@ -4,6 +4,7 @@ The best of the places compared are aligned to a fraction of a pixel and measure
 ways, which the ranker weighs.  All pieces and places go through every step together.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -170,13 +171,14 @@ def rank(
     logits = ranker(found.features).detach()
     # It was trained where cells are known, by sizes that are compared with no others.
     if isinstance(ranker.verifier, Verifier) and level.field.grid is not None:
-        places = found.warp, found.features, logits, found.real
-        logits = look_again(ranker.verifier, *places, poses, level.field.picture).detach()
-    return [
-        sorted(places, key=lambda c: -c.logit)
-        + [replace(c, logit=min(p.logit for p in places)) for c in rest]
-        for places, rest in aligned(named, poses, found, logits, level.index)
-    ]
+        own = found.warp, found.features, logits, found.real
+        logits = look_again(ranker.verifier, *own, poses, level.field.picture).detach()
+    both = []
+    for places, rest in aligned(named, poses, found, logits, level.index):
+        least = min((c.logit for c in places), default=-math.inf)
+        ordered = sorted(places, key=lambda c: -c.logit)
+        both.append(ordered + [replace(c, logit=least) for c in rest])
+    return both
 
 
 def aligned(

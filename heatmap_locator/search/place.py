@@ -4,11 +4,13 @@ Until it is ranked a place is a ``Candidate``, in working pixels of the picture 
 found at.  Laid on the picture, in pixels of the picture itself, places of all sizes compare.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from heatmap_locator.geometry import Array, bounds, compose, transform
+from heatmap_locator.geometry import Array, compose, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.levels import Level
@@ -60,38 +62,59 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open)
 
 
-def holds_centre(laid: Laid, piece: PreparedPiece, size: tuple[int, int]) -> bool:
-    """Whether the middle of the box of a piece laid on the picture is in it.
+def boxes_of(laid: Sequence[Laid], piece: PreparedPiece) -> Array:
+    """(M, 4) boxes of a piece's contour where it lies, pixels of the picture."""
+    matrices = np.array([one.matrix for one in laid], np.float64).reshape(-1, 2, 3)
+    points = transform(matrices, piece.contour)
+    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
+
+
+def with_centre_inside(
+    laid: Sequence[Laid], piece: PreparedPiece, size: tuple[int, int]
+) -> list[Laid]:
+    """Those of the places of a piece whose box has its middle in the picture.
 
     Args:
         laid: where it lies.
         piece: the piece.
         size: (width, height) of the picture.
     """
-    x1, y1, x2, y2 = bounds(transform(laid.matrix, piece.contour))
-    return 0 <= (x1 + x2) / 2 <= size[0] and 0 <= (y1 + y2) / 2 <= size[1]
+    boxes = boxes_of(laid, piece)
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    outside = np.any((middles < 0) | (middles > size), axis=1)
+    return [laid[i] for i in np.flatnonzero(~outside).tolist()]
 
 
-def placement_of(
-    laid: Laid, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None, score: float
-) -> Placement:
-    """The answer that a piece laid on the picture stands for.
+def placements_of(
+    laid: Sequence[Laid],
+    piece: PreparedPiece,
+    size: tuple[int, int],
+    grid: Grid | None,
+    scores: Sequence[float],
+) -> list[Placement]:
+    """The answers that a piece laid on the picture stands for.
 
     Args:
         laid: where it lies.
         piece: the piece.
         size: (width, height) of the picture.
         grid: of the puzzle, ``None`` where it is not known.
-        score: 0..1.
+        scores: of each, 0..1.
     """
-    inset = CONTOUR_INSET * float(np.sqrt(abs(np.linalg.det(laid.matrix[:, :2]))))
-    x1, y1, x2, y2 = bounds(transform(laid.matrix, piece.contour))
-    center = (x1 + x2) / 2, (y1 + y2) / 2
-    return Placement(
-        box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
-        center=center,
-        rotation=laid.rotation,
-        score=score,
-        cell=None if grid is None else grid.cell_at(*center, *size),
-        matrix=tuple(float(v) for v in laid.matrix.flatten()),  # type: ignore[arg-type]
-    )
+    found = []
+    for one, box, score in zip(laid, boxes_of(laid, piece).tolist(), scores, strict=True):
+        x1, y1, x2, y2 = box
+        a, b, x, c, d, y = one.matrix.flatten().tolist()
+        inset = CONTOUR_INSET * math.sqrt(abs(a * d - b * c))
+        center = (x1 + x2) / 2, (y1 + y2) / 2
+        found.append(
+            Placement(
+                box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
+                center=center,
+                rotation=one.rotation,
+                score=score,
+                cell=None if grid is None else grid.cell_at(*center, *size),
+                matrix=(a, b, x, c, d, y),
+            )
+        )
+    return found

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -27,10 +27,9 @@ class Poses:
     """B pieces ready to be laid on a picture.
 
     Attributes:
-        templates: ``(B, ROTATIONS, scales, 3, k, k)`` in every pose that candidates are compared
-            in, less the mean colour, ``PIXEL_STRIDE`` working pixels a pixel; k is even.
-        masks: ``(B, ROTATIONS, scales, 1, k, k)``, 0..1, without the bevelled rim.
         pieces: what they are poses of.
+        halved: ``(B, 4, h, w)`` of :func:`_halved`, from which poses are rendered.
+        half: half the side of what is rendered, which reaches all around the pieces in every pose.
         prints: ``(B, 3, h, w)`` the pieces as photographed, less their mean colour, 0 outside, at
             one pixel a working pixel, with a margin of one; smaller ones are filled up on the
             right and below.
@@ -43,9 +42,9 @@ class Poses:
         means: ``(B, 3)`` their mean colours, 0..1.
     """
 
-    templates: Tensor
-    masks: Tensor
     pieces: Sequence[PreparedPiece]
+    halved: Tensor
+    half: int
     prints: Tensor
     insides: Tensor
     pixels: Tensor
@@ -54,18 +53,54 @@ class Poses:
     body: Tensor
     direction: Tensor
     means: Tensor
+    _rendered: list[Tensor] = field(default_factory=list, init=False)
 
     def of(self, rows: Sequence[int]) -> "Poses":
         """Those of some pieces; of one nothing is copied."""
         one = slice(rows[0], rows[0] + 1)
         at = one if len(rows) == 1 else torch.tensor(rows, device=self.reference.device)
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "pieces"}
-        own = {name: tensor[at] for name, tensor in tensors.items()}
-        return replace(self, pieces=[self.pieces[n] for n in rows], **own)
+        found = replace(
+            self,
+            pieces=[self.pieces[n] for n in rows],
+            **{name: getattr(self, name)[at] for name in _TENSORS},
+        )
+        found._rendered.extend(rendered[at] for rendered in self._rendered)
+        return found
+
+    def rendered(self, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pieces as they are laid on a picture in some poses.
+
+        Args:
+            which: long, of any shape, ``piece * ROTATIONS + turn``.
+
+        Returns:
+            ``(N, scales, 3, k, k)`` less the mean colour, ``PIXEL_STRIDE`` working pixels a pixel,
+            k even; ``(N, scales, 1, k, k)`` masks, 0..1, without the bevelled rim; and ``which``
+            as indices of these: of all that there are, or, of few, those alone are rendered.
+        """
+        pieces = len(self.pieces)
+        if which.numel() < pieces * ROTATIONS and not self._rendered:
+            piece, turn = (which // ROTATIONS).flatten(), (which % ROTATIONS).flatten()
+            found = _render(self.halved[piece], self.reference[piece], turn[:, None], self.half)
+            which = torch.arange(which.numel(), device=which.device).view_as(which)
+        else:
+            if not self._rendered:  # kept: a piece may be looked for at several sizes
+                turns = torch.arange(ROTATIONS, device=which.device).expand(pieces, -1)
+                all_of = _render(self.halved, self.reference, turns, self.half)
+                self._rendered.append(all_of)
+            found = self._rendered[0]
+        flat = found.flatten(0, 1)
+        return flat[:, :, :3], flat[:, :, 3:], which
+
+
+_TENSORS = (
+    *("halved", "prints", "insides", "pixels", "counted"),
+    *("reference", "body", "direction", "means"),
+)
 
 
 def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
-    """Every pose that candidates may be compared in.
+    """Pieces made ready for every pose that candidates may be compared in.
 
     Args:
         pieces: at least one.
@@ -90,11 +125,10 @@ def pose_pieces(pieces: Sequence[PreparedPiece], device: torch.device) -> Poses:
     direction = torch.tensor([[piece.body.direction] for piece in pieces])
     halved, reach = _halved(pieces, [photo for (photo, _), _ in own])
     stacked = _stacked(prints).to(device)
-    rendered = _render(_stacked(halved).to(device), reference.to(device), reach)
     return Poses(
-        rendered[:, :, :, :3],
-        rendered[:, :, :, 3:],
         pieces,
+        _stacked(halved).to(device),
+        min(CANVAS // PIXEL_STRIDE, 2 * math.ceil((reach * max(SCALES) + 1) / 2)) // 2,
         stacked[:, :3],
         stacked[:, 3:],
         *(t.to(device) for t in (pixels, counted, reference + 1, body, direction, means)),
@@ -140,19 +174,25 @@ def _stacked(images: Sequence[Tensor]) -> Tensor:
     return torch.cat(filled)
 
 
-def _render(halved: Tensor, reference: Tensor, reach: float) -> Tensor:
-    """``(B, ROTATIONS, scales, 4, k, k)`` of what :func:`_halved` makes of pieces."""
+def _render(halved: Tensor, at: Tensor, turns: Tensor, half: int) -> Tensor:
+    """``(B, T, scales, 4, k, k)`` of what :func:`_halved` makes of pieces.
+
+    Args:
+        halved: ``(B, 4, h, w)``.
+        at: ``(B, 2)`` of ``Poses.reference``.
+        turns: ``(B, T)`` long, of ``ROTATIONS``.
+        half: of ``Poses``.
+    """
     device, (height, width) = halved.device, halved.shape[-2:]
-    half = min(CANVAS // PIXEL_STRIDE, 2 * math.ceil((reach * max(SCALES) + 1) / 2)) // 2
-    radians = bank_angles(ROTATIONS).to(device).deg2rad()[:, None]
+    radians = bank_angles(ROTATIONS).to(device).deg2rad()[turns][..., None]
     sizes = constant(SCALES, device)
-    cos, sin = radians.cos() / sizes, radians.sin() / sizes
+    cos, sin = (t[..., None, None] for t in (radians.cos() / sizes, radians.sin() / sizes))
     near = (torch.arange(2 * half, device=device) + 0.5 - half) * PIXEL_STRIDE
     # Photos are turned counter-clockwise by each angle.
-    x = cos[..., None, None] * near - sin[..., None, None] * near[:, None]
-    y = sin[..., None, None] * near + cos[..., None, None] * near[:, None]
+    x = cos * near - sin * near[:, None]
+    y = sin * near + cos * near[:, None]
     # Where a place in working pixels lies among pixels that are means of so many of them.
-    at = reference + _RIM / OVERSAMPLE + (PIXEL_STRIDE - 1) / 2
+    at = at - 1 + _RIM / OVERSAMPLE + (PIXEL_STRIDE - 1) / 2
     grid = torch.stack(
         [
             (x + at[:, 0].view(-1, 1, 1, 1, 1)) * (2 / width) - 1,
@@ -162,4 +202,4 @@ def _render(halved: Tensor, reference: Tensor, reach: float) -> Tensor:
     )
     tall = grid.flatten(1, 3)  # one image a piece: photos are not copied once a pose
     seen = F.grid_sample(halved, tall, mode="bilinear", align_corners=False)
-    return seen.unflatten(2, (ROTATIONS, len(SCALES), 2 * half)).permute(0, 2, 3, 1, 4, 5)
+    return seen.unflatten(2, (turns.shape[1], len(SCALES), 2 * half)).permute(0, 2, 3, 1, 4, 5)

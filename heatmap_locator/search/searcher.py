@@ -24,7 +24,7 @@ from heatmap_locator.search.open_size import answer_by_size
 from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.oversize import Oversize
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.place import lay_on_picture, placement_of
+from heatmap_locator.search.place import lay_on_picture, placements_of
 from heatmap_locator.search.remarks import remarked
 from heatmap_locator.search.see import Seen, heats_of, see
 
@@ -192,7 +192,7 @@ class Searcher:
         measured, kept = measure_seen(seen, piece, self._device)
         laid = [lay_on_picture(candidate, piece, seen.level) for candidate in kept]
         size = self._picture.shape[1], self._picture.shape[0]
-        return measured, [placement_of(one, piece, size, self._grid, 0.0) for one in laid]
+        return measured, placements_of(laid, piece, size, self._grid, [0.0] * len(laid))
 
     def _judge(self, calibration: Calibration) -> Judge:
         return Judge(self._picture, self._grid, calibration, self._model.ranker)

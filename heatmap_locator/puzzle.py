@@ -96,6 +96,11 @@ class Puzzle:
     def height(self) -> int:
         return int(self.picture.shape[0])
 
+    @property
+    def search_bytes(self) -> int:
+        """About how much memory a search takes at its peak, beside what the puzzle itself holds."""
+        return self._searcher.search_bytes
+
     def locate(self, piece: ImageSource, top: int = 1, cutout: bool = False) -> list[Placement]:
         """Where a piece goes: up to ``top`` placements, best first.
 

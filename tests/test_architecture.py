@@ -32,6 +32,7 @@ GROUND = (
     "overlay",
     "placement",
     "resample",
+    "steps",
     "warp",
 )
 """Modules of ``heatmap_locator`` that every room stands on."""

@@ -1,6 +1,8 @@
 """A search that takes long: others go on beside it, and it ends when nobody wants it any more."""
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any
@@ -14,25 +16,31 @@ from heatmap_locator import Locator
 from heatmap_locator.grid import Grid
 from heatmap_locator.locator import Puzzle
 from heatmap_locator.service import engine as module
+from heatmap_locator.service import searching
 from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.slots import Slots
 from heatmap_locator.service.squaring import Loaded
 from heatmap_locator.service.storage import GoneError
+from heatmap_locator.steps import step
 
 LONG = 7
 """Places asked of pieces whose search does not end by itself."""
 
 
 class Endless:
-    """Stands for ``Puzzle.search_many``: pieces with ``LONG`` places keep torch busy for ever."""
+    """Stands for ``Puzzle.search_many``: pieces with ``LONG`` places take steps for ever."""
 
     def __init__(self) -> None:
         self.steps, self._search = 0, Puzzle.search_many
+        self.threads = Counter[int]()
+        """Steps of each thread."""
 
     def __call__(self, puzzle: Puzzle, pieces: list[Any], top: int, cutout: bool) -> list[Any]:
         while top == LONG:
             self.steps += int(torch.ones(()))
+            self.threads[threading.get_ident()] += 1
+            step()
         return self._search(puzzle, pieces, top, cutout)
 
 
@@ -45,16 +53,56 @@ def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
     return made
 
 
+def load(puzzle: str, version: int) -> Loaded:
+    return Loaded(small_picture(int(puzzle)), Grid(ROWS, COLS))
+
+
 @pytest.fixture
 def engine(plain_locator: Locator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     monkeypatch.setattr(module, "TURN", 0.01)
-
-    def load(puzzle: str, version: int) -> Loaded:
-        return Loaded(small_picture(int(puzzle)), Grid(ROWS, COLS))
-
     made = Engine(plain_locator, load, batch=1, cache=4, metrics=Metrics())
     yield made
     made.stop()
+
+
+@pytest.fixture
+def wide(plain_locator: Locator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Two searches side by side."""
+    monkeypatch.setattr(module, "TURN", 0.01)
+    made = Engine(plain_locator, load, batch=1, cache=4, metrics=Metrics(), abreast=2)
+    yield made
+    made.stop()
+
+
+def test_pieces_of_one_puzzle_are_searched_side_by_side(wide: Engine, endless: Endless) -> None:
+    wide.encode("5", 0).result(HANG)
+    long = [wide.search("5", 0, small_piece(0, 0), LONG) for _ in range(3)]
+    assert wait_until(lambda: len(endless.threads) == 2)
+    before = dict(endless.threads)
+    assert wait_until(lambda: all(endless.threads[t] > before[t] + 10 for t in before))
+    # Others have their turns all the same, and it has no more than two.
+    for seed in (6, 7, 8):
+        found = wide.search(str(seed), 0, small_piece(1, 2, seed=seed), 1).result(HANG)
+        assert found.placements[0].cell == (1, 2)
+    assert len(endless.threads) == 2
+    assert not any(job.done() for job in long)
+    long[0].cancel()
+    assert isinstance(long[0].exception(HANG), CancelledError)
+    steps = endless.steps
+    assert wait_until(lambda: endless.steps > steps)
+    assert not any(job.done() for job in long[1:])
+
+
+def test_a_puzzle_without_room_for_two_is_searched_for_one_at_a_time(
+    wide: Engine, endless: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide.encode("5", 0).result(HANG)
+    monkeypatch.setattr(searching, "free_bytes", lambda device: 0)
+    long = [wide.search("5", 0, small_piece(0, 0), LONG) for _ in range(2)]
+    assert wait_until(lambda: endless.steps > 1000)
+    assert len(endless.threads) == 1
+    for job in long:
+        job.cancel()
 
 
 def test_nobody_waits_for_anothers_search(engine: Engine, endless: Endless) -> None:
@@ -108,7 +156,9 @@ def test_a_pause_holds_no_lock_that_others_need(engine: Engine, monkeypatch: Any
     class Slow:
         @cached_property
         def value(self) -> int:
-            return sum(int(torch.ones(())) for _ in range(20_000))
+            for _ in range(20_000):
+                step()
+            return 20_000
 
     search = Puzzle.search_many
 

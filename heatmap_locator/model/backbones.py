@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatmap_locator.model.norm import ChannelNorm
+from heatmap_locator.steps import step
 
 Norm = Callable[[int], nn.Module]
 
@@ -97,6 +98,7 @@ class ResNet(nn.Module):
         features.append(x)
         x = F.max_pool2d(x, 3, 2, 1)
         for stage in self.stages:
+            step()
             x = self.get_submodule(stage)(x)
             features.append(x)
         return features

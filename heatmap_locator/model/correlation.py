@@ -11,6 +11,7 @@ from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, window_energies
 from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import Tiling, join
+from heatmap_locator.steps import step
 
 AROUND_BYTES = {"cpu": 2**22}
 """Templates and windows that ``masked_ncc_around`` multiplies at once; elsewhere 2**28."""
@@ -116,6 +117,7 @@ def masked_ncc_around(
     both = torch.cat([field, field.square().sum(0, keepdim=True)]).float()
     found = []
     for at, these in zip(corners.split(few), which.split(few), strict=True):
+        step()
         seen = _windows(both, at, steps, templates.shape[-1])
         # Whole templates at once: indexing copies them number by number.
         own, covers = (

@@ -16,6 +16,7 @@ from heatmap_locator.model.head import CenterHead, HeadMaps
 from heatmap_locator.model.overlap_save import PictureTiles
 from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.model.verifier import Verifier
+from heatmap_locator.steps import step
 
 PIXEL_STRIDE = 2
 """Working pixels per pixel of the images whose own correlation is the volume's second channel."""
@@ -160,6 +161,7 @@ class HeatmapLocator(nn.Module):
         rows = max(4 * STRIP_HALO, STRIP_PIXELS // width // STRIDE * STRIDE)
         parts = []
         for top in range(0, height, rows):
+            step()
             first, end = max(0, top - STRIP_HALO), min(height, top + rows)
             strip = self.encoder(picture[:, :, first : min(height, end + STRIP_HALO)])
             parts.append(strip[:, :, (top - first) // STRIDE : (end - first) // STRIDE])

@@ -28,6 +28,7 @@ from heatmap_locator.model.fourier import (
     out_of_matrices,
 )
 from heatmap_locator.model.tiling import FEW, Tiling, at_once, chunks, cut, plan
+from heatmap_locator.steps import step
 
 KEPT_BYTES = 2**28
 """Transforms that a picture keeps beside those used last."""
@@ -117,6 +118,7 @@ def _some_at_a_time(
     """What becomes of all tiles of ``(C, H, W)``, few in memory twice; ``axis`` is theirs then."""
     tiles, whole = cut(field, tiling), None
     for some in chunks(tiling.tiles, tiling.frequencies * len(field)):
+        step()
         part = transform(tiles[:, some])
         if whole is None:
             shape = [*part.shape[:axis], tiling.tiles, *part.shape[axis + 1 :]]
@@ -190,12 +192,14 @@ def correlate_tiles(
         seen, spectra = picture.channels(tiling), kernel_spectra(kernels, tiling)
         parts = spectra.chunk(groups, 1)
         for some in chunks(tiling.tiles, numbers // groups, GROUP):
+            step()
             tiles = seen[:, :, some]
             yield some, (positions(add_products(own, tiles)) for own in parts)
     else:
         for many in chunks(tiling.tiles, numbers, MANY):
             product = _product(picture, kernels, tiling, many)
             for some in chunks(product.shape[1], numbers):
+                step()
                 found = positions(product[:, some])
                 start = many.start + some.start
                 yield slice(start, start + found.shape[1]), found.chunk(groups)
@@ -211,6 +215,7 @@ def _product(picture: PictureTiles, kernels: Tensor, tiling: Tiling, some: slice
     product = seen.new_empty(len(own), seen.shape[3], *seen.shape[:2])
     spectra = conjugate_rows(own, tiling.tile, rows)
     for left, right, into in zip(spectra, seen.split(rows), product.split(rows, 2), strict=True):
+        step()
         into.copy_(multiply(left, right).permute(2, 3, 0, 1))
     return product
 
@@ -240,6 +245,7 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
     both = seen.shape[4] if many else seen.shape[3]
     energy = masks.new_empty(len(masks), tiling.tiles, down, across)
     for some in chunks(tiling.tiles, spectra.numel() // 4 * both):
+        step()
         if many:
             found = out_of_matrices(multiply(spectra, seen[:, :, :, some].flatten(3)))
             found = found.unflatten(1, (-1, both))

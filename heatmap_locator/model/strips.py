@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from heatmap_locator.steps import step
+
 STRIP_BYTES = {"cpu": 2**19}
 """Of one volume, in a strip; elsewhere all (``benchmarks/search.py``: one piece of 1,000)."""
 
@@ -17,6 +19,9 @@ def in_strips(*volumes: Tensor) -> Iterator[tuple[Tensor, ...]]:
     first = volumes[0]
     most = STRIP_BYTES.get(first.device.type)
     if most is None or torch.compiler.is_exporting():
-        return iter([volumes])
+        yield volumes
+        return
     rows = max(1, most // max(1, first[:, :, :1].numel() * first.element_size()))
-    return zip(*(volume.split(rows, 2) for volume in volumes), strict=True)
+    for strip in zip(*(volume.split(rows, 2) for volume in volumes), strict=True):
+        step()
+        yield strip

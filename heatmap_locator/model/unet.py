@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from heatmap_locator.model.backbones import MOBILENET, RESNET_BLOCKS, Norm, backbone
 from heatmap_locator.model.norm import ChannelNorm
+from heatmap_locator.steps import step
 
 
 def _convolution(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
@@ -53,6 +54,7 @@ class Decoder(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         x = features[-1]
         for block, beside in zip(self.blocks, features[-2::-1], strict=True):
+            step()
             # The image itself lends its size only.
             x = block(x, beside.shape[-2:], None if beside is features[0] else beside)
         return x

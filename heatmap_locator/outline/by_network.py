@@ -16,6 +16,7 @@ from heatmap_locator.model.precision import autocast, single_precision
 from heatmap_locator.outline.network import OutlineNet, load_outline_net
 from heatmap_locator.outline.shape import ASPECT, fill_holes
 from heatmap_locator.resample import resize, stretch
+from heatmap_locator.steps import step
 
 # By how much knobs may make a piece longer than its cell, over its width.
 _LONGER = 1.45
@@ -80,11 +81,12 @@ class OutlineFinder:
         Returns:
             (h, w) float32 each, 0..1, likelihood of the piece; the longer side is the network's.
         """
-        step = together_on(self.device)
+        some = together_on(self.device)
         seen: list[np.ndarray] = []
-        for start in range(0, len(photos), step):
+        for start in range(0, len(photos), some):
+            step()
             squares = [
-                _square(photo, self.net.config.size) for photo in photos[start : start + step]
+                _square(photo, self.net.config.size) for photo in photos[start : start + some]
             ]
             images = torch.from_numpy(np.stack([image for image, _ in squares])).to(self.device)
             images = images.permute(0, 3, 1, 2).float() / 255

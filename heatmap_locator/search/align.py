@@ -19,6 +19,7 @@ from torch import Tensor
 from heatmap_locator.model.filters import blur, constant, gaussian_kernel
 from heatmap_locator.search.levels import SOFT_SIGMA
 from heatmap_locator.search.pose import Poses
+from heatmap_locator.steps import step
 
 COARSE, FINE = 3, 4
 """Steps on blurred images, from which the second few are taken as they are."""
@@ -115,6 +116,7 @@ def align(poses: Poses, picture: Tensor, soft: Tensor, warp: Tensor) -> Aligned:
     moved, total = warp, warp.new_zeros(*warp.shape[:2], 6)
     for slopes, seen, steps in ((coarse, soft, COARSE), (fine, picture, FINE)):
         for _ in range(steps):
+            step()
             moved, total = _step(slopes, sample(seen, moved, points), poses.counted, moved, total)
     first, last = (
         correlation(fine, sample(picture, own, points), poses.counted) for own in (warp, moved)

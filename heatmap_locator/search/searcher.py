@@ -18,7 +18,7 @@ from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
-from heatmap_locator.search.levels import Level, cell_sides, encode_levels
+from heatmap_locator.search.levels import PIXEL_BYTES, Level, cell_sides, encode_levels
 from heatmap_locator.search.mirror import mirror_fits
 from heatmap_locator.search.open_size import answer_by_size
 from heatmap_locator.search.other_sizes import OtherSizes
@@ -95,6 +95,13 @@ class Searcher:
             return 1
         pixels = max(level.field.halved[0].numel() for level in self.levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self._model.config.rotations))
+
+    @property
+    def search_bytes(self) -> int:
+        """About how much memory a search takes at its peak."""
+        return max(
+            (PIXEL_BYTES * level.field.picture[0].numel() for level in self.levels), default=0
+        )
 
     def see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
         """What is seen of pieces at all sizes that they are looked for at."""

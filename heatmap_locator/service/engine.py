@@ -2,31 +2,26 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from heatmap_locator.errors import InputError
-from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Interruptible, Job, may_pause
+from heatmap_locator.service.device import LANES
+from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Job, may_pause
 from heatmap_locator.service.metrics import Metrics
-from heatmap_locator.service.squaring import Loaded
+from heatmap_locator.service.searching import Load, Searching
 from heatmap_locator.service.storage import GoneError
+from heatmap_locator.steps import stepping
 
 if TYPE_CHECKING:
-    from heatmap_locator.locator import Locator, Puzzle, Search
-
-Load = Callable[[str, int], Loaded]
-"""(puzzle, version) to its picture with what is known of it."""
+    from heatmap_locator.locator import Locator, Search
 
 TURN = 1.0
 """Seconds after which a puzzle gives way to others that wait."""
-
-LANES = 4
-"""Puzzles whose searches may be begun and not ended; each holds its memory meanwhile."""
 
 LAST = 1.0
 """Seconds that a stop waits for what is in work."""
@@ -35,28 +30,34 @@ LAST = 1.0
 class Engine:
     """One model on one device.
 
-    One thread computes at a time.  After its turn a search pauses where it is, and goes on when the
-    others that wait have had theirs; what nobody wants any more ends at its next step.
+    So many searches compute at a time as the device takes side by side; the others that have begun
+    pause where they are.  After its turn a search pauses, and goes on when the others that wait
+    have had theirs; what nobody wants any more ends at its next step.
 
     Args:
         locator: the model.
         load: reads a puzzle's picture when its features are not in memory.
         batch: most pieces searched together.
         cache: most puzzles whose features are kept in memory; the least recently used go.
+        abreast: most searches side by side, ``LANES`` at most; they share torch's threads.
     """
 
     def __init__(
-        self, locator: "Locator", load: Load, batch: int, cache: int, metrics: Metrics
+        self,
+        locator: "Locator",
+        load: Load,
+        batch: int,
+        cache: int,
+        metrics: Metrics,
+        abreast: int = 1,
     ) -> None:
-        self._locator, self._load = locator, load
-        self._batch, self._cache, self._metrics = batch, cache, metrics
-        self._puzzles: OrderedDict[tuple[str, int], Puzzle] = OrderedDict()
+        self._searching = Searching(locator, load, cache, metrics)
+        self._batch, self._metrics = batch, metrics
+        self._abreast, self._torch_threads = abreast, torch.get_num_threads()
         self._lines: dict[str, deque[Job]] = {}
-        self._begun: dict[str, Batch] = {}
+        self._begun: list[Batch] = []  # oldest first
         self._order: OrderedDict[str, None] = OrderedDict()  # of both; the first one's turn is next
-        self._turn: str | None = None
-        self._turn_ends = 0.0
-        self._idle = 0
+        self._ready = deque[Batch]()  # of those begun, the ones that no thread has taken yet
         self._wake = Condition()
         self._stopping = False
         self._threads = [
@@ -80,23 +81,22 @@ class Engine:
         return self._submit(Job(puzzle, version, answer, image, top, cutout))
 
     def forget(self, puzzle: str, before: int | None = None) -> None:
-        def old(version: int) -> bool:
-            return before is None or version < before
+        def old(other: str, version: int) -> bool:
+            return other == puzzle and (before is None or version < before)
 
         with self._wake:
-            for key in [key for key in self._puzzles if key[0] == puzzle and old(key[1])]:
-                del self._puzzles[key]
+            self._searching.forget(old)
             line = self._lines.pop(puzzle, deque())
-            if kept := deque(job for job in line if not old(job.version)):
+            if kept := deque(job for job in line if not old(puzzle, job.version)):
                 self._lines[puzzle] = kept
-            batch = self._begun.get(puzzle)
-            if batch is not None and old(batch.version):
-                batch.over = GoneError(puzzle)
+            for batch in self._begun:
+                if old(batch.puzzle, batch.version):
+                    batch.over = GoneError(puzzle)
             self._tidy(puzzle)
             self._give()
             self._wake.notify_all()
         for job in line:
-            if old(job.version) and job.answer.set_running_or_notify_cancel():
+            if old(puzzle, job.version) and job.answer.set_running_or_notify_cancel():
                 job.answer.set_exception(GoneError(puzzle))
 
     def stop(self) -> bool:
@@ -108,8 +108,9 @@ class Engine:
         with self._wake:
             self._stopping = True
             waiting = [job for line in self._lines.values() for job in line]
+            waiting += [job for batch in self._ready for job in batch.jobs]
             self._lines.clear()
-            for batch in self._begun.values():
+            for batch in self._begun:
                 batch.over = CancelledError()
             self._count()
             self._wake.notify_all()
@@ -125,26 +126,47 @@ class Engine:
 
     def _tidy(self, puzzle: str) -> None:
         """Keeps a puzzle in the order while it has work."""
-        if puzzle in self._lines or puzzle in self._begun:
+        if puzzle in self._lines or any(batch.puzzle == puzzle for batch in self._begun):
             self._order.setdefault(puzzle)
         else:
             self._order.pop(puzzle, None)
-            if self._turn == puzzle:
-                self._turn = None
         self._count()
 
     def _count(self) -> None:
         self._metrics.queue.set(sum(map(len, self._lines.values())))
 
+    def _turns(self, puzzle: str | None = None) -> int:
+        """Searches that compute, of one puzzle or of all."""
+        own = (b for b in self._begun if puzzle is None or b.puzzle == puzzle)
+        return sum(batch.turn_ends is not None for batch in own)
+
+    def _paused(self, puzzle: str) -> Batch | None:
+        """The oldest search of a puzzle that waits for its turn."""
+        own = (b for b in self._begun if b.puzzle == puzzle)
+        return next((b for b in own if b.turn_ends is None and b.over is None), None)
+
+    def _can_use_a_turn(self, puzzle: str) -> bool:
+        if self._paused(puzzle) is not None:
+            return True
+        if self._stopping or puzzle not in self._lines or len(self._begun) >= LANES:
+            return False
+        own = sum(batch.puzzle == puzzle for batch in self._begun)
+        version = self._lines[puzzle][0].version
+        return own == 0 or (own < self._abreast and self._searching.has_room(puzzle, version))
+
     def _give(self) -> None:
-        """Gives the turn, where nobody has it, to the puzzle that is next."""
-        if self._turn is not None:
-            return
-        for puzzle in self._order:
-            if puzzle in self._begun or self._idle:
-                self._turn, self._turn_ends = puzzle, time.monotonic() + TURN
-                self._wake.notify_all()
+        """Gives the turns that nobody has, each to the puzzle that is next of those with least."""
+        while self._turns() < self._abreast:
+            able = [puzzle for puzzle in self._order if self._can_use_a_turn(puzzle)]
+            if not able:
                 return
+            self._grant(min(able, key=self._turns), time.monotonic() + TURN)
+
+    def _grant(self, puzzle: str, ends: float) -> None:
+        """Gives a turn to a puzzle's search that waits for one, or to its next."""
+        batch = self._paused(puzzle) or self._take(puzzle)
+        batch.turn_ends = ends
+        self._wake.notify_all()
 
     def _take(self, puzzle: str) -> Batch:
         """A puzzle's oldest job, with those that go together with it."""
@@ -157,9 +179,21 @@ class Engine:
                 rest.append(job)
         if rest:
             self._lines[puzzle] = rest
-        self._begun[puzzle] = batch
+        wanted = 1 + self._turns() + sum(map(len, self._lines.values()))
+        batch.threads = max(1, self._torch_threads // min(wanted, self._abreast))
+        self._begun.append(batch)
+        self._ready.append(batch)
         self._count()
         return batch
+
+    def _others_wait(self, puzzle: str) -> bool:
+        """Whether a puzzle with fewer turns has a use for one."""
+        own = self._turns(puzzle)
+        return any(
+            self._turns(other) < own and self._can_use_a_turn(other)
+            for other in self._order
+            if other != puzzle
+        )
 
     # ------------------------------------------------------------------ threads
 
@@ -175,7 +209,7 @@ class Engine:
 
     def _drop_unwanted(self) -> None:
         with self._wake:
-            for batch in self._begun.values():
+            for batch in self._begun:
                 if not any(job.answer.wanted for job in batch.jobs):
                     batch.over = CancelledError()
             self._wake.notify_all()
@@ -183,39 +217,34 @@ class Engine:
     def _begin(self) -> Batch | None:
         """The next batch, once there is one and it is its puzzle's turn; none at the end."""
         with self._wake:
-            self._idle += 1
-            self._give()
-            self._wake.wait_for(
-                lambda: self._stopping or (self._turn in self._lines.keys() - self._begun.keys())
-            )
-            self._idle -= 1
-            if self._stopping or self._turn is None:
-                return None
-            return self._take(self._turn)
+            self._wake.wait_for(lambda: self._stopping or self._ready)
+            return None if self._stopping else self._ready.popleft()
 
     def _step(self, batch: Batch) -> None:
         """Before each step of a search: gives way when its turn is over, ends what is given up."""
-        if batch.over is None and time.monotonic() < self._turn_ends:
+        if batch.over is None and time.monotonic() < (batch.turn_ends or 0.0):
             return
         with self._wake:
-            if batch.over is None and len(self._order) > 1 and may_pause():
-                self._turn = None
+            others = self._others_wait(batch.puzzle)
+            if batch.over is None and others and may_pause():
+                batch.turn_ends = None
                 self._order.move_to_end(batch.puzzle)
                 self._give()
-                self._wake.wait_for(lambda: self._turn == batch.puzzle or batch.over is not None)
+                self._wake.wait_for(lambda: batch.turn_ends is not None or batch.over is not None)
             if batch.over is not None:
                 raise GivenUpError
-            if len(self._order) == 1:
-                self._turn_ends = time.monotonic() + TURN
+            if not others:
+                batch.turn_ends = time.monotonic() + TURN
 
     def _end(self, batch: Batch) -> None:
         with self._wake:
-            del self._begun[batch.puzzle]
-            if self._turn == batch.puzzle and time.monotonic() >= self._turn_ends:
-                self._turn = None
-            if self._turn != batch.puzzle:
-                self._order.move_to_end(batch.puzzle)
-            self._tidy(batch.puzzle)
+            self._begun.remove(batch)
+            puzzle, now, ends = batch.puzzle, time.monotonic(), batch.turn_ends
+            self._tidy(puzzle)
+            if ends is not None and now < ends and self._can_use_a_turn(puzzle):
+                self._grant(puzzle, ends)  # what is left of its turn
+            elif puzzle in self._order:
+                self._order.move_to_end(puzzle)
             self._give()
 
     def _run(self) -> None:
@@ -226,8 +255,9 @@ class Engine:
             ] or batch.jobs
             try:
                 if not batch.jobs[0].answer.cancelled():
-                    with Interruptible(partial(self._step, batch)):
-                        self._do(batch)
+                    torch.set_num_threads(batch.threads)  # of this thread's own
+                    with stepping(partial(self._step, batch)):
+                        self._searching.do(batch)
             except GivenUpError:
                 batch.fail(batch.over or CancelledError())
             except BaseException as error:  # whatever it is belongs to the callers
@@ -235,50 +265,3 @@ class Engine:
             finally:
                 self._end(batch)
             del batch
-
-    def _do(self, batch: Batch) -> None:
-        puzzle = self._puzzle(batch.puzzle, batch.version)
-        if batch.jobs[0].image is None:
-            batch.jobs[0].answer.set_result(None)
-        else:
-            self._search(puzzle, batch.jobs)
-
-    def _puzzle(self, puzzle: str, version: int) -> "Puzzle":
-        key = (puzzle, version)
-        with self._wake:
-            if key in self._puzzles:
-                self._puzzles.move_to_end(key)
-                return self._puzzles[key]
-        loaded = self._load(puzzle, version)
-        encoded = self._locator.encode(loaded.picture, grid=loaded.grid)
-        if loaded.done is not None:
-            encoded = encoded.with_done(loaded.done)
-        self._metrics.encoded.inc()
-        with self._wake:
-            self._puzzles[key] = encoded
-            while len(self._puzzles) > self._cache:
-                self._puzzles.popitem(last=False)
-        return encoded
-
-    def _search(self, puzzle: "Puzzle", jobs: list[Job]) -> None:
-        started = time.perf_counter()
-        images = [job.image for job in jobs if job.image is not None]
-        try:
-            found = puzzle.search_many(images, jobs[0].top, jobs[0].cutout)
-        except Exception:
-            if len(jobs) == 1:
-                raise
-            # One of them, or their number, was too much for the device: each on its own then.
-            for job in jobs:
-                try:
-                    self._search(puzzle, [job])
-                except Exception as error:
-                    job.answer.set_exception(error)
-            return
-        self._metrics.batch.observe(len(jobs))
-        self._metrics.search_seconds.observe(time.perf_counter() - started)
-        for job, answer in zip(jobs, found, strict=True):
-            if isinstance(answer, InputError):  # it must not take the others with it
-                job.answer.set_exception(answer)
-            else:
-                job.answer.set_result(answer)

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from torch.overrides import TorchFunctionMode
+
+from heatmap_locator.model.overlap_save import PictureTiles
+from heatmap_locator.search.by_size import BySize
 
 
 class GivenUpError(BaseException):
@@ -55,16 +57,20 @@ class Job:
         return self.image is not None and other.image is not None and self.kind == other.kind
 
 
-@dataclass
+@dataclass(eq=False)
 class Batch:
     """Jobs in work together.
 
     Attributes:
         over: why it is to be given up.
+        turn_ends: when its turn does, by ``time.monotonic``; ``None`` while it has none.
+        threads: that torch takes for it.
     """
 
     jobs: list[Job] = field(default_factory=list)
     over: BaseException | None = None
+    turn_ends: float | None = None
+    threads: int = 1
 
     @property
     def puzzle(self) -> str:
@@ -82,36 +88,17 @@ class Batch:
 
 
 def may_pause() -> bool:
-    """Whether this thread holds nothing that the threads of other puzzles may need.
+    """Whether this thread holds nothing that other threads may need.
 
-    Python 3.11's ``cached_property`` holds one lock for all objects while it computes.  The locks
-    of the library are a picture's own.
+    Python 3.11's ``cached_property`` holds one lock for all objects while it computes; those of the
+    library are a picture's own, which several searches may ask.
     """
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_code is _CACHED:
+        if frame.f_code in _HOLDING:
             return False
         frame = frame.f_back  # type: ignore[assignment]
     return True
 
 
-_CACHED = cached_property.__get__.__code__
-
-
-class Interruptible(TorchFunctionMode):
-    """Context in which something is called before every step that torch takes in this thread.
-
-    A search takes thousands, none of them long, so whatever it is doing it can be given up or give
-    way there, without a word of it in the library.
-
-    Args:
-        step: may raise, or wait.
-    """
-
-    def __init__(self, step: Callable[[], None]) -> None:
-        super().__init__()
-        self._step = step
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self._step()
-        return func(*args, **(kwargs or {}))
+_HOLDING = {held.__code__ for held in (cached_property.__get__, PictureTiles._get, BySize.level)}

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from heatmap_locator.service import records, squaring
-from heatmap_locator.service.device import Device, together
+from heatmap_locator.service.device import Device, abreast, together
 from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.events import Events
 from heatmap_locator.service.images import Decoders
@@ -75,12 +75,16 @@ class Service:
                 together(locator, settings.batch),
                 settings.cache,
                 self.metrics,
+                abreast(locator),
             )
         self.device: Device = device
         self.idle = True
         """Whether nothing was left in work by ``stop``."""
         self._in_work = 0
-        each = BATCHES * (settings.batch if locator is None else together(locator, settings.batch))
+        each = settings.batch
+        if locator is not None:
+            each = together(locator, each) * abreast(locator)
+        each *= BATCHES
         self.decoded = Slots(max(FEWEST_DECODED, 2 * each), each)
         self.drawing = asyncio.Semaphore(DRAWN)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="heatmap-images")

@@ -27,6 +27,7 @@ from correlation import machine
 
 from heatmap_locator.model import correlation
 from heatmap_locator.model.files import shipped_weights
+from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.scenes import Scenes
 from heatmap_train.locator.module import TrainingModule
@@ -103,6 +104,7 @@ def main() -> None:
     if args.steps < 1:
         parser.error(f"--steps {args.steps}: 1 at least")
     print(machine("cpu"))
+    keep_freed_memory()
     print(
         f"{'recipe':8} {'way':7} {'pairs':>6} {'draw':>8} {'step':>8} {'pairs/s':>8}"
         f" {'times':>6} {'step':>6} {'loss':>8}"

@@ -99,6 +99,19 @@ def test_fruitless_looks_at_other_sizes_become_rare() -> None:
     sizes = Sizes(AREA, 14)
     looks = [n for n in range(64) if sizes.worth_a_look()]
     assert looks == [0, 2, 6, 14, 30, 62]
+    assert sizes.looks == len(looks)
+
+
+def test_a_size_is_trusted_before_it_is_settled() -> None:
+    sizes = Sizes(AREA, 14)
+    assert not sizes.trusted
+    sizes.tell(side_of(190), 0.6)
+    assert not sizes.trusted
+    sizes.tell(side_of(195), 0.95)
+    assert sizes.trusted
+    assert sizes.settled is None
+    sizes.tell(side_of(900), 0.95)  # another piece is as sure of another size
+    assert not sizes.trusted
 
 
 def test_threads_may_tell_at_once() -> None:
@@ -168,14 +181,17 @@ def test_sizes_are_encoded_when_they_are_needed(
     whole = plain_locator.encode(picture)
     assert encoded == []
     sides = cell_sides(COLS * CELL, ROWS * CELL, None)
-    assert picture.size / 3 / sides[-1] ** 2 > by_size.CHEAP  # there is a dear one to leave out
+    counts = [picture.size / 3 / side**2 for side in sides]
+    cheap = sum(count <= by_size.CHEAP[0] for count in counts)
+    assert counts[cheap - 1] == pytest.approx(ROWS * COLS, rel=0.25)  # near enough to be sure
+    assert counts[-1] > by_size.CHEAP[-1] > counts[cheap]  # and there is more to leave out
     first, second = pieces_of(picture, [(1, 2), (7, 9)])
     whole.locate(first)
-    assert len(encoded) == len(sides) - 1
-    assert max(encoded) < by_size.CHEAP
+    assert len(encoded) == cheap
+    assert max(encoded) < by_size.CHEAP[0]
     whole.locate(first)
     whole.locate(second)
-    assert len(encoded) == len(sides) - 1
+    assert len(encoded) == cheap
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_locator.model.precision import supports_bfloat16
 
 from .draw.pictures import PictureSource
@@ -123,6 +124,7 @@ def train(
         InputError: the pictures, the device or the run to resume cannot be used.
     """
     device = _chosen(device)
+    keep_freed_memory()
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     source = PictureSource(pictures, "train")
     held_back = source if overfit else PictureSource(pictures, "validation")

@@ -204,6 +204,7 @@ class CenterHead(nn.Module):
     def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
         """Read two ``(B, R, H, W)`` correlation volumes."""
         x, readout, best, index = self.observe(feature, pixel)
+        x = x.contiguous(memory_format=torch.channels_last)  # as convolutions are fastest
         height, width = x.shape[-2:]
         multiple = 2**UNET_DEPTH
         wide, high = ((n + multiple - 1) // multiple * multiple for n in (width, height))

@@ -129,25 +129,26 @@ def _pairs(contour: Array, found: np.ndarray, side: float) -> _Pairs:
     first, last = (max(1, round(v * side / step)) for v in (_FROM, _TO))
     out = contour[(found + last) % count] - contour[(found + first) % count]
     into = contour[(found - first) % count] - contour[(found - last) % count]
-    for i, j in itertools.permutations(range(m), 2):
-        span = (found[j] - found[i]) % count
-        chord = contour[found[j]] - contour[found[i]]
-        length = float(np.linalg.norm(chord))
-        if not _SHORTEST * side < length < _LONGEST * side:
-            continue
-        points = contour[(found[i] + np.arange(span + 1)) % count] - contour[found[i]]
-        along, normal = chord / length, np.array([chord[1], -chord[0]]) / length
-        near = np.abs(points @ normal) < _NEAR * side
-        steps = np.diff(points, axis=0) @ along
-        covered[i, j] = min(1.0, float(steps[near[1:]].clip(0).sum()) / length)
-        off = [_between(v, chord) / _LEAVING_SPREAD for v in (out[i], into[j])]
-        leaving[i, j] = sum(min(v * v, _WORST) for v in off)
+    chords = contour[found] - contour[found][:, None]
+    lengths = np.linalg.norm(chords, axis=2)
+    i, j = np.nonzero((_SHORTEST * side < lengths) & (lengths < _LONGEST * side))
+    chord, length = chords[i, j], lengths[i, j, None]
+    along, normal = chord / length, chord[:, ::-1] * [1.0, -1.0] / length
+    # Of all pairs at once: every step of the contour, and the point that it leads to.
+    near = np.abs(normal @ contour.T - (normal * contour[found[i]]).sum(1)[:, None]) < _NEAR * side
+    steps = along @ (np.roll(contour, -1, axis=0) - contour).T
+    between = (np.arange(count) - found[i, None]) % count < ((found[j] - found[i]) % count)[:, None]
+    run = (steps.clip(0) * (np.roll(near, -1, axis=1) & between)).sum(1)
+    covered[i, j] = np.minimum(1.0, run / length[:, 0])
+    off = [_between(v, chord) / _LEAVING_SPREAD for v in (out[i], into[j])]
+    leaving[i, j] = sum(np.minimum(v * v, _WORST) for v in off)
     return _Pairs(covered, leaving)
 
 
-def _between(a: Array, b: Array) -> float:
-    """Degrees between two directions."""
-    return abs(math.degrees(math.atan2(a[0] * b[1] - a[1] * b[0], float(a @ b))))
+def _between(a: Array, b: Array) -> Array:
+    """(P,) degrees between (P, 2) directions and others."""
+    cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    return np.abs(np.degrees(np.arctan2(cross, (a * b).sum(axis=1))))
 
 
 def _scores(points: Array, turns: Array, quads: np.ndarray, pairs: _Pairs, side: float) -> Array:

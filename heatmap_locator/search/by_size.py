@@ -22,8 +22,12 @@ from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import Sizes, about
 
-CHEAP = 1000
-"""Pieces up to which sizes are looked through together."""
+CHEAP = (100, 400, 1000)
+"""Pieces up to which sizes are looked through together, those of one step after the other's."""
+
+NEAR, NEAR_LOOKS = math.log(5.0), 2
+"""Of the log of a number of pieces: no further from the size that others were sure at are those
+that are not sure there looked for, so many times; after that at every size."""
 
 PROMISING = 40
 """Places of all sizes together that are aligned, at least."""
@@ -102,6 +106,7 @@ class BySize:
         seen: Sequence[Seen],
         most: int,
         say: Callable[[str], None],
+        at_once: bool = False,
     ) -> Iterator[Look]:
         """Look at more and more sizes, for as long as the caller asks.
 
@@ -110,9 +115,10 @@ class BySize:
             seen: at the settled size, where there is one.
             most: places wanted.
             say: told what begins.
+            at_once: all sizes that are cheap in one step.
         """
         first = list(seen)
-        likely = self.sizes.likely
+        likely, trusted = self.sizes.likely, bool(seen) or self.sizes.trusted
         if first:
             places = sum(self._cells(s.level) for s in first)
         elif likely is not None:
@@ -122,9 +128,12 @@ class BySize:
         if first:
             (ranked,) = rank_seen([first], [piece], self._model.ranker, self._device)
             yield Look(ranked, heats_of(first), places)
-            if seen and not self.sizes.worth_a_look():
+            if trusted and not self.sizes.worth_a_look():
                 return
-        yield from self._widen(piece, first, most, say)
+        stages = self._stages(CHEAP[-1:] if at_once else CHEAP)
+        if trusted and likely is not None and self.sizes.looks <= NEAR_LOOKS:
+            stages = [[s for s in own if 2 * abs(math.log(s / likely)) <= NEAR] for own in stages]
+        yield from self._widen(piece, first, most, say, [own for own in stages if own])
 
     def _widen(
         self,
@@ -132,13 +141,14 @@ class BySize:
         first: list[Seen],
         most: int,
         say: Callable[[str], None],
+        stages: list[list[float]],
     ) -> Iterator[Look]:
-        """All sizes, cheap ones first; at last every place that any of them proposes."""
+        """One stage of sizes after the other; at last every place that any of them proposes."""
         seen = list(first)
         ranked: list[Ranked] = []
         done: set[int] = set()
         ranker, device = self._model.ranker, self._device
-        for sides in self._stages():
+        for sides in stages:
             fewest, largest = (about(self._area / side**2) for side in (sides[0], sides[-1]))
             say(f"trying {fewest} to {largest} pieces" if sides[1:] else f"trying {largest} pieces")
             known = [s.level for s in seen]
@@ -152,10 +162,14 @@ class BySize:
         ranked += rank_seen([seen], [piece], ranker, device, OF_EACH_AT_LAST)[0]
         yield Look(ranked, heats_of(seen), self._every)
 
-    def _stages(self) -> list[list[float]]:
+    def _stages(self, cheap: Sequence[int]) -> list[list[float]]:
         """Sides to look through together: what costs little at once, then one by one."""
-        cheap = [side for side in self._sides if self._area / side**2 <= CHEAP]
-        return [cheap, *([side] for side in self._sides[len(cheap) :])]
+        stages, left = [], self._sides
+        for most in cheap:
+            together = [side for side in left if self._area / side**2 <= most]
+            stages.append(together)
+            left = left[len(together) :]
+        return [*stages, *([side] for side in left)]
 
     def _see(self, piece: PreparedPiece, levels: list[Level]) -> list[Seen]:
         return see([piece], [levels], self._model, self._device)[0]

@@ -94,7 +94,7 @@ class OtherSizes:
         by_size = self._worth_a_look(found, logit)
         if by_size is None:
             return None
-        look = next(by_size.look(piece, [], max(top, CANDIDATES), say))
+        look = next(by_size.look(piece, [], max(top, CANDIDATES), say, at_once=True))
         best = max(candidate.logit for _, own in look.ranked for candidate in own)
         if best < max(WELL, logit + FAR_BETTER):
             return None

@@ -28,6 +28,10 @@ given")."""
 CERTAIN = math.log(1000.0)
 """Log odds at least of a settled size against the next likely one."""
 
+TRUSTED = math.log(100.0)
+"""The same of a likely one against all others, from which a piece that is not sure at it is not
+looked for at all the others at once: a piece of 0.9 has about as much."""
+
 MOST_TRUSTED = 0.95
 """Score that a single piece counts for at most."""
 
@@ -65,10 +69,13 @@ class Sizes:
     Attributes:
         area: of the picture, pixels.
         choices: sizes that are searched; a wrong answer is taken to lie at any of them.
+        looks: pieces that were to be looked for elsewhere than at the size that is settled, or
+            trusted before one is.
     """
 
     area: float
     choices: int
+    looks: int = 0
     _told: deque[tuple[float, float]] = field(
         default_factory=lambda: deque(maxlen=REMEMBERED), repr=False
     )
@@ -95,7 +102,7 @@ class Sizes:
             elif self._settled is None or abs(math.log(self._settled) - best) > SAME_SIZE:
                 # Kept as it is once it stands: the picture is encoded for it.
                 self._settled = math.exp(best)
-                self._spared = self._patience = 0
+                self._spared = self._patience = self.looks = 0
 
     @property
     def settled(self) -> float | None:
@@ -108,6 +115,12 @@ class Sizes:
         """Side of a cell that most speaks for, ``None`` where no piece was placed for certain."""
         with self._lock:
             return math.exp(self._best()[0]) if self._told else None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether there is little doubt about the likely size."""
+        with self._lock:
+            return self._best()[2] >= TRUSTED
 
     @property
     def estimate(self) -> int | None:
@@ -127,6 +140,7 @@ class Sizes:
                 return False
             self._spared = 0
             self._patience = 2 * self._patience + 1
+            self.looks += 1
             return True
 
     def _best(self) -> tuple[float, list[int], float]:

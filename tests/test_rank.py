@@ -18,7 +18,7 @@ from heatmap_locator.search.levels import Field, Level
 from heatmap_locator.search.measure import KEPT, lay, measure, measure_shortlist
 from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
-from heatmap_locator.search.pose import Poses, pose_pieces
+from heatmap_locator.search.pose import ROTATIONS, Poses, pose_pieces
 from heatmap_locator.search.propose import around, bodies
 
 PLACE = (110.0, 90.0)
@@ -92,6 +92,20 @@ def measured(
     known = {"head": named.logit, "feature": torch.full_like(named.logit, feature)}
     warp, features = measure(compared(candidates, poses, field), poses, field, known)
     return warp[0], features[0]
+
+
+def test_of_few_poses_those_alone_are_rendered(piece: PreparedPiece) -> None:
+    poses = posed(piece, piece.mirrored())
+    few = torch.tensor([[3, 70], [ROTATIONS + 5, 3]])
+    templates, masks, which = poses.rendered(few)
+    assert len(templates) == len(masks) == few.numel()
+    every, every_mask, same = poses.rendered(torch.arange(2 * ROTATIONS))
+    assert torch.equal(same, torch.arange(2 * ROTATIONS))
+    torch.testing.assert_close(templates[which], every[few])
+    torch.testing.assert_close(masks[which], every_mask[few])
+    again, _, own = poses.of([1]).rendered(torch.tensor([5]))  # what is rendered is not twice
+    assert len(again) == ROTATIONS
+    torch.testing.assert_close(again[own], every[[ROTATIONS + 5]])
 
 
 def test_the_true_place_correlates_and_others_do_not(

@@ -15,7 +15,9 @@ _MEMINFO, _GROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 KEPT_BYTES, KEPT_BLOCK = 2**28, 2**26
 """Freed memory that a process keeps, and its largest block, where it asks to."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of mallopt(3), and the variables that set them.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 @cache
@@ -32,9 +34,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
         mallopt(_MMAP_THRESHOLD, KEPT_BLOCK)
-
-
-_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -1,5 +1,6 @@
 """From places at many sizes to the answer, where the number of pieces is not known."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen
-from heatmap_locator.search.sizes import SURE, about, cell_side
+from heatmap_locator.search.sizes import SAME_SIZE, SURE, about, cell_side
 
 
 def sureness(answer: Search | InputError) -> float:
@@ -48,10 +49,13 @@ def answer_by_size(
     answers: list[Search | InputError] = []
     for look in by_size.look(piece, seen, max(top, CANDIDATES), say):
         try:
-            answers.append(judge.conclude(look, piece, top, name)[0])
+            found = judge.conclude(look, piece, top, name)[0]
         except NoPieceError as error:
             answers.append(error)
-        if sureness(answers[-1]) >= SURE:
+            continue
+        answers.append(found)
+        # What fits at the finest size may fit better at the next.
+        if sureness(found) >= SURE and _side(piece, found) > look.finest * math.exp(SAME_SIZE):
             break
     # What a settled size says stands unless another size is surer.
     answer = max(answers[0], answers[-1], key=sureness) if seen else answers[-1]
@@ -59,8 +63,12 @@ def answer_by_size(
         raise answer
     if not answer.placements:
         return answer
-    place = answer.placements[0]
-    side = cell_side(piece, np.reshape(place.matrix, (2, 3)))
-    by_size.sizes.tell(side, place.score)
+    side = _side(piece, answer)
+    by_size.sizes.tell(side, answer.placements[0].score)
     width, height = judge.size
     return replace(answer, size_estimate=about(width * height / side**2))
+
+
+def _side(piece: PreparedPiece, found: Search) -> float:
+    """Of the square of a cell's area where a piece's best place is, picture pixels."""
+    return cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))

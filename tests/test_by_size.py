@@ -75,12 +75,12 @@ def test_sizes_are_encoded_when_they_are_needed(
     assert encoded == []
     sides = cell_sides(COLS * CELL, ROWS * CELL, None)
     counts = [picture.size / 3 / side**2 for side in sides]
-    cheap = sum(count <= by_size.CHEAP[1] for count in counts)
-    assert counts[-1] > by_size.CHEAP[-1] > ROWS * COLS > by_size.CHEAP[0]  # more to leave out
+    cheap = sum(count <= by_size.CHEAP[0] for count in counts)
+    assert counts[-1] > by_size.CHEAP[-1] > by_size.CHEAP[0] > ROWS * COLS  # more to leave out
     first, second = pieces_of(picture, [(1, 2), (7, 9)])
     whole.locate(first)
     assert len(encoded) == cheap
-    assert max(encoded) < by_size.CHEAP[1]
+    assert max(encoded) < by_size.CHEAP[0]
     whole.locate(first)
     whole.locate(second)
     assert len(encoded) == cheap

@@ -22,7 +22,7 @@ from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen, heats_of, see
 from heatmap_locator.search.sizes import Sizes, about
 
-CHEAP = (100, 400, 1000)
+CHEAP = (150, 400, 1000)
 """Pieces up to which sizes are looked through together, those of one step after the other's."""
 
 NEAR, NEAR_LOOKS = math.log(5.0), 2

@@ -34,6 +34,7 @@ from heatmap_locator.search.piece import (
 from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.several import LocatedPiece as LocatedPiece
 from heatmap_locator.search.several import assign_found, with_answers
+from heatmap_locator.search.sizes import SURE
 
 MAX_TOP = 100
 """Placements that can be asked for."""
@@ -157,7 +158,10 @@ class Puzzle:
             start += len(part)
             names = [name_of(pieces[index]) for index, _ in part]
             own, say = [piece for _, piece in part], self.progress
-            found = self._searcher.answers(own, self.calibration, top, names, say)
+            placed = [
+                any(sureness(answer) >= SURE for answer, _ in answers[index]) for index, _ in part
+            ]
+            found = self._searcher.answers(own, self.calibration, top, names, say, placed)
             for (index, piece), answer in zip(part, found, strict=True):
                 answers[index].append((answer, piece))
         return [

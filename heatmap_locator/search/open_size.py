@@ -31,6 +31,7 @@ def answer_by_size(
     top: int,
     name: str,
     say: Callable[[str], None],
+    placed: bool = False,
 ) -> Search:
     """The first sure answer, or the last.
 
@@ -42,6 +43,8 @@ def answer_by_size(
         top: placements wanted.
         name: what errors call the piece.
         say: told what begins.
+        placed: the same photo, read another way, has a sure answer: this way is not looked for at
+            more than the size that is likely by now.
 
     Raises:
         NoPieceError: the photo shows no piece of this picture.
@@ -52,10 +55,12 @@ def answer_by_size(
             found = judge.conclude(look, piece, top, name)[0]
         except NoPieceError as error:
             answers.append(error)
-            continue
-        answers.append(found)
-        # What fits at the finest size may fit better at the next.
-        if sureness(found) >= SURE and _side(piece, found) > look.finest * math.exp(SAME_SIZE):
+        else:
+            answers.append(found)
+            # What fits at the finest size may fit better at the next.
+            if sureness(found) >= SURE and _side(piece, found) > look.finest * math.exp(SAME_SIZE):
+                break
+        if placed:
             break
     # What a settled size says stands unless another size is surer.
     answer = max(answers[0], answers[-1], key=sureness) if seen else answers[-1]

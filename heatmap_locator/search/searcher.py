@@ -117,6 +117,7 @@ class Searcher:
         top: int,
         names: Sequence[str],
         say: Callable[[str], None],
+        placed: Sequence[bool],
     ) -> list[Search | InputError]:
         """Of pieces that are searched together, or the error in the place of an answer.
 
@@ -126,6 +127,7 @@ class Searcher:
             top: placements wanted.
             names: what errors call the pieces.
             say: told, in a few words, what a search for the size of a piece begins with.
+            placed: whether the same photo, read another way, has a sure answer already.
 
         Raises:
             WeightsError: the network's answer holds no number.
@@ -138,7 +140,8 @@ class Searcher:
         found: list[Search | InputError] = []
         for n, piece in enumerate(pieces):
             try:
-                found.append(self._answer(judge, piece, seen[n], ranked[n], top, names[n], say))
+                asked = piece, seen[n], ranked[n], top, names[n], say, placed[n]
+                found.append(self._answer(judge, *asked))
             except InputError as error:
                 found.append(error)
         return found
@@ -152,6 +155,7 @@ class Searcher:
         top: int,
         name: str,
         say: Callable[[str], None],
+        placed: bool,
     ) -> Search:
         """What is seen of one piece, taken to its places.
 
@@ -160,7 +164,7 @@ class Searcher:
             WeightsError: the network's answer holds no number.
         """
         if self.by_size is not None:
-            return answer_by_size(judge, self.by_size, piece, seen, top, name, say)
+            return answer_by_size(judge, self.by_size, piece, seen, top, name, say, placed)
         require_numbers(ranked, name)
         width, height = judge.size
         places = width * height / cell_sides(width, height, self._grid)[0] ** 2

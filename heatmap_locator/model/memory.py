@@ -25,7 +25,8 @@ def keep_freed_memory() -> None:
     """Have this process keep what it frees for what it allocates next.
 
     glibc gives large blocks back to the system at once and gets them anew page by page.  A search
-    frees and allocates the same megabytes over and over, and spends a tenth of its time on that.
+    frees and allocates the same megabytes over and over: of 0.3 s of processor time in a puzzle of
+    150 pieces 0.03 were the system's, and none when they are kept (``os.times``).
     Whoever has set this by environment variables knows better; elsewhere nothing is done.
     """
     if sys.platform != "linux" or {"GLIBC_TUNABLES", *_VARIABLES} & os.environ.keys():

@@ -41,10 +41,11 @@ def find_outlines(
     """Find the piece in its photo.
 
     With alpha, the biggest opaque part is the piece, unless all is opaque, or a plain rectangle:
-    that is a photo.  Without, what differs to the digit from a fill of one colour is; in a photo,
-    a network finds the piece (``by_network.py``), or else colour.  A photo in which nothing has a
-    piece's shape is all piece; one in which the network is not sure of what it sees, as in crops
-    of a picture with motifs, may be either.  A dim photo is looked at brightened as well.
+    that is a photo.  Without, what differs to the digit from a fill of one colour is, unless that
+    is a photo's burnt-out table (``burnt.py``); in a photo, a network finds the piece
+    (``by_network.py``), or else colour.  A photo in which nothing has a piece's shape is all piece;
+    one in which the network is not sure of what it sees, as in crops of a picture with motifs, may
+    be either.  A dim photo is looked at brightened as well.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.

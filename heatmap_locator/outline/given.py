@@ -104,6 +104,9 @@ def given_outline(
 ) -> Outline | Shown:
     """The outline that an image gives, or what there is to search one in.
 
+    A fill of one colour gives one only where the image is known to be cut out; else it may be a
+    photo's burnt-out table, and what differs from it is weighed against what is seen.
+
     Args:
         rgb: (H, W, 3) uint8 RGB.
         alpha: (H, W) uint8, or None.

@@ -10,8 +10,12 @@ from training_support import tiny
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.model.backbones import MOBILENET
+from heatmap_locator.model.files import load_model, shipped_weights
+from heatmap_locator.model.verifier import Verifier
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.locator.module import TrainingModule, masked_centroid
+from heatmap_train.locator.recipe import Recipe
+from heatmap_train.recipes import load_recipe
 from heatmap_train.shared.batches import CapturedBatches
 
 
@@ -28,6 +32,19 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
     large.write_weights(tmp_path / "large.safetensors", {})
     with pytest.raises(InputError, match="not the recipe's"):
         small.start_from(str(tmp_path / "large.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["encoder", "head"])
+def test_training_begins_from_the_weights_that_ship(name: str) -> None:
+    """They have a second stage, which recipes of the locator have not."""
+    recipe = load_recipe(name)
+    assert isinstance(recipe, Recipe)
+    module = TrainingModule(recipe)
+    module.start_from(str(shipped_weights()))
+    shipped, _ = load_model(None)
+    assert isinstance(shipped.ranker.verifier, Verifier)
+    kept, wanted = module.model.encoder.state_dict(), shipped.encoder.state_dict()
+    assert all(torch.equal(kept[key], value) for key, value in wanted.items())
 
 
 def test_gradients_are_clipped_part_by_part() -> None:

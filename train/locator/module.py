@@ -77,7 +77,8 @@ class TrainingModule(RecipeModule):
 
         The file's model may have another encoder with the same layers and fewer blocks (resnet18
         for resnet34): the blocks it lacks start as the identity, so that the larger model begins
-        where the smaller one stands (Chen et al., "Net2Net", 2016).  Where the recipe trains the
+        where the smaller one stands (Chen et al., "Net2Net", 2016).  A second stage is left out:
+        it weighs the places of the model that it was trained with.  Where the recipe trains the
         head alone, the head starts afresh and only the encoder and the weights of the two
         correlations are taken.
 
@@ -86,13 +87,16 @@ class TrainingModule(RecipeModule):
             InputError: it is of another shape than the recipe's model.
         """
         model, _ = load_model(weights)
-        state, own = model.state_dict(), self.model.state_dict()
+        own, shape = self.model.state_dict(), self.recipe.model
+        second = "ranker.verifier."
+        state = {k: v for k, v in model.state_dict().items() if not k.startswith(second)}
         # A residual block whose last norm is zero adds nothing to what passes it.
         added = {
             k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
         }
+        first = replace(model.config, encoder=shape.encoder, verifier=0, verifier_filters=0)
         if (
-            replace(model.config, encoder=self.recipe.model.encoder) != self.recipe.model
+            first != replace(shape, verifier=0, verifier_filters=0)
             or any(k not in own or own[k].shape != v.shape for k, v in state.items())
             or not all(k.startswith("encoder.backbone.layer1.") for k in added)
         ):

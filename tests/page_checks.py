@@ -40,6 +40,7 @@ def shown_box(page: Any) -> list[float]:
     # A function, as the page's policy lets no text be evaluated again and again.
     page.wait_for_function(
         "() => +document.querySelector('rect.box.main')?.getAttribute('width') > 0"
+        " && document.querySelector('.picture').naturalWidth > 0"
     )
     return drawn(
         page,

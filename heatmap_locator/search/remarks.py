@@ -17,9 +17,9 @@ NAMED = 0.4
 0.3, ... that names 95 of 100 foreign ones, by fits to other pictures (1,170 photos);
 ``MODEL_CARD.md`` has what it names of others."""
 
-_MIRRORED = 0.005
+_MIRRORED = 0.0007
 """Probability from which the piece is looked for in the photo's mirror image, too; of sure answers
-that are right one in twenty has it (180 photos of ``heatmap-eval nuisances``)."""
+that are right one in twenty has it (1,170 photos of ``heatmap-eval nuisances``)."""
 
 _HIDDEN = 0.1
 """Share of a piece without print from which that is told."""

@@ -97,8 +97,11 @@ class _Alone:
         ]
         laid.sort(key=lambda one: -one.logit)
         size = puzzle.width, puzzle.height
-        scores = [1 / (1 + float(np.exp(-one.logit))) for one in laid[:top]]
-        return placements_of(laid[:top], prepared, size, puzzle.grid, scores)
+        found = placements_of(laid[:top], prepared, size, puzzle.grid)
+        return [
+            replace(place, score=1 / (1 + float(np.exp(-one.logit))))
+            for one, place in zip(laid[:top], found, strict=True)
+        ]
 
 
 class Ablated:

@@ -92,8 +92,11 @@ def outlines_in_photos(
 def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outline]]:
     answers = []
     seen = outlines_on_background([photo.rgb for photo in photos], finder)
-    lost = [i for i, one in enumerate(seen) if one is None or not one.sure]
-    lost = [i for i in lost if photos[i].filled is None]
+    lost = [
+        i
+        for i, (photo, one) in enumerate(zip(photos, seen, strict=True))
+        if photo.filled is None and (one is None or not one.sure)
+    ]
     dim = [(i, bright) for i in lost if (bright := brightened(photos[i].rgb)) is not None]
     for (i, _), again in zip(
         dim, outlines_on_background([bright for _, bright in dim], finder), strict=True

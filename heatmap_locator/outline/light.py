@@ -173,11 +173,7 @@ def _shadow_edge(rgb: np.ndarray, inside: np.ndarray, lost: np.ndarray | None) -
     own = _across(light, solid, line)
     if len(own) < 8 or abs(float(np.median(own.mean(axis=1))) + step) > _APART * step:
         return None
-    share = float((_off(light.shape, line) > 0)[solid].mean())
-    if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
-        return None
-    factors = np.exp(np.median(across, axis=0).astype(np.float64)).clip(0.05, 1.5)
-    return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
+    return _edge_along(line, np.median(across, axis=0), solid)
 
 
 def _own_edge(rgb: np.ndarray, solid: np.ndarray) -> _Edge | None:
@@ -200,10 +196,21 @@ def _own_edge(rgb: np.ndarray, solid: np.ndarray) -> _Edge | None:
         return None
     if (across.mean(axis=1) < -step / 2).mean() < _OWN_ALONG:
         return None
-    share = float((_off(light.shape, line) > 0)[solid].mean())
+    return _edge_along(line, -falls, solid)
+
+
+def _edge_along(line: tuple[float, float], change: np.ndarray, solid: np.ndarray) -> _Edge | None:
+    """The edge across which log light changes by (3,), or None where one side has too little.
+
+    Args:
+        line: the angle of its normal, and its distance.
+        change: of red, green and blue.
+        solid: (h, w) bool, the piece.
+    """
+    share = float((_off(solid.shape, line) > 0)[solid].mean())
     if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
         return None
-    factors = np.exp(-falls.astype(np.float64)).clip(0.05, 1.5)
+    factors = np.exp(change.astype(np.float64)).clip(0.05, 1.5)
     return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
 
 

@@ -150,7 +150,7 @@ class BySize:
         ranked: list[Ranked] = []
         done: set[int] = set()
         ranker, device = self._model.ranker, self._device
-        for sides, more in zip(stages, (*stages[1:], None), strict=True):
+        for sides in stages:
             fewest, largest = (about(self._area / side**2) for side in (sides[0], sides[-1]))
             say(f"trying {fewest} to {largest} pieces" if sides[1:] else f"trying {largest} pieces")
             known = [s.level for s in seen]
@@ -159,7 +159,8 @@ class BySize:
             new = [s for s in chosen if s.level.index not in done]
             ranked += rank_seen([new], [piece], ranker, device)[0]
             done.update(s.level.index for s in chosen)
-            yield Look(list(ranked), heats_of(seen), self._every, sides[-1] if more else 0.0)
+            finest = 0.0 if sides is stages[-1] else sides[-1]
+            yield Look(list(ranked), heats_of(seen), self._every, finest)
         say("no size fits for certain; comparing every place")
         ranked += rank_seen([seen], [piece], ranker, device, OF_EACH_AT_LAST)[0]
         yield Look(ranked, heats_of(seen), self._every)

@@ -19,7 +19,7 @@ from heatmap_locator.search.doubt import photo_measures, place_measures
 from heatmap_locator.search.edges import weighed
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.place import Laid, placements_of, with_centre_inside
+from heatmap_locator.search.place import Laid, placements_of
 from heatmap_locator.search.presence import require_piece
 
 TOGETHER = 0.9
@@ -67,9 +67,10 @@ class Judge:
         ranked = weighed(look.ranked, piece, self.calibration.scale)
         laid = lay_best(ranked, piece, max(top, CANDIDATES))
         laid = recognise(laid, piece, self.picture, self.grid)
+        placed = zip(laid, placements_of(laid, piece, self.size, self.grid), strict=True)
         # A piece that reaches out of the picture by half of itself is nowhere.
-        laid = with_centre_inside(laid, piece, self.size)
-        every, evidence = self._placements(laid, look, piece)
+        inside = [(one, place) for one, place in placed if self._holds(*place.center)]
+        every, evidence = self._scored(inside, look, piece)
         placements = every[:top]
         require_piece(piece, placements, self.picture, name)
         foreign = None
@@ -87,15 +88,19 @@ class Judge:
             one_of=several([place.score for place in every]),
         )
         # How well the print fits: what sides say is no measure of that.
-        return found, laid[0].by_print if laid else -math.inf
+        return found, inside[0][0].by_print if inside else -math.inf
 
-    def _placements(
-        self, laid: list[Laid], look: Look, piece: PreparedPiece
+    def _holds(self, x: float, y: float) -> bool:
+        """Whether a place is in the picture."""
+        return 0 <= x <= self.size[0] and 0 <= y <= self.size[1]
+
+    def _scored(
+        self, places: Sequence[tuple[Laid, Placement]], look: Look, piece: PreparedPiece
     ) -> tuple[list[Placement], Evidence | None]:
         """Places, best first, with scores, why, and what these are made of."""
-        if not laid:
+        if not places:
             return [], None
-        found = placements_of(laid, piece, self.size, self.grid, [0.0] * len(laid))
+        laid, found = zip(*places, strict=True)
         centres = np.array([p.center for p in found]).reshape(-1, 2)
         reaches = {level.index: level.reach for level, _ in look.ranked}
         reach = np.array([reaches.get(one.level, min(reaches.values())) for one in laid])

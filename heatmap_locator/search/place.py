@@ -62,48 +62,22 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open)
 
 
-def boxes_of(laid: Sequence[Laid], piece: PreparedPiece) -> Array:
-    """(M, 4) boxes of a piece's contour where it lies, pixels of the picture."""
-    matrices = np.array([one.matrix for one in laid], np.float64).reshape(-1, 2, 3)
-    points = transform(matrices, piece.contour)
-    return np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
-
-
-def with_centre_inside(
-    laid: Sequence[Laid], piece: PreparedPiece, size: tuple[int, int]
-) -> list[Laid]:
-    """Those of the places of a piece whose box has its middle in the picture.
-
-    Args:
-        laid: where it lies.
-        piece: the piece.
-        size: (width, height) of the picture.
-    """
-    boxes = boxes_of(laid, piece)
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    outside = np.any((middles < 0) | (middles > size), axis=1)
-    return [laid[i] for i in np.flatnonzero(~outside).tolist()]
-
-
 def placements_of(
-    laid: Sequence[Laid],
-    piece: PreparedPiece,
-    size: tuple[int, int],
-    grid: Grid | None,
-    scores: Sequence[float],
+    laid: Sequence[Laid], piece: PreparedPiece, size: tuple[int, int], grid: Grid | None
 ) -> list[Placement]:
-    """The answers that a piece laid on the picture stands for.
+    """The answers that a piece laid on the picture stands for, not scored yet: 0.
 
     Args:
         laid: where it lies.
         piece: the piece.
         size: (width, height) of the picture.
         grid: of the puzzle, ``None`` where it is not known.
-        scores: of each, 0..1.
     """
+    matrices = np.array([one.matrix for one in laid], np.float64).reshape(-1, 2, 3)
+    points = transform(matrices, piece.contour)
+    corners = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1).tolist()
     found = []
-    for one, box, score in zip(laid, boxes_of(laid, piece).tolist(), scores, strict=True):
-        x1, y1, x2, y2 = box
+    for one, (x1, y1, x2, y2) in zip(laid, corners, strict=True):
         a, b, x, c, d, y = one.matrix.flatten().tolist()
         inset = CONTOUR_INSET * math.sqrt(abs(a * d - b * c))
         center = (x1 + x2) / 2, (y1 + y2) / 2
@@ -112,7 +86,7 @@ def placements_of(
                 box=(x1 - inset, y1 - inset, x2 + inset, y2 + inset),
                 center=center,
                 rotation=one.rotation,
-                score=score,
+                score=0.0,
                 cell=None if grid is None else grid.cell_at(*center, *size),
                 matrix=(a, b, x, c, d, y),
             )

@@ -203,7 +203,7 @@ class Searcher:
         measured, kept = measure_seen(seen, piece, self._device)
         laid = [lay_on_picture(candidate, piece, seen.level) for candidate in kept]
         size = self._picture.shape[1], self._picture.shape[0]
-        return measured, placements_of(laid, piece, size, self._grid, [0.0] * len(laid))
+        return measured, placements_of(laid, piece, size, self._grid)
 
     def _judge(self, calibration: Calibration) -> Judge:
         return Judge(self._picture, self._grid, calibration, self._model.ranker)

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
 from page_support import FIXTURES, PHONE, Open, expect
 from service_support import Server
 
@@ -27,8 +28,8 @@ def read_code(text: str) -> str:
     image = cv2.copyMakeBorder(
         np.kron(lit * 255, np.ones((8, 8), np.uint8)), *[40] * 4, 0, value=255
     )
-    found, _, _ = cv2.QRCodeDetector().detectAndDecode(image)
-    return str(found)
+    # Not OpenCV's reader: of 400 sound codes it read 391.
+    return str(zxingcpp.read_barcodes(image)[0].text)
 
 
 def test_the_code_says_the_address() -> None:

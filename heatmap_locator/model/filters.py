@@ -66,13 +66,16 @@ def _band(kernel: Tensor, size: int) -> Tensor:
 def maximum_filter(images: Tensor, window: int, stride: int = 1) -> Tensor:
     """``max_pool2d(images, window, stride)`` of ``(..., H, W)``, one side after the other.
 
-    For the windows of a few pixels that are used here it is five times quicker on a CPU.
+    For the windows of a few pixels that are used here it is many times quicker on a CPU, where
+    numbers that lie apart in memory are looked at one by one: so along rows every window is looked
+    at, and what is asked for is a view of it.
     """
-    for axis in (-2, -1):
-        count = (images.shape[axis] - window) // stride + 1
-        shifted = [images.narrow(axis, first, (count - 1) * stride + 1) for first in range(window)]
-        if stride > 1:
-            every = (Ellipsis, slice(None, None, stride)) + (slice(None),) * (-1 - axis)
-            shifted = [part[every] for part in shifted]
-        images = reduce(torch.maximum, shifted)
-    return images
+    count = (images.shape[-2] - window) // stride + 1
+    rows = [images[..., first : first + (count - 1) * stride + 1, :] for first in range(window)]
+    images = reduce(torch.maximum, (part[..., ::stride, :] for part in rows))
+    grown = 1
+    while grown < window:  # a window is as long as two that overlap
+        more = min(grown, window - grown)
+        images = torch.maximum(images[..., :-more], images[..., more:])
+        grown += more
+    return images[..., ::stride]

@@ -33,9 +33,9 @@ from heatmap_locator.steps import step
 KEPT_BYTES = 2**28
 """Transforms that a picture keeps beside those used last."""
 
-GROUP, ROWS, MANY = 0.25, 0.5, 8.0
-"""Of ``tiling.CHUNK_BYTES``: products of a group of kernels; kernels' transforms, of many channels,
-that are made at a time; products that they are made for."""
+GROUP, ENERGIES, ROWS, MANY = 0.25, 0.25, 0.5, 8.0
+"""Of ``tiling.CHUNK_BYTES``: products of a group of kernels; products of energies; kernels'
+transforms, of many channels, that are made at a time; products that they are made for."""
 
 MANY_MEANS, MEANS_LOST = 16, 0.005
 """Channels from which windows' means are taken along their principal axes alone, and the share of a
@@ -244,7 +244,7 @@ def window_energies(picture: PictureTiles, masks: Tensor, weight: Tensor, tiling
     seen = picture.energies(tiling)
     both = seen.shape[4] if many else seen.shape[3]
     energy = masks.new_empty(len(masks), tiling.tiles, down, across)
-    for some in chunks(tiling.tiles, spectra.numel() // 4 * both):
+    for some in chunks(tiling.tiles, spectra.numel() // 4 * both, 1.0 if many else ENERGIES):
         step()
         if many:
             found = out_of_matrices(multiply(spectra, seen[:, :, :, some].flatten(3)))

@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from itertools import product
 
 import cv2
 import numpy as np
 
 from heatmap_locator.geometry import Array
+from heatmap_locator.outline.falls import best_step, changes_across, distances, refined
 from heatmap_locator.outline.highlights import burnt_out
 from heatmap_locator.outline.shape import disc
 from heatmap_locator.resample import shrunk, stretch
@@ -25,16 +25,6 @@ _EXPLAINED, _STEP, _SIDE_SHARE, _ALONG, _APART = 0.3, (0.25, 1.8), 0.04, 0.75, 0
 # what it does or more; and by what part of itself the log of the factor may be another in red,
 # green or blue, as print seldom is on either side of a line.
 _ACROSS, _OWN_ALONG, _COLOURED = 0.6, 0.72, 0.25
-# What is just on either side of an edge lies so many pixels from it.
-_BESIDE = 3.0
-# Around the line that parts the table best: degrees and pixels that the edge may be off by, tried
-# coarsely and then finely.
-_REFINED = (
-    (np.arange(-20, 21, 2.5), np.arange(-8, 9, 1.0)),
-    (np.arange(-2, 2.1, 0.5), np.arange(-1.5, 1.6, 0.5)),
-)
-# Directions and distances tried.
-_DIRECTIONS, _DISTANCES = 48, 64
 
 
 @dataclass(frozen=True)
@@ -159,18 +149,18 @@ def _shadow_edge(rgb: np.ndarray, inside: np.ndarray, lost: np.ndarray | None) -
     table = cv2.dilate((inside > 0.05).astype(np.uint8), disc(5)) == 0
     if table.sum() < 0.1 * table.size:
         return None
-    found = _best_step(light.mean(axis=2), table)
+    found = best_step(light.mean(axis=2), table)
     if found is None or found[2] < _EXPLAINED:
         return None
-    line = _refined(light.mean(axis=2), table, found[0], found[1])
-    across = _across(light, table, line)
+    line = refined(light.mean(axis=2), table, found[0], found[1])
+    across = changes_across(light, table, line)
     step = float(-np.median(across, axis=0).mean()) if len(across) >= 12 else 0.0
     if not _STEP[0] <= step <= _STEP[1] or (across.mean(axis=1) < -step / 2).mean() < _ALONG:
         return None
     solid = inside > 0.8
     if lost is not None:
         solid &= lost < 0.5
-    own = _across(light, solid, line)
+    own = changes_across(light, solid, line)
     if len(own) < 8 or abs(float(np.median(own.mean(axis=1))) + step) > _APART * step:
         return None
     return _edge_along(line, np.median(across, axis=0), solid)
@@ -182,12 +172,12 @@ def _own_edge(rgb: np.ndarray, solid: np.ndarray) -> _Edge | None:
     own = np.where(solid[..., None], rgb, np.uint8(0)).astype(np.float32)
     cover = cv2.GaussianBlur(solid.astype(np.float32), (0, 0), 0.8)[..., None]
     light = np.log(cv2.GaussianBlur(own, (0, 0), 0.8) / np.maximum(cover, 1e-3) + 4.0)
-    found = _best_step(light.mean(axis=2), solid)
+    found = best_step(light.mean(axis=2), solid)
     if found is None or found[2] < _EXPLAINED:
         return None
-    line = _refined(light.mean(axis=2), solid, found[0], found[1])
-    across = _across(light, solid, line)
-    chord = int((np.abs(_off(solid.shape, line)) < 0.5)[solid].sum())
+    line = refined(light.mean(axis=2), solid, found[0], found[1])
+    across = changes_across(light, solid, line)
+    chord = int((np.abs(distances(solid.shape, line)) < 0.5)[solid].sum())
     if len(across) < 12 or len(across) < _ACROSS * chord:
         return None
     falls = -np.median(across, axis=0)
@@ -207,94 +197,8 @@ def _edge_along(line: tuple[float, float], change: np.ndarray, solid: np.ndarray
         change: of red, green and blue.
         solid: (h, w) bool, the piece.
     """
-    share = float((_off(solid.shape, line) > 0)[solid].mean())
+    share = float((distances(solid.shape, line) > 0)[solid].mean())
     if not _SIDE_SHARE <= share <= 1 - _SIDE_SHARE:
         return None
     factors = np.exp(change.astype(np.float64)).clip(0.05, 1.5)
     return _Edge((math.cos(line[0]), math.sin(line[0])), line[1], factors)
-
-
-def _off(shape: tuple[int, ...], line: tuple[float, float]) -> np.ndarray:
-    """(h, w) distance of pixels beyond a line: the angle of its normal, and its distance."""
-    x, y = np.arange(shape[1])[None], np.arange(shape[0])[:, None]
-    return np.asarray(x * math.cos(line[0]) + y * math.sin(line[0]) - line[1])
-
-
-def _across(values: np.ndarray, where: np.ndarray, line: tuple[float, float]) -> np.ndarray:
-    """(N, ...) by how much values change just across a line, at N places along it.
-
-    Args:
-        values: (h, w) or (h, w, C).
-        where: (h, w) bool, both sides of a place have to lie there.
-        line: the angle of its normal, and its distance.
-    """
-    height, width = where.shape
-    c, s = math.cos(line[0]), math.sin(line[0])
-    reach = math.hypot(height, width)
-    along = np.arange(-reach, reach)
-    x, y = line[1] * c - along * s, line[1] * s + along * c
-    before, beyond = (
-        (np.rint(y + side * s).astype(int), np.rint(x + side * c).astype(int))
-        for side in (-_BESIDE, _BESIDE)
-    )
-    real = np.ones(len(along), bool)
-    for rows, columns in (before, beyond):
-        real &= (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    first, second = ((rows[real], columns[real]) for rows, columns in (before, beyond))
-    kept = where[first] & where[second]
-    return np.asarray((values[second] - values[first])[kept])
-
-
-def _refined(
-    level: np.ndarray, table: np.ndarray, normal: tuple[float, float], at: float
-) -> tuple[float, float]:
-    """The line near one, angle of its normal and distance, across which light falls most."""
-    best, line = 0.0, (math.atan2(normal[1], normal[0]), at)
-    for turns, shifts in _REFINED:
-        angle, distance = line
-        middle = np.array(level.shape[::-1]) / 2
-        own = np.array([math.cos(angle), math.sin(angle)])
-        # Turned about its point nearest the middle of the photo.
-        foot = middle + (distance - middle @ own) * own
-        for turn, shift in product(np.deg2rad(turns), shifts):
-            c, s = math.cos(angle + turn), math.sin(angle + turn)
-            tried = float(angle + turn), float(foot @ [c, s] + shift)
-            fall = _across(level, table, tried)
-            value = -float(np.median(fall)) if len(fall) >= 12 else 0.0
-            if value > best:
-                best, line = value, tried
-    return line
-
-
-def _best_step(
-    level: np.ndarray, table: np.ndarray
-) -> tuple[tuple[float, float], float, float] | None:
-    """The line that parts the table's light best: normal, distance, share of variance explained.
-
-    Light is less beyond it.
-    """
-    ys, xs = np.nonzero(table)
-    values = level[ys, xs].astype(np.float64)
-    total, count = float(values.var()) * len(values), len(values)
-    if total <= 1e-3 * count:
-        return None
-    best: tuple[tuple[float, float], float, float] | None = None
-    centred = values - values.mean()
-    for angle in np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS):
-        c, s = float(np.cos(angle)), float(np.sin(angle))
-        off = xs * c + ys * s
-        low, high = float(off.min()), float(off.max())
-        bins = ((off - low) * (_DISTANCES / max(high - low, 1e-6))).astype(int)
-        bins = bins.clip(0, _DISTANCES - 1)
-        sums = np.bincount(bins, centred, _DISTANCES).cumsum()[:-1]
-        counts = np.bincount(bins, minlength=_DISTANCES).cumsum()[:-1]
-        enough = (counts > 0.05 * count) & (counts < 0.95 * count)
-        # The mean before is higher than beyond.
-        gain = np.where(enough & (sums > 0), sums**2 * count, 0) / np.maximum(
-            counts * (count - counts), 1
-        )
-        index = int(gain.argmax())
-        if best is None or gain[index] / total > best[2]:
-            at = low + (index + 1) * (high - low) / _DISTANCES
-            best = (c, s), at, float(gain[index] / total)
-    return best

@@ -27,6 +27,7 @@ ABLATIONS = {
     "pixels": "only places that the pixels name",
     "head": "weight of the head in the ranker 0",
     "second": "second stage off",
+    "sides": "corners and sides not looked at",
 }
 """What is taken out, in words, by name."""
 

@@ -11,8 +11,8 @@ class Why:
 
     Attributes:
         print: by print alone, of this place against all that were not found, together.
-        sides: by straight sides, how many times likelier the outline makes this place than any;
-            below 0 it speaks against it, and 0 where sides say nothing.
+        sides: by straight sides and proportions, how many times likelier the outline makes this
+            place than any; below 0 it speaks against it, and 0 where sides say nothing.
         open: by a photo of the half-done puzzle, how many times likelier the cell is open than
             any, and filled by the piece's outline; 0 where there is none.
     """

@@ -77,7 +77,7 @@ def placement(
     return Placement(box, (x, y), rotation, score, cell, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
 
 
-def _laid(place: Placement, sides: Sides) -> Placement:
+def laid(place: Placement, sides: Sides) -> Placement:
     """With the matrix that takes the corners' middle to the place."""
     linear = clockwise(-place.rotation) * (CELL / PHOTO_CELL)
     shift = np.array(place.center) - linear @ sides.corners.mean(axis=0)
@@ -113,8 +113,8 @@ def drawn_puzzle(rows: int, cols: int, seed: int, flat: float = 0.4, noise: floa
                 placement(cut, at, (rotation + float(turn)) % 360.0, 0.02, grid)
                 for at, turn in zip(wrong, turns, strict=True)
             ]
-        laid = [_laid(place, sides) for place in places]
-        pieces.append(Located(laid, np.zeros((rows, cols)), sides))
+        own = [laid(place, sides) for place in places]
+        pieces.append(Located(own, np.zeros((rows, cols)), sides))
     return Drawn(puzzle, cut, cells, rotations, pieces)
 
 

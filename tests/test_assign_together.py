@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from assign_support import Drawn, drawn_puzzle, from_behind, sides_in_photo
+from assign_support import (
+    Drawn,
+    drawn_puzzle,
+    from_behind,
+    laid,
+    placement,
+    sides_in_photo,
+)
 
 from heatmap_locator.assign import Assignment, assign
 from heatmap_locator.geometry import angle_difference
@@ -56,6 +63,26 @@ def test_what_spoke_for_a_piece_is_told(puzzle: Drawn) -> None:
         else:
             assert one.why.print < 4
     assert np.median([one.why.neighbours for one in found if one.why]) > 8
+
+
+@pytest.mark.parametrize(("score", "by_sides"), [(0.02, True), (0.9, False)])
+def test_the_angle_is_what_is_believed_more_of_print_and_sides(
+    puzzle: Drawn, score: float, by_sides: bool
+) -> None:
+    index = next(i for i, cell in enumerate(puzzle.cells) if cell == (1, 5))
+    piece, rotation = puzzle.pieces[index], puzzle.rotations[index]
+    assert piece.sides is not None
+    place = placement(puzzle.cut, (1, 5), (rotation + 30) % 360, score, puzzle.puzzle.grid)
+    unclear = replace(
+        piece,
+        placements=[laid(place, piece.sides)],
+        sides=replace(piece.sides, sure=0.45, regular=False),
+    )
+    pieces = [unclear if i == index else own for i, own in enumerate(puzzle.pieces)]
+    found = puzzle.assigned(pieces)[index]
+    assert found.cell == (1, 5)
+    off = abs(angle_difference(found.placement.rotation, rotation))
+    assert off < 5 if by_sides else off == pytest.approx(30)
 
 
 def test_pieces_that_are_missing_leave_their_cells_open(puzzle: Drawn) -> None:

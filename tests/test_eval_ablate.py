@@ -122,10 +122,10 @@ def test_the_command_goes_on_and_asks_all_rows_the_same(
     assert (out / "predictions.jsonl").read_text().startswith(first)
     rows = result["results"]
     assert Counter(row["row"] for row in rows) == dict.fromkeys(ABLATIONS, 2)
-    assert [row["n"] for row in rows] == [2] * 14
+    assert [row["n"] for row in rows] == [2] * 2 * len(ABLATIONS)
     for row in rows:
         assert row["kept"] + row["gained"] == row["right"]
-        assert row["kept"] + row["lost"] == rows[7 * (row["pieces"] == 12)]["right"]
+        assert row["kept"] + row["lost"] == rows[len(ABLATIONS) * (row["pieces"] == 12)]["right"]
     asked = [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()[1:]]
     pieces = {name: {r["piece"] for r in asked if r["method"] == name} for name in ABLATIONS}
     assert all(own == pieces["shipped"] for own in pieces.values())

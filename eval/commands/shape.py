@@ -44,7 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of each a photo of it half done, 30 to 200 cells open: the pieces that belong there, each "
         "alone and all together"
     )
-    add("--done", action="store_true", help=text)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--done", action="store_true", help=text)
+    text = (
+        "only the pieces of the border, each alone, by all that is known and once more with their "
+        "sides not looked at, and as many of the inside"
+    )
+    which.add_argument("--border", action="store_true", help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
     add("--out", metavar="DIR", type=Path, help=out)
     add_json_argument(parser, "a table")
@@ -73,15 +79,15 @@ def run(args: argparse.Namespace) -> int:
             for puzzle in whole_puzzles(
                 args.pictures, "validation", args.seed, count, args.puzzles
             ):
-                measured = _half_done if args.done else _measured
+                measured = _half_done if args.done else _border if args.border else _measured
                 own.append(measured(puzzle, locator, args, progress.say))
             rows += own
-            if len(own) > 1 and not args.done:
+            if len(own) > 1 and not (args.done or args.border):
                 rows.append(_summed(own, f"{count}, all"))
     finally:
         progress.clear()
     result = write_results({"seed": args.seed, "results": rows}, args.out)
-    table = _table_of_done if args.done else _table
+    table = _table_of_done if args.done else _table_of_border if args.border else _table
     print(result if args.json else table(rows))
     return 0
 
@@ -112,12 +118,35 @@ def _half_done(
     return judged(named, half.open, known.done.open, answers, together, seconds)
 
 
+def _border(
+    puzzle: "WholePuzzle", locator: "Locator", args: argparse.Namespace, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """One puzzle's row with ``--border``."""
+    from ..answers.border import border_and_inside, border_shares, is_outermost
+    from ..methods.ablated import ablations
+
+    grid = puzzle.grid
+    cells = border_and_inside(grid)
+    encoded = locator.encode(puzzle.picture, grid=grid)
+    answers = _answers(puzzle, encoded, args, say, cells, puzzle.name)
+    border = [cell for cell in cells if is_outermost(cell, grid)]
+    plain = ablations(locator)["sides"].encode(puzzle.picture, grid)
+    without = _answers(puzzle, plain, args, say, border, f"{puzzle.name}-sideless")
+    return {
+        "puzzle": puzzle.name,
+        "pieces": grid.pieces,
+        **_counts(border_shares(answers, grid)),
+        "sideless": _counts(border_shares(without, grid)),
+    }
+
+
 def _measured(
     puzzle: "WholePuzzle", locator: "Locator", args: argparse.Namespace, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """One puzzle's row."""
     from heatmap_locator.assign import assign
 
+    from ..answers.border import border_shares
     from ..answers.memory import PeakMemory
     from ..answers.whole import judge
 
@@ -137,6 +166,7 @@ def _measured(
         "located": len(located),
         "by_print": _counts(by_print),
         "together": _counts(found),
+        "alone": _counts(border_shares(answers, puzzle.grid)),
         "seconds": round(seconds, 1),
         "memory": None if memory.megabytes is None else round(memory.megabytes),
     }
@@ -193,6 +223,7 @@ def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
         "located": sum(row["located"] for row in rows),
         "by_print": total("by_print"),
         "together": total("together"),
+        "alone": total("alone"),
         "seconds": max(row["seconds"] for row in rows),
         "memory": max(memory, default=None),
     }
@@ -219,19 +250,40 @@ def _table_of_done(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def _table_of_border(rows: list[dict[str, Any]]) -> str:
+    """For people, with ``--border``."""
+    names = ("pieces", "border", "right", "angle", "sideless", "angle", "inside", "sent")
+    lines = [f"{'puzzle':>12}" + "".join(f"{name:>10}" for name in names)]
+    for row in rows:
+        plain = row["sideless"]
+        values = [str(row["pieces"]), str(row["border"][1])]
+        values += [_percent(row["border"]), _percent(row["angle"])]
+        values += [_percent(plain["border"]), _percent(plain["angle"])]
+        values += [str(row["sent"][1]), str(row["sent"][0])]
+        lines.append(f"{row['puzzle']:>12}" + "".join(f"{value:>10}" for value in values))
+    return "\n".join(lines) + (
+        "\n\neach alone. border: pieces of it; right: %, cell and angle; angle: %, that alone; "
+        "sideless: % right with sides not looked at, and their angle; inside: pieces that are not "
+        "of the border, and how many of them are sent there"
+    )
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     """For people."""
     head = ("puzzle", "pieces", "located", "print", "low", "right", "low", "surest", "sure")
-    lines = [f"{head[0]:>12}" + "".join(f"{name:>9}" for name in (*head[1:], "of", "s", "MB"))]
+    more = ("of", "border", "angle", "sent", "s", "MB")
+    lines = [f"{head[0]:>12}" + "".join(f"{name:>9}" for name in (*head[1:], *more))]
     for row in rows:
         printed, found = row["by_print"], row["together"]
         values = [row["pieces"], row["located"]]
         values += [_percent(printed["all"]), _percent(printed["low"])]
         values += [_percent(found[key]) for key in ("all", "low", "surest", "sure")]
-        values += [found["sure"][1], row["seconds"], row["memory"] if row["memory"] else "-"]
+        values += [found["sure"][1], *(_percent(row["alone"][key]) for key in ("border", "angle"))]
+        values += [row["alone"]["sent"][0], row["seconds"], row["memory"] if row["memory"] else "-"]
         lines.append(f"{row['puzzle']:>12}" + "".join(f"{value!s:>9}" for value in values))
     return "\n".join(lines) + (
         "\n\n%, cell and angle right, of all pieces. print: assigned by print alone; low: of those "
         "with low texture; surest: of the 90% with the highest scores; sure: of those said to be, "
-        "and how many; s, MB: to assign them all"
+        "and how many; border, angle: pieces of it, each alone, and the angle alone; sent: others "
+        "that alone are sent there; s, MB: to assign them all"
     )

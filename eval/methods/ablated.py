@@ -2,13 +2,15 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from heatmap_locator.errors import InputError
+from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.locator import Locator
 from heatmap_locator.model.head import HeadMaps
@@ -73,6 +75,26 @@ def _by_pixels(seen: Seen) -> Seen:
     return replace(seen, named=seen.named.take(index[None]), feature=seen.feature[:, index])
 
 
+class _WithoutSides(PreparedPiece):
+    """A piece whose corners and sides are not looked at."""
+
+    sides = None
+
+
+class _SidelessSearcher(Searcher):
+    def answers(
+        self, pieces: Sequence[PreparedPiece], *args: Any, **kwargs: Any
+    ) -> list[Search | InputError]:
+        own = [{f.name: getattr(piece, f.name) for f in fields(piece)} for piece in pieces]
+        return super().answers([_WithoutSides(**values) for values in own], *args, **kwargs)
+
+
+class Sideless(Puzzle):
+    """A puzzle that looks at no piece's sides."""
+
+    _searcher_kind = _SidelessSearcher
+
+
 class _Alone:
     """Heat, peaks, decoding, and nothing after it: no pixels, no cut, no alignment, no ranker."""
 
@@ -128,9 +150,13 @@ class Ablated:
         self._made = model, locator.device, locator.calibration
         self._outlines, self._kind, self._alone = locator.outlines, kind, alone
 
-    def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
+    def encode(self, picture: np.ndarray, grid: Grid) -> Puzzle:
+        """As ``Locator.encode``."""
         with single_precision():
-            puzzle = self._kind(*self._made, picture, grid, self._outlines)
+            return self._kind(*self._made, picture, grid, self._outlines)
+
+    def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
+        puzzle = self.encode(picture, grid)
         return _Alone(puzzle) if self._alone else _Whole(puzzle)
 
 
@@ -152,4 +178,5 @@ def ablations(locator: Locator) -> Mapping[str, Ablated]:
         "pixels": Ablated(locator, kind=_ByPixels),
         "head": Ablated(locator, _no_head_in_the_ranker),
         "second": Ablated(locator, _no_second_stage),
+        "sides": Ablated(locator, kind=Sideless),
     }

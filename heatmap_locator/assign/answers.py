@@ -25,7 +25,7 @@ class Why:
 
     Attributes:
         print: to any cell and turn.
-        straight: of its straight sides, or their absence.
+        straight: of its straight sides, or their absence, and of its proportions.
         neighbours: of how well its sides fit those that they meet, to how sides fit by chance; of
             a half-done puzzle those that are done too, by the edge that its photo shows.
         met: sides that meet a neighbour's.
@@ -94,6 +94,10 @@ def moved(
         cell=cell,
         matrix=(a, b, tx + dx, c, d, ty + dy),
     )
+
+
+TURNED = 8.0
+"""Degrees between what print and sides say of the angle, from which print does not tell it."""
 
 
 def laid_by_sides(

@@ -10,6 +10,7 @@ from heatmap_locator.assign.moves import Arrangement
 from heatmap_locator.assign.shapes import STRAIGHT, Shapes
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.proportions import proportions_of_cells, upright_or_not
 from heatmap_locator.placement import Placement
 
 _SPILL = 0.15
@@ -121,6 +122,22 @@ def straight_evidence(shapes: Shapes, grid: Grid) -> np.ndarray:
         found += np.roll(ratio_in, -side, axis=1)
         edge += np.roll(ratio_out - ratio_in, -side, axis=1)
     return found.reshape(grid.pieces, len(shapes), 4)
+
+
+def proportions_evidence(shapes: Shapes, grid: Grid, size: tuple[int, int]) -> np.ndarray:
+    """(N, 4) float32 log ratios of pieces with side t up: they are as wide as cells are.
+
+    Args:
+        shapes: of N pieces.
+        grid: of the puzzle.
+        size: (width, height) of the picture.
+    """
+    cells = proportions_of_cells(grid, *size)
+    lengths = np.exp(shapes.waves[:, :, -1].astype(np.float64))
+    pieces = np.log((lengths[:, 0] + lengths[:, 2]) / (lengths[:, 1] + lengths[:, 3]))
+    said = np.array([upright_or_not(piece, cells) for piece in pieces.tolist()]).reshape(-1, 2)
+    found: np.ndarray = np.log1p(shapes.trust[:, None] * np.expm1(said))
+    return np.tile(found, 2).astype(np.float32)
 
 
 def neighbours_by_print(prints: np.ndarray, form: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from heatmap_locator.assign.answers import Assignment, Why, laid_by_sides, moved
+from heatmap_locator.assign.answers import TURNED, Assignment, Why, laid_by_sides, moved
 from heatmap_locator.assign.belief import ROUNDS, marginals, neighbours
 from heatmap_locator.assign.certainty import certainty
 from heatmap_locator.assign.doubt import doubted
@@ -20,6 +20,7 @@ from heatmap_locator.assign.evidence import (
     Print,
     neighbours_by_print,
     print_evidence,
+    proportions_evidence,
     straight_evidence,
 )
 from heatmap_locator.assign.fit import Fit, fit_sides, scale_of
@@ -31,6 +32,7 @@ from heatmap_locator.assign.rebuild import Task, rebuilt
 from heatmap_locator.assign.shapes import Shapes
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.proportions import nearest_quarter
 from heatmap_locator.outline.sides import Sides
 from heatmap_locator.picture.done import Done
 from heatmap_locator.placement import Placement
@@ -46,9 +48,6 @@ _SETS = 200
 
 _BELIEVED = 0.5
 """Trust in a piece's sides from which its angle is theirs where its print's is another."""
-
-_TURNED = 8.0
-"""Degrees between what print and sides say of the angle, from which print does not tell it."""
 
 _STRANGE = 0.01
 """Of pieces of other puzzles, those whose print is found for certain, at least."""
@@ -80,7 +79,7 @@ def assign_together(
     count, form = len(searches), (grid.rows, grid.cols)
     prints = _prints(searches, shapes, grid, size)
     by_print = np.stack([one.logs for one in prints], axis=1)
-    straight = straight_evidence(shapes, grid)
+    straight = straight_evidence(shapes, grid) + proportions_evidence(shapes, grid, size)
     progress("comparing sides")
     scale = scale_of(shapes, neighbours_by_print(by_print, form))
     fit, twice = fit_sides(shapes, scale), find_twice(shapes, by_print, scale)
@@ -218,14 +217,15 @@ def _placement(
     cell: tuple[int, int],
     size: tuple[int, int],
 ) -> Placement:
-    """A piece in a cell: where print says, or where its corners do, if print says otherwise."""
+    """A piece in a cell: where print says, or where its corners do, if print says otherwise and is
+    believed less."""
     own = None if rank < 0 else replace(search.placements[rank], cell=cell)
-    if sides is None or (own is not None and shapes.trust[index] < _BELIEVED):
+    if sides is None:
         return moved(search.placements[0], grid, cell, size, 0.0) if own is None else own
-    # What the four sides say of the angle, on average.
-    off = shapes.outward[index][(turn + np.arange(4)) % 4] - 90.0 * np.arange(4)
-    radians = np.deg2rad(off)
-    rotation = float(np.rad2deg(np.arctan2(np.sin(radians).mean(), np.cos(radians).mean())))
-    if own is not None and abs(angle_difference(own.rotation, rotation)) <= _TURNED:
+    trust = shapes.trust[index]
+    if own is not None and trust < _BELIEVED and trust <= own.score:
+        return own
+    rotation = nearest_quarter(shapes.outward[index], float(shapes.outward[index][turn]))
+    if own is not None and abs(angle_difference(own.rotation, rotation)) <= TURNED:
         return own
     return laid_by_sides(sides, rotation, grid, cell, size, 0.0)

@@ -1,4 +1,4 @@
-"""Photos taken in the dark, made bright enough for an outline to be seen in them."""
+"""Photos taken in the dark, or burnt out, as bright as an outline can be seen in them."""
 
 import cv2
 import numpy as np
@@ -10,6 +10,10 @@ from heatmap_locator.resample import shrunk
 # for that, and the deviation, in parts of the longer side, of the blur that averages their noise.
 _DIM, _BRIGHT, _MOST, _GRAIN = 110, 230, 6.0, 0.01
 _BRIGHTEST = 99.5
+# The level that the darkest pixels of a pale photo stay above, the one they are brought to, and the
+# blur: what is nearly burnt out has little noise.
+_PALE, _DARK, _FINE = 205, 20, 0.004
+_DARKEST = 1.0
 # Of the copy that is looked at: the noise of more pixels is blurred away, in seconds.
 _SIDE = 1200
 
@@ -29,4 +33,23 @@ def brightened(rgb: np.ndarray) -> np.ndarray | None:
         return None
     smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(1.0, _GRAIN * max(small.shape)))
     found: np.ndarray = (smooth * min(_BRIGHT / level, _MOST)).clip(0, 255).astype(np.uint8)
+    return found
+
+
+def darkened(rgb: np.ndarray) -> np.ndarray | None:
+    """A photo that is nearly burnt out, with the contrast of others; ``None`` where it is none.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+
+    Returns:
+        (h, w, 3) uint8, no larger than is needed to see an outline.
+    """
+    small, _ = shrunk(rgb, _SIDE)
+    if float(np.percentile(small, _DARKEST)) < _PALE:
+        return None
+    smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(1.0, _FINE * max(small.shape)))
+    low, high = np.percentile(smooth, [_DARKEST, _BRIGHTEST])
+    gain = min((_BRIGHT - _DARK) / max(float(high - low), 1.0), _MOST)
+    found: np.ndarray = ((smooth - high) * gain + _BRIGHT).clip(0, 255).astype(np.uint8)
     return found

@@ -19,7 +19,7 @@ from heatmap_locator.search.doubt import photo_measures, place_measures
 from heatmap_locator.search.edges import weighed
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
-from heatmap_locator.search.place import Laid, placements_of
+from heatmap_locator.search.place import Laid, placements_of, squared
 from heatmap_locator.search.presence import require_piece
 
 TOGETHER = 0.9
@@ -116,7 +116,11 @@ class Judge:
         measures |= place_measures(piece, laid[kept[0]], levels, self.ranker) or {}
         scores = self.calibration.scores(logits[kept], look.places, measures)
         placements = [
-            replace(found[i], score=float(score), why=self._why(laid[i], look.places))
+            replace(
+                squared(found[i], float(score), piece, self.size, self.grid),
+                score=float(score),
+                why=self._why(laid[i], look.places),
+            )
             for i, score in zip(kept, scores, strict=True)
         ]
         kept_logits = tuple(logits[kept][:WEIGHED].tolist())

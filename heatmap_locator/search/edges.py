@@ -13,7 +13,7 @@ from heatmap_locator.geometry import CELL, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done
 from heatmap_locator.search.answer import Ranked
-from heatmap_locator.search.evidence import SeenSides, evidence_of_places, seen_sides
+from heatmap_locator.search.evidence import evidence_of_places, seen_sides
 from heatmap_locator.search.levels import Field
 from heatmap_locator.search.named import Candidate, set_upright
 from heatmap_locator.search.open_cells import in_cells, open_evidence
@@ -28,14 +28,14 @@ def weighed(ranked: Sequence[Ranked], piece: PreparedPiece, scale: float) -> lis
         piece: the piece.
         scale: of the logits in the calibration: what the sides say is added to scaled logits.
     """
-    sides = seen_sides([piece])
-    return [(level, _weighed(own, piece, level.field, sides, scale)) for level, own in ranked]
+    return [(level, _weighed(own, piece, level.field, scale)) for level, own in ranked]
 
 
 def _weighed(
-    own: list[Candidate], piece: PreparedPiece, field: Field, sides: SeenSides, scale: float
+    own: list[Candidate], piece: PreparedPiece, field: Field, scale: float
 ) -> list[Candidate]:
     """One picture size's places; the earlier of equals comes first."""
+    sides = seen_sides([piece], field.grid, field.size)
     tell = bool(sides.tell[0])
     if not own or not (tell or field.open is not None):
         return own

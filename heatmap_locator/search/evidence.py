@@ -1,4 +1,5 @@
-"""What a piece's straight sides say for a place: they lie on the picture's edge and face out.
+"""What a piece's sides say for a place: straight ones lie on the picture's edge and face out, and
+the piece is turned as wide as the cells are.
 
 A piece with a straight side belongs on the edge that the side faces, with two in a corner; one
 without belongs inside.  Of every place this is a likelihood, by how often straight sides are seen
@@ -15,6 +16,13 @@ from torch import Tensor
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.filters import constant
+from heatmap_locator.outline.proportions import (
+    nearest_quarter,
+    proportions_of,
+    proportions_of_cells,
+    upright_or_not,
+)
+from heatmap_locator.outline.sides import Side
 from heatmap_locator.search.piece import PreparedPiece
 
 SEEN, MISTAKEN = 0.99, 0.002
@@ -22,8 +30,16 @@ SEEN, MISTAKEN = 0.99, 0.002
 for one, where the outline was given (``train/LOG.md``, "straight sides seen as such"; 0 of 627
 are not told from 2 in 1,000)."""
 
-SEEN_IN_PHOTO, MISTAKEN_IN_PHOTO = 0.95, 0.006
-"""The same where the outline was found in a photo."""
+CLEAR = 0.95
+"""Sureness of what a side is, from which one whose outline was found in a photo is clear."""
+
+SEEN_IN_PHOTO, MISTAKEN_IN_PHOTO = (0.88, 0.106), (0.0006, 0.0012)
+"""The same where the outline was found in a photo: of sides, the shares that are seen straight,
+clearly and not, if they are straight, and if not (``train/LOG.md``, "straight sides by how clear
+they are")."""
+
+MISSED_IN_PHOTO, OTHER_IN_PHOTO = (0.007, 0.007), (0.98, 0.02)
+"""The shares that are not seen straight, clearly and not, if they are straight, and if not."""
 
 CROPPED, CROPPED_UNKNOWN = 0.02, 0.08
 """How likely the picture's edge is not the puzzle's, or the cut no regular one, so that sides say
@@ -44,14 +60,17 @@ class SeenSides:
             others follow in quarter turns.
         odds: ``(B, 4)`` log of how much likelier each side looks as it does if it is straight than
             if it is not; 0 where nothing is known.
+        upright: ``(B, 2)`` log ratios, against either, of the first side facing up or down, and
+            left or right, by the piece's proportions.
     """
 
     outward: Tensor
     odds: Tensor
+    upright: Tensor
 
     def to(self, device: torch.device) -> "SeenSides":
         """The same on a device."""
-        return SeenSides(self.outward.to(device), self.odds.to(device))
+        return SeenSides(*(own.to(device) for own in (self.outward, self.odds, self.upright)))
 
     @property
     def tell(self) -> Tensor:
@@ -59,35 +78,47 @@ class SeenSides:
         return (self.odds != 0).any(1)
 
 
-def seen_sides(pieces: Sequence[PreparedPiece]) -> SeenSides:
+def seen_sides(
+    pieces: Sequence[PreparedPiece], grid: Grid | None, size: tuple[float, float]
+) -> SeenSides:
     """What is known of pieces' sides, on the CPU.
 
     Nothing where an outline has no clear corners, was cut off or is all of a photo, and where
     more sides are straight than any piece of a puzzle of knobs has.
+
+    Args:
+        pieces: B of them.
+        grid: of the puzzle, ``None`` where it is not known.
+        size: (height, width) of the picture.
     """
-    outward, odds = [], []
-    for piece in pieces:
-        first, own = _told(piece)
-        outward.append(first)
-        odds.append(own)
-    return SeenSides(torch.tensor(outward), torch.tensor(odds))
+    cells = proportions_of_cells(grid, size[1], size[0])
+    outward, odds, upright = zip(*(_told(piece, cells) for piece in pieces), strict=True)
+    return SeenSides(torch.tensor(outward), torch.tensor(odds), torch.tensor(upright))
 
 
-def _told(piece: PreparedPiece) -> tuple[float, list[float]]:
-    """``outward`` and ``odds`` of one piece."""
+def _told(
+    piece: PreparedPiece, cells: float
+) -> tuple[float, tuple[float, ...], tuple[float, float]]:
+    """``outward``, ``odds`` and ``upright`` of one piece."""
     sides = piece.sides
-    silent = 0.0, [0.0] * 4
+    silent = 0.0, (0.0,) * 4, (0.0, 0.0)
     if sides is None or not sides.regular or sides.opposite_straight:
         return silent
-    seen, mistaken = SEEN, MISTAKEN
-    if piece.searched:
-        seen, mistaken = SEEN_IN_PHOTO, MISTAKEN_IN_PHOTO
-    yes, no = math.log(seen / mistaken), math.log((1 - seen) / (1 - mistaken))
-    # Of what each side says for the whole piece's turn the mean; on a circle, about the first's.
-    faces = sides.outward - [0.0, 90.0, 180.0, 270.0]
-    off = (faces - faces[0] + 180.0) % 360.0 - 180.0
-    odds = [yes if kind == "straight" else no for kind in sides.kinds]
-    return float(faces[0] + off.mean()) % 360.0, odds
+    first = nearest_quarter(sides.outward, float(sides.outward[0]))
+    odds = tuple(_odds(side, piece.searched) for side in sides.sides)
+    upright = upright_or_not(proportions_of(sides.corners), cells)
+    return first, odds, upright
+
+
+def _odds(side: Side, searched: bool) -> float:
+    """Log of how much likelier a side looks as it does if it is straight than if it is not."""
+    straight = side.kind == "straight"
+    if not searched:
+        return math.log(SEEN / MISTAKEN if straight else (1 - SEEN) / (1 - MISTAKEN))
+    clear = 0 if side.sure >= CLEAR else 1
+    if straight:
+        return math.log(SEEN_IN_PHOTO[clear] / MISTAKEN_IN_PHOTO[clear])
+    return math.log(MISSED_IN_PHOTO[clear] / OTHER_IN_PHOTO[clear])
 
 
 def side_evidence(
@@ -115,26 +146,27 @@ def side_evidence(
     distance = torch.stack([y, columns - x, rows - y, x], -1)
     edge = torch.sigmoid((1.0 - distance) / slack)
     own = (1 - edge + edge * odds).log().sum(-1)
-    ratio = own - _any_place(sides.odds, cells.expand_as(middles))
+    own = own + sides.upright.to(own).gather(1, torch.remainder(turned, 2))
+    ratio = own - _any_place(sides, cells.expand_as(middles))
     found = torch.logaddexp(ratio + math.log1p(-cropped), torch.full_like(ratio, math.log(cropped)))
     return torch.where(sides.tell[:, None], found, torch.zeros_like(found))
 
 
-def _any_place(odds: Tensor, cells: Tensor) -> Tensor:
+def _any_place(sides: SeenSides, cells: Tensor) -> Tensor:
     """Log of the mean likelihood, ``(B, M)``, of all cells and quarter turns.
 
     Args:
-        odds: ``(B, 4)`` of the sides.
+        sides: of the pieces.
         cells: ``(B, M, 2)`` (columns, rows).
     """
     columns, rows = cells.clamp_min(1.0).unbind(-1)
     total = torch.zeros_like(columns)
     for turn in range(4):
-        up, right, down, left = (odds.roll(turn, 1).exp()[:, None] - 1).unbind(-1)
+        up, right, down, left = (sides.odds.roll(turn, 1).exp()[:, None] - 1).unbind(-1)
         # Along each axis: the first, the last, and those between; of one both are the same.
         across = columns + left + right + torch.where(columns < 2, left * right, 0.0)
         along = rows + up + down + torch.where(rows < 2, up * down, 0.0)
-        total = total + across * along
+        total = total + across * along * sides.upright[:, turn % 2, None].exp()
     return (total / (4 * columns * rows)).log()
 
 

@@ -126,7 +126,7 @@ def measure_shortlist(
     best = compare(named, poses, field.halved)
     middles = bodies(best.middle.float(), best.degrees, best.scale, poses.body[:, None])
     cut = cut_evidence(middles, best.degrees, poses.direction, field.grid, field.size)
-    sides = seen_sides(poses.pieces).to(middles.device)
+    sides = seen_sides(poses.pieces, field.grid, field.size).to(middles.device)
     edge = evidence_of_places(middles, best.degrees, sides, field.grid, field.size, CELL)
     score = named.logit + PIXEL_WEIGHT * evidence(best.correlation) + CUT_WEIGHT * sum(cut) + edge
     score = score.masked_fill(~named.real, -torch.inf)

@@ -10,12 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heatmap_locator.geometry import Array, compose, transform
+from heatmap_locator.assign.answers import TURNED, laid_by_sides
+from heatmap_locator.geometry import Array, angle_difference, compose, transform
 from heatmap_locator.grid import Grid
+from heatmap_locator.outline.proportions import nearest_quarter
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.levels import Level
 from heatmap_locator.search.named import Candidate
 from heatmap_locator.search.piece import CONTOUR_INSET, PreparedPiece, photo_to_working
+
+_CLEAR = 0.9
+"""Sureness of a piece's sides from which its angle is theirs where print says another."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,31 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
     matrix = compose(level.to_picture, pose)
     own = candidate
     return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open)
+
+
+def squared(
+    place: Placement, score: float, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None
+) -> Placement:
+    """A place whose angle is none of those that the piece's corners allow, laid by them there.
+
+    Flat print is aligned astray; where it leaves no doubt, or corners are not clear, it stays.
+
+    Args:
+        place: in a cell of the grid.
+        score: of the place.
+        piece: the piece.
+        size: (width, height) of the picture.
+        grid: of the puzzle, relied on where it is exact.
+    """
+    sides = piece.sides if grid is not None and grid.exact else None
+    if sides is None or not sides.regular or sides.opposite_straight:
+        return place
+    if grid is None or place.cell is None or sides.sure < _CLEAR or score > sides.sure:
+        return place
+    rotation = nearest_quarter(sides.outward, place.rotation)
+    if abs(angle_difference(rotation, place.rotation)) <= TURNED:
+        return place
+    return laid_by_sides(sides, rotation, grid, place.cell, size, score)
 
 
 def placements_of(

@@ -99,7 +99,7 @@ def name_places(
     device = pixel.device
     off = torch.stack([piece.body_off.float() for piece in pieces])[:, None].to(device)
     direction = torch.tensor([[piece.body.direction] for piece in pieces]).to(device)
-    seen = seen_sides(pieces)
+    seen = seen_sides(pieces, grid, size)
     sides = seen.to(device)
 
     def favour(named: Named) -> Tensor:

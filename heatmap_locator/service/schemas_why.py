@@ -9,7 +9,7 @@ class Why(BaseModel):
     """What speaks for a place, in natural logarithms of odds, which add up."""
 
     print: float = Field(description="by print, of this place against all that were not found")
-    sides: float = Field(description="by straight sides; 0 where they say nothing")
+    sides: float = Field(description="by straight sides and proportions; 0 where they say nothing")
     open: float = Field(
         0.0, description="by the photo of the half-done puzzle; left out where there is none"
     )
@@ -19,7 +19,9 @@ class WhyThere(BaseModel):
     """What spoke for a piece in its cell: natural logarithms of likelihood ratios."""
 
     print: float = Field(description="of the print there, to any cell and turn")
-    straight: float = Field(description="of its straight sides, or that it has none")
+    straight: float = Field(
+        description="of its straight sides, or that it has none, and of its proportions"
+    )
     neighbours: float = Field(description="of how its sides fit those that they meet, to chance")
     met: int = Field(description="sides that meet a neighbour's")
 

@@ -11,7 +11,7 @@ import numpy as np
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
 
-_SPREAD, _FREEDOM = 0.05, 4.0
+_SPREAD, _FREEDOM = 0.04, 4.0
 """Scale and degrees of freedom of a Student distribution of what the logarithm of a piece's
 proportions is off by (``train/LOG.md``, "proportions of pieces")."""
 

@@ -1,11 +1,14 @@
 """What speaks against an answer: mirror images, and how well the print fits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from heatmap_locator.geometry import transform
+from heatmap_locator.grid import Grid
 from heatmap_locator.puzzle import Puzzle
 from heatmap_locator.search.doubt import PRINT
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
@@ -57,3 +60,30 @@ def test_print_fits_far_better_than_its_mirror_image(example_puzzle: Puzzle) -> 
     assert right.measures["mirror"] < -10 < -3 < wrong.measures["mirror"]
     assert all(right.measures[name] > wrong.measures[name] > 0 for name in PRINT)
     assert right.measures["texture"] == pytest.approx(wrong.measures["texture"], abs=0.05)
+    # The mirror image of a mirrored photo was looked for, and fits better.
+    assert "rival" not in right.measures
+    assert wrong.measures["rival"] < -10
+
+
+def test_colours_that_no_light_makes_of_the_pictures_are_measured(
+    cut: np.ndarray, example_puzzle: Puzzle
+) -> None:
+    def cast(gains: tuple[float, float, float]) -> float:
+        rgb = np.rint(cut[..., :3] * gains).astype(np.uint8)
+        evidence = example_puzzle.search(np.dstack([rgb, cut[..., 3:]])).evidence
+        assert evidence is not None
+        return evidence.measures["cast"]
+
+    as_it_is = cast((1.0, 1.0, 1.0))
+    assert cast((0.7, 0.7, 0.7)) == pytest.approx(as_it_is, abs=0.1)
+    # It has a cast of its own, which one of the two adds to.
+    assert max(cast((1.0, 0.5, 0.5)), cast((0.5, 1.0, 1.0))) > as_it_is + 0.3
+
+
+def test_cells_are_measured_where_rows_and_columns_are_known(example_puzzle: Puzzle) -> None:
+    about = example_puzzle.search(PIECE).evidence
+    exact = replace(example_puzzle, grid=Grid(12, 16)).search(PIECE).evidence
+    assert about is not None
+    assert exact is not None
+    assert exact.measures.keys() - about.measures.keys() == {"cell"}
+    assert exact.measures["cell"] > 3

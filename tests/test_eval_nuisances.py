@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from heatmap_eval.answers.asking import ask_group
+from heatmap_eval.answers.foreign import FOREIGN, FOREIGN_CELLS
+from heatmap_eval.answers.named import NamedRow, named_rows
 from heatmap_eval.answers.outcomes import Outcome, Outcomes, rows_of
-from heatmap_eval.answers.trust import FOREIGN, TRUST, fit, named_shares
+from heatmap_eval.answers.trust import TRUST, fit, scored
 from heatmap_eval.cli import main
 from heatmap_eval.protocols.nuisances import NuisanceGroup, NuisanceTask
 from heatmap_locator.errors import InputError
@@ -17,10 +19,12 @@ from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration, sigmoid
 from heatmap_locator.placement import Placement
+from heatmap_locator.search.remarks import CLOSE, NAMED, PERHAPS, PLAIN
+from heatmap_train.draw.names import PLACED
 
 
 def outcome(kind: str, number: int, right: bool, score: float, fits: float = 3.0) -> Outcome:
-    own = kind != "foreign"
+    own = kind in PLACED
     measures = dict.fromkeys((*TRUST, *FOREIGN), 0.0) | {"detail": fits, "mirror": -4 * fits}
     return Outcome(
         kind=kind,
@@ -48,7 +52,7 @@ def test_shares_of_kinds() -> None:
         outcome("plain", 2, False, 0.2),
         outcome("glare", 1, False, 0.95),
         outcome("glare", 2, False, 0.3),
-        replace(outcome("foreign", 1, False, 0.1), foreign=0.7),
+        replace(outcome("foreign", 1, False, 0.1), foreign=NAMED - 0.01),
         replace(outcome("foreign", 2, False, 0.1), refused="no piece found"),
         replace(outcome("foreign", 3, False, 0.1), doubts=("looks mirrored: its",)),
         outcome("foreign", 4, False, 0.1),
@@ -56,9 +60,40 @@ def test_shares_of_kinds() -> None:
     plain, glare, foreign = rows_of(found)
     assert (plain.n, plain.right, plain.sure, plain.wrong) == (2, 0.5, 0.5, 0)
     assert (glare.plain, glare.right, glare.wrong) == (0.5, 0, 0.5)
-    assert foreign.named == 0.75
-    assert named_shares(found)["foreign_named"] == 0.75
-    assert named_shares(found)["right_named"] == 0
+    assert foreign.named == 0.5
+
+
+def test_what_is_said_of_groups() -> None:
+    textured, bare = {"texture": PLAIN + 0.5}, {"texture": PLAIN - 0.5}
+
+    def told(kind: str, foreign: float, measures: dict[str, float], right: bool = False) -> Outcome:
+        own = outcome(kind, 1, right, 0.6 if right else 0.1)
+        return replace(own, foreign=foreign, evidence={**own.evidence, "measures": measures})
+
+    rows = {
+        row.group: row
+        for row in named_rows(
+            [
+                told("plain", NAMED, textured, True),
+                told("glare", PERHAPS, bare, True),
+                told("glare", 0.0, bare, True),
+                told("foreign", NAMED, textured),
+                told("foreign", PERHAPS, textured),
+                told("back", PERHAPS, bare),
+                told("none", PERHAPS - 0.01, bare),
+                replace(told("none", 0.0, bare), refused="no piece found", evidence=None),
+                replace(told("mirrored", 0.0, textured), doubts=("looks mirrored: its",)),
+            ]
+        )
+    }
+    assert rows["right"] == NamedRow("right", 3, 1 / 3, 2 / 3)
+    assert rows["right, plain photo"] == NamedRow("right, plain photo", 1, 1.0, 1.0)
+    assert rows["right, plain of print"].told == 0.5
+    assert rows["none of it"] == NamedRow("none of it", 5, 2 / 5, 4 / 5)
+    assert rows["none of it, plain of print"] == NamedRow("none of it, plain of print", 2, 0.0, 0.5)
+    assert rows["none of it, not plain of print"].named == 2 / 3
+    assert rows["mirrored"].named == 1.0
+    assert "of it, placed wrong" not in rows
 
 
 def test_of_two_pieces_in_one_photo_either_may_be_answered_for() -> None:
@@ -125,14 +160,48 @@ def test_a_fit_tells_photos_that_mislead_and_foreign_ones() -> None:
     sure = [o for o in found.held_out if o.score >= 0.9]
     assert len(sure) > 60
     assert np.mean([o.right for o in sure]) > 0.97
-    shares = named_shares(found.held_out)
-    assert shares["right_named"] < 0.03
-    assert shares["foreign_named"] > 0.9
+    rows = {row.group: row for row in named_rows(found.held_out)}
+    assert rows["right"].told < 0.03
+    assert rows["none of it"].told > 0.9
     one = found.calibration.probability_foreign(photos[0].evidence["measures"])
     assert one is not None
     assert one < 0.1
     assert set(found.calibration.trust) == {"bias", *TRUST}
     assert sigmoid(0.0) == 0.5
+
+
+def test_where_cells_are_known_they_tell_as_well() -> None:
+    rng = np.random.default_rng(1)
+
+    def measured(kind: str, number: int, right: bool, more: dict[str, float]) -> Outcome:
+        own = outcome(kind, number, right, 0.99, rng.normal(1.5, 0.4))
+        return replace(own, evidence=own.evidence | {"measures": own.evidence["measures"] | more})
+
+    photos = [measured("plain", n, True, {"cell": rng.normal(3, 0.3)}) for n in range(60)]
+    photos += [measured("foreign", n, False, {"cell": rng.normal(0, 0.8)}) for n in range(60)]
+    mirrored = [measured("mirrored", n, False, {"cell": 3.0}) for n in range(20)]
+    found = fit([*photos, *mirrored], Calibration(scale=0.6, unseen=-0.8), 0.89, ["foreign"])
+    assert found.calibration.foreign_cells["cell"] < 0
+    assert found.calibration.foreign_cells.keys() == {"bias", *FOREIGN_CELLS}
+    assert found.calibration.foreign.keys() == {"bias", *FOREIGN}
+    assert found.calibration.trust == {}
+    rows = {row.group: row for row in named_rows(found.held_out)}
+    assert rows["right"].told < 0.05
+    assert rows["none of it"].told > 0.95
+    # Mirrored photos are told by their mirror image alone.
+    without = fit(photos, Calibration(scale=0.6, unseen=-0.8), 0.89, ["foreign"])
+    assert without.calibration == found.calibration
+    # Of those without cells the print alone tells.
+    bare = [replace(o, evidence=outcome("plain", 1, True, 0.9).evidence) for o in photos]
+    assert fit(bare, Calibration(), 0.89, ["foreign"]).calibration.foreign_cells == {}
+
+
+def test_an_answer_no_better_than_its_mirror_image_is_not_sure() -> None:
+    photo = outcome("plain", 1, True, 0.99)
+    for ahead, most in ((CLOSE - 0.1, 0.89), (CLOSE + 0.1, 1.0)):
+        measures = photo.evidence["measures"] | {"rival": ahead}
+        own = replace(photo, evidence=photo.evidence | {"measures": measures})
+        assert scored(own, Calibration(), 0.89).score == pytest.approx(most, abs=0.01)
 
 
 @pytest.mark.slow

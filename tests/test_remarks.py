@@ -9,7 +9,14 @@ from heatmap_locator.found import Evidence, Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
-from heatmap_locator.search.remarks import MOST_CUT_OFF, NAMED, remarked
+from heatmap_locator.search.remarks import (
+    CLOSE,
+    MOST_CUT_OFF,
+    NAMED,
+    PERHAPS,
+    PLAIN,
+    remarked,
+)
 
 PLACE = Placement((0, 0, 10, 10), (5.0, 5.0), 30.0, 0.97, (0, 0), (1, 0, 0, 0, 1, 0))
 
@@ -19,9 +26,9 @@ def piece() -> PreparedPiece:
     return prepare_piece(np.full((40, 40, 3), 90, np.uint8), cutout=True)
 
 
-def answer(logit: float, foreign: float | None, score: float = 0.97) -> Search:
+def answer(logit: float, foreign: float | None, score: float = 0.97, **measures: float) -> Search:
     place, image = replace(PLACE, score=score), np.zeros((4, 4, 3), np.uint8)
-    evidence = Evidence((logit, 1.0), 24.0, {})
+    evidence = Evidence((logit, 1.0), 24.0, measures)
     mask = np.ones((4, 4), np.float32)
     return Search([place], mask, image, mask, foreign=foreign, evidence=evidence)
 
@@ -37,12 +44,24 @@ def test_a_mirror_image_that_fits_better_makes_a_sure_answer_unsure(piece: Prepa
     assert found.foreign == 1e-6
 
 
-def test_one_that_fits_worse_or_is_not_asked_for_changes_nothing(piece: PreparedPiece) -> None:
+def test_one_that_fits_nearly_as_well_does_too_and_is_no_word_worth(piece: PreparedPiece) -> None:
+    for ahead, score in ((CLOSE - 0.1, MOST_CUT_OFF), (CLOSE + 0.1, 0.97)):
+        found = said(piece, answer(11.0, 0.006), answer(11.0 - ahead, 1e-6))
+        assert (found.placements[0].score, found.doubts) == (score, ())
+        assert found.evidence is not None
+        assert found.evidence.measures["rival"] == pytest.approx(ahead)
+    # Nor is one that fits better and is not sure itself.
+    unsure = said(piece, answer(11.0, 0.006), answer(12.0, 1e-6, 0.4))
+    assert unsure.placements[0].score == MOST_CUT_OFF
+    assert not any("mirrored" in doubt for doubt in unsure.doubts)
+
+
+def test_where_it_is_not_asked_for_nothing_changes(piece: PreparedPiece) -> None:
+    better = answer(30.0, 1e-6)
     for found, mirror in (
-        (answer(11.0, 0.006), answer(9.0, 1e-6)),
         (answer(11.0, 0.006), None),
-        (answer(11.0, 1e-4), answer(30.0, 1e-6)),
-        (answer(11.0, None), answer(30.0, 1e-6)),
+        (answer(11.0, 1e-4), better),
+        (answer(11.0, None), better),
     ):
         after = said(piece, found, mirror)
         assert after.doubts == ()
@@ -50,9 +69,18 @@ def test_one_that_fits_worse_or_is_not_asked_for_changes_nothing(piece: Prepared
         assert after.foreign == found.foreign
 
 
-def test_foreign_photos_are_named_from_their_limit_on(piece: PreparedPiece) -> None:
-    assert said(piece, answer(3.0, NAMED, 0.1), None).doubts == ("probably not of this picture",)
-    assert said(piece, answer(3.0, NAMED - 0.01, 0.1), None).doubts == ()
+def test_foreign_photos_are_named_as_surely_as_they_can_be_told(piece: PreparedPiece) -> None:
+    def doubts(foreign: float, **measures: float) -> tuple[str, ...]:
+        return said(piece, answer(3.0, foreign, 0.1, **measures), None).doubts
+
+    for texture in (PLAIN - 0.1, PLAIN + 0.1):
+        assert doubts(NAMED, texture=texture) == ("probably not of this picture",)
+        assert doubts(PERHAPS - 0.01, texture=texture) == ()
+    assert doubts(PERHAPS, texture=PLAIN + 0.1) == ("perhaps not of this picture",)
+    assert doubts(NAMED - 0.01) == ("perhaps not of this picture",)
+    assert doubts(NAMED - 0.01, texture=PLAIN - 0.1) == (
+        "perhaps not of this picture: too plain a print to tell",
+    )
 
 
 def test_what_light_and_edges_do_is_said(piece: PreparedPiece) -> None:

@@ -92,6 +92,13 @@ def test_what_is_probably_of_another_puzzle(small_page: SmallPage, tmp_path: Pat
     expect(page.locator("#answer .remark").nth(1)).to_contain_text("12% of it shows no print")
     expect(row(page, "Piece 1")).to_contain_text("Perhaps of another puzzle")
     check_access(page)
+    plain = "perhaps not of this picture: too plain a print to tell"
+    change_pieces(page, lambda piece: piece.update(foreign=0.6, doubts=[plain]))
+    page.reload()
+    expect(page.locator("#answer .remark").first).to_have_text(
+        "Perhaps not of this picture: there is too little on it to tell."
+    )
+    expect(row(page, "Piece 1")).not_to_contain_text("of another puzzle")
 
 
 def test_neighbours_and_what_is_the_matter(small_page: SmallPage, tmp_path: Path) -> None:

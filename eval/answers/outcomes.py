@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
-from heatmap_locator.search.remarks import NAMED
+from heatmap_locator.search.remarks import NAMED, PERHAPS, PLAIN
 
 from ..protocols.tasks import Box
 from .kept import KeptLines
@@ -76,9 +76,20 @@ class Outcome:
 
     @property
     def named(self) -> bool:
-        """Whether it was refused, or said to be no piece of the picture, or mirrored."""
+        """Whether it was refused, or said to be probably not of the picture, or mirrored."""
         said = any("mirror" in doubt for doubt in self.doubts)
         return self.refused is not None or said or (self.foreign or 0.0) >= NAMED
+
+    @property
+    def told(self) -> bool:
+        """Whether it was ``named``, or said to be perhaps not of the picture."""
+        return self.named or (self.foreign or 0.0) >= PERHAPS
+
+    @property
+    def plain_print(self) -> bool | None:
+        """Whether what was taken for its print is plain; ``None`` where nothing was measured."""
+        measures = {} if self.evidence is None else self.evidence["measures"]
+        return bool(measures["texture"] < PLAIN) if "texture" in measures else None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ sure: score 0.9 and more; wrong: sure and not right; named: refused, or said to 
 probably not of this picture. All in per cent. The last four kinds show no piece of the picture
 the right way round, and are never right."""
 
+SAID = """\
+named: refused, or said to be mirrored or probably not of this picture; told: named, or said to be
+perhaps not of it. All in per cent."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -140,9 +144,9 @@ def _fit(args: argparse.Namespace, outcomes: "list[Outcome]") -> "list[Outcome]"
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print."""
+    from ..answers.named import named_rows
     from ..answers.outcomes import SURE, rows_of
     from ..answers.reliability import calibration_error, reliability
-    from ..answers.trust import named_shares
 
     outcomes = collect(args)
     if args.write is not None:
@@ -158,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
         "sure_right": sum(sure) / len(sure) if sure else None,
         "calibration_error": calibration_error(scores, hits),
         "reliability": [asdict(one) for one in reliability(scores, hits)],
-        **named_shares(outcomes),
+        "named": [asdict(row) for row in named_rows(outcomes)],
     }
     if args.json:
         print(json.dumps(result, indent=2))
@@ -184,11 +188,8 @@ def _print(result: dict[str, Any]) -> None:
         f"{result['photos']} photos, {result['sure']} sure, {percent(result['sure_right'])}% of "
         f"them right; expected calibration error {result['calibration_error']:.3f}"
     )
-    named = {name: percent(result[name]) for name in result if name.endswith("_named")}
-    print(
-        f"refused, or named as not of this picture: {named['plain_right_named']}% of right answers "
-        f"to plain photos, {named['likely_right_named']}% of right answers scored over 0.5, "
-        f"{named['right_named']}% of all right ones, "
-        f"{named['own_wrong_named']}% of pieces placed wrong, {named['foreign_named']}% of photos "
-        "without a piece of it as it is"
-    )
+    print(f"\n{'said of':32}{'n':>6}{'named':>8}{'told':>8}")
+    for row in result["named"]:
+        shares = f"{percent(row['named']):>8}{percent(row['told']):>8}"
+        print(f"{row['group']:32}{row['n']:6}{shares}")
+    print(SAID)

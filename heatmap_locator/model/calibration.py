@@ -29,6 +29,9 @@ MEASURES = (
     "local",
     "mirror",
     "texture",
+    "cast",
+    "cell",
+    "rival",
 )
 """What is measured of a photo and its best place.
 
@@ -40,7 +43,10 @@ photo's edge; ``hidden``, 0..1, the share of the piece that shows no print; ``st
 of the factor by which light changes at a shadow's edge across it.  Of the print at the place:
 ``pixel``, ``colour``, ``detail``, ``local`` as in ``ranker.FEATURES``; ``mirror``, by how much the
 ranker would prefer the piece's mirror image there; ``texture``, the logarithm of how much detail
-the print has.
+the print has; ``cast``, how far its colours are from the picture's there, the deviation of the
+logarithms of their ratio by channel from their mean.  ``cell`` as in ``ranker.FEATURES``, where
+rows and columns are known.  ``rival``, where the photo's mirror image was looked for as well: by
+how much its best place has a lower logit.
 """
 
 
@@ -92,6 +98,7 @@ class Calibration:
         trust: weights of ``MEASURES`` and ``BIAS`` for the photo's not misleading; none where it
             was not fitted.
         foreign: the same for its showing no piece of the picture.
+        foreign_cells: the same with ``cell``, where that was measured.
     """
 
     scale: float = 1.0
@@ -99,6 +106,7 @@ class Calibration:
     places: float = 0.0
     trust: Mapping[str, float] = field(default_factory=dict)
     foreign: Mapping[str, float] = field(default_factory=dict)
+    foreign_cells: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_extra(cls, value: Any) -> "Calibration":
@@ -142,7 +150,9 @@ class Calibration:
         Args:
             measures: of the photo and its best place.
         """
-        logit = weighed(self.foreign, measures)
+        logit = weighed(self.foreign_cells, measures)
+        if logit is None:
+            logit = weighed(self.foreign, measures)
         return None if logit is None else sigmoid(logit)
 
     def log_scores(self, logits: np.ndarray, places: float | np.ndarray) -> np.ndarray:
@@ -176,7 +186,7 @@ class Uncalibrated(Calibration):
 
 def _numbers(key: str, given: Any) -> Any:
     """A field of a calibration as a weights file has it: a number, or numbers by measure."""
-    if key not in ("trust", "foreign"):
+    if key not in ("trust", "foreign", "foreign_cells"):
         return _finite(given)
     if not isinstance(given, dict) or given.keys() - {*MEASURES, BIAS}:
         raise ValueError(key)

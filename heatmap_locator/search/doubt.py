@@ -13,8 +13,10 @@ from torch import Tensor
 from heatmap_locator.geometry import CELL, Array, compose, invert
 from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.ranker import FEATURES, Ranker
+from heatmap_locator.search.align import points_of, sample
 from heatmap_locator.search.compare import compare, compare_all_round
-from heatmap_locator.search.levels import Level
+from heatmap_locator.search.lattice import cell_evidence
+from heatmap_locator.search.levels import Field, Level
 from heatmap_locator.search.measure import lay, print_evidence
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.piece import PreparedPiece
@@ -36,6 +38,9 @@ SAME_SIZE = math.log(1.5)
 
 # Working pixels of the blurs between which print is detail.
 _FINE, _COARSE = 1.0, 6.0
+
+_DARK = 0.05
+"""Of 0..1, so that black has a colour, too."""
 
 
 def photo_measures(piece: PreparedPiece) -> dict[str, float]:
@@ -74,14 +79,39 @@ def place_measures(
     # The likeliest few of the mirror image are aligned, all with the piece itself.
     order = turned.correlation.argsort(dim=1, descending=True)[:, :ALIGNED]
     both = own.take(torch.zeros_like(order)).joined(turned.take(order))
-    prints = print_evidence(lay(both, poses, level.field), poses, level.field)
+    laid = lay(both, poses, level.field)
+    prints = print_evidence(laid, poses, level.field)
     weights = dict(zip(FEATURES, ranker.weights.tolist(), strict=True))
     worth = torch.stack([weights[name] * prints[name] for name in PRINT]).sum(0)
     measures = {name: float(prints[name][0, 0]) for name in PRINT}
-    return measures | {
-        "mirror": float(worth[1].max() - worth[0, 0]),
-        "texture": _texture(upright),
-    }
+    warp, field = laid.warp[:1, :1], level.field
+    return (
+        measures
+        | _cell(warp, upright, field)
+        | {
+            "mirror": float(worth[1].max() - worth[0, 0]),
+            "texture": _texture(upright),
+            "cast": _cast(warp, upright, field),
+        }
+    )
+
+
+def _cell(warp: Tensor, upright: Poses, field: Field) -> dict[str, float]:
+    """``cell``, where rows and columns are known."""
+    if field.grid is None or not field.grid.exact:
+        return {}
+    middle = (warp[..., :2] @ upright.body[:, None, :, None] + warp[..., 2:])[..., 0]
+    height, width = field.size
+    return {"cell": float(cell_evidence(middle, field.grid, width, height))}
+
+
+def _cast(warp: Tensor, upright: Poses, field: Field) -> float:
+    """``cast``: a photo's light is the same for all channels but for its tint."""
+    counted = upright.counted[0] / upright.counted[0].sum().clamp_min(1)
+    own = upright.prints[0].flatten(1)[:, upright.pixels[0]] @ counted + upright.means[0]
+    under = sample(field.picture, warp, points_of(upright))[0, :, 0] @ counted
+    ratios = ((under + _DARK) / (own + _DARK)).log()
+    return float((ratios - ratios.mean()).norm())
 
 
 def _level_of(piece: PreparedPiece, best: Laid, levels: list[Level]) -> Level | None:

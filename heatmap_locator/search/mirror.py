@@ -1,7 +1,9 @@
-"""Whether a photo that seems to be of another picture is a mirrored one of this.
+"""The best place of a photo's mirror image, beside which that of the photo itself is judged.
 
 Front cameras and scans of transfers mirror.  Knobs, holes and print then fit nowhere, but the
-photo's mirror image fits as well as any piece.
+photo's mirror image fits as well as any piece.  Of any other photo the mirror image is a decoy: it
+has the same colours and as much detail and belongs nowhere, so that its best place shows how well
+such print fits by chance (Elias and Gygi, "Target-decoy search strategy", 2007, of spectra).
 """
 
 from collections.abc import Sequence
@@ -17,10 +19,9 @@ from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import Level
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import heats_of, see
-from heatmap_locator.search.sizes import SURE
 
 
-def mirror_fits(
+def mirror_image(
     judge: Judge,
     piece: PreparedPiece,
     levels: Sequence[Level],
@@ -28,7 +29,7 @@ def mirror_fits(
     model: HeatmapLocator,
     device: torch.device,
 ) -> Search | None:
-    """The answer to the mirror image of a photo, where that is sure.
+    """The answer to the mirror image of a photo, where there is any.
 
     Args:
         judge: for this picture.
@@ -49,4 +50,4 @@ def mirror_fits(
         found, _ = judge.conclude(Look(ranked, heats_of(seen[0]), places), mirror, 1, "piece")
     except NoPieceError:
         return None
-    return found if found.placements and found.placements[0].score >= SURE else None
+    return found if found.evidence is not None else None

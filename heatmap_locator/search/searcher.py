@@ -19,7 +19,7 @@ from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, requi
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import PIXEL_BYTES, Level, cell_sides, encode_levels
-from heatmap_locator.search.mirror import mirror_fits
+from heatmap_locator.search.mirror import mirror_image
 from heatmap_locator.search.open_size import answer_by_size
 from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.oversize import Oversize
@@ -193,7 +193,7 @@ class Searcher:
         def mirrored(places: float) -> Search | None:
             levels = self.levels if self.by_size is None else self.by_size.settled()
             judge = self._judge(calibration)
-            return mirror_fits(judge, piece, levels, places, self._model, self._device)
+            return mirror_image(judge, piece, levels, places, self._model, self._device)
 
         return remarked(found, piece, self._outlines, mirrored)
 

@@ -150,8 +150,8 @@ class Piece(BaseModel):
         "seen from behind, none at all; null where it failed or the weights cannot tell"
     )
     doubts: list[str] = Field(
-        description="what is odd about the photo, a few words each: probably not of this picture, "
-        "mirrored, runs off the photo, shows no print in part, lies half in shadow"
+        description="what is odd about the photo, a few words each: probably or perhaps not of "
+        "this picture, mirrored, runs off the photo, shows no print in part, lies half in shadow"
     )
     size_estimate: int | None = Field(
         description="about how many pieces the puzzle has, where that was not given or another "

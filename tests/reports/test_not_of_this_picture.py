@@ -16,7 +16,8 @@ from heatmap_train.draw.cutter import cut_grid
 from heatmap_train.draw.nuisances import Subject, draw_nuisance
 from heatmap_train.draw.procedural import draw_picture
 
-SAID = "probably not of this picture"
+SURELY = "probably not of this picture"
+LESS_SURELY = "perhaps not of this picture"
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def test_pieces_of_the_picture_are_not_doubted(number: int, example_puzzle: Puzz
     assert search.placements[0].score > 0.95
 
 
-@pytest.mark.parametrize("kind", ["foreign", "back"])
-def test_others_are_named(kind: str, foreign: Subject, example_puzzle: Puzzle) -> None:
+@pytest.mark.parametrize(("kind", "said"), [("foreign", LESS_SURELY), ("back", SURELY)])
+def test_others_are_told(kind: str, said: str, foreign: Subject, example_puzzle: Puzzle) -> None:
     photo = draw_nuisance(kind, foreign, foreign, foreign, 13)
     search = example_puzzle.search(photo)
-    assert SAID in search.doubts
+    assert any(doubt.startswith((SURELY, said)) for doubt in search.doubts)
     assert search.placements[0].score < 0.5
 
 
@@ -63,10 +64,11 @@ def test_the_command_says_so(
     path.write_bytes(saved(draw_nuisance("foreign", foreign, foreign, foreign, 13), "PNG"))
     assert main([str(path), str(PICTURE), "--grid", "12x16", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert f"heatmap-predict: {path}: {SAID}" in err
     (result,) = json.loads(out)["results"]
     assert result["foreign"] >= 0.5
-    assert SAID in result["doubts"]
+    said = result["doubts"][0]
+    assert said.startswith((SURELY, LESS_SURELY))
+    assert f"heatmap-predict: {path}: {said}" in err
 
 
 @pytest.mark.slow
@@ -85,7 +87,7 @@ def test_the_service_says_so_and_of_files_cut_short_too(
     )
     first, second = sorted(answer.json()["pieces"], key=lambda one: one["photo"])
     assert first["foreign"] >= 0.5
-    assert SAID in first["doubts"]
+    assert first["doubts"][0].startswith((SURELY, LESS_SURELY))
     assert second["foreign"] < 0.05
     (doubt,) = second["doubts"]
     assert doubt.startswith("cut short")

@@ -6,6 +6,8 @@ import { language, percent, t } from "./lang.js";
 const LINES = [
   [/^looks mirrored: /, "doubt.mirrored"],
   [/^probably not of this picture$/, "doubt.foreign"],
+  [/^perhaps not of this picture: too plain/, "doubt.plain"],
+  [/^perhaps not of this picture$/, "doubt.perhaps"],
   [/^its outline runs off the photo$/, "doubt.edge"],
   [/^(\d+)% of it shows no print$/, "doubt.hidden", "n"],
   [/^a shadow's edge lies across it$/, "doubt.shadow"],

@@ -182,6 +182,8 @@ export default {
   unfitted: "Zwischen die anderen eingepasst, aber nicht sicher: Prüf es von Hand.",
   foreign: "Wahrscheinlich nicht aus diesem Bild ({percent}): aus einem anderen Puzzle oder von hinten gesehen.",
   "doubt.foreign": "Wahrscheinlich nicht aus diesem Bild.",
+  "doubt.perhaps": "Vielleicht nicht aus diesem Bild.",
+  "doubt.plain": "Vielleicht nicht aus diesem Bild: Es ist zu wenig darauf, um das zu sagen.",
   "doubt.mirrored": "Das Foto scheint gespiegelt: Sein Spiegelbild passt. Fotografiere mit der Kamera auf der Rückseite.",
   "doubt.edge": "Sein Umriss läuft aus dem Foto: Nimm es ganz auf.",
   "doubt.hidden": "Auf {n} % davon ist kein Druck zu sehen: Dort liegt ein Finger, oder das Licht ist zu grell.",

@@ -186,6 +186,8 @@ export default {
   unfitted: "Fitted among the others, but not for certain: check it by hand.",
   foreign: "Probably not of this picture ({percent}): of another puzzle, or seen from behind.",
   "doubt.foreign": "Probably not of this picture.",
+  "doubt.perhaps": "Perhaps not of this picture.",
+  "doubt.plain": "Perhaps not of this picture: there is too little on it to tell.",
   "doubt.mirrored": "The photo looks mirrored: its mirror image fits. Photograph it with the camera at the back.",
   "doubt.edge": "Its outline runs off the photo: photograph all of it.",
   "doubt.hidden": "{n}% of it shows no print: it is under a finger, or the light is too strong there.",

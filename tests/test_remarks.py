@@ -50,10 +50,13 @@ def test_one_that_fits_nearly_as_well_does_too_and_is_no_word_worth(piece: Prepa
         assert (found.placements[0].score, found.doubts) == (score, ())
         assert found.evidence is not None
         assert found.evidence.measures["rival"] == pytest.approx(ahead)
-    # Nor is one that fits better and is not sure itself.
-    unsure = said(piece, answer(11.0, 0.006), answer(12.0, 1e-6, 0.4))
-    assert unsure.placements[0].score == MOST_CUT_OFF
-    assert not any("mirrored" in doubt for doubt in unsure.doubts)
+    # Nor is one that fits a little better, as symmetrical print does, or is not sure itself.
+    little = answer(11.0 + CLOSE - 0.1, 1e-6)
+    for mirror in (little, answer(30.0, 1e-6, 0.4)):
+        unsure = said(piece, answer(11.0, 0.006), mirror)
+        assert unsure.placements[0].score == MOST_CUT_OFF
+        assert unsure.foreign == 0.006
+        assert unsure.doubts == ()
 
 
 def test_where_it_is_not_asked_for_nothing_changes(piece: PreparedPiece) -> None:

@@ -80,7 +80,8 @@ def _beside(found: Search, mirror: Search) -> tuple[Search, bool]:
     found = replace(found, evidence=evidence)
     if ahead < CLOSE:
         found = _unsure(found)
-    mirrored = ahead < 0 and mirror.placements[0].score >= SURE
+    # Of symmetrical print either fits, and neither is said to be the right way round.
+    mirrored = ahead <= -CLOSE and mirror.placements[0].score >= SURE
     return replace(found, foreign=mirror.foreign) if mirrored else found, mirrored
 
 

@@ -50,18 +50,21 @@ def draw_shape(side: int, angle: float, size: int, knobs: tuple[int, int, int, i
     ).astype(np.uint8)
 
 
-def draw_piece(rng: Rng, elongation: float = 1.0, waist: float | None = None) -> DrawnPiece:
+def draw_piece(
+    rng: Rng, elongation: float = 1.0, waist: float | None = None, inside: bool = False
+) -> DrawnPiece:
     """A piece of a drawn cut, turned and sized anyhow.
 
     Args:
         rng: all of it follows from this.
         elongation: longer side of its cell over the shorter.
         waist: blanks reach in from both long sides until so much of the shorter side is left.
+        inside: no side is straight.
     """
     width, height = 100 * math.sqrt(elongation), 100 / math.sqrt(elongation)
     while True:
         cut = cut_grid(4, 4, 4 * width, 4 * height, rng)
-        row, col = (int(v) for v in rng.integers((1, 0), (3, 4)))
+        row, col = (int(v) for v in rng.integers((1, int(inside)), (3, 4 - int(inside))))
         (top, bottom), (left, right) = (
             cut.edges[0][row : row + 2, col],
             cut.edges[1][row, col : col + 2],

@@ -36,11 +36,11 @@ def draw_wall(rng: np.random.Generator) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 3, 6, 7])
+@pytest.mark.parametrize("seed", [1, 3, 4, 7])
 def test_a_waisted_piece_of_repeating_print_lies_in_its_cell(locator: Locator, seed: int) -> None:
     """Taken for half of itself, it lay squarely in a cell three quarters beside its own."""
     rng = np.random.default_rng(seed)
-    picture, piece = draw_wall(rng), draw_piece(rng, CELL[0] / CELL[1], waist=0.06)
+    picture, piece = draw_wall(rng), draw_piece(rng, CELL[0] / CELL[1], 0.06, True)
     row, col = 1 + seed % 2, 2 + seed % 3 % 2
     place = (np.array([col, row]) + 0.5) * CELL
     matrix = similarity(

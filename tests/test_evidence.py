@@ -221,20 +221,20 @@ def test_several_places_are_few_that_hold_nearly_all() -> None:
 def test_an_angle_that_no_corners_allow_is_that_of_the_corners() -> None:
     piece = prepare_piece(photo_of(1, 1, 25.0), cutout=True)
     grid, size = Grid(3, 3), (450, 450)
-    place = Placement((150, 150, 300, 300), (225, 225), 55.0, 0.0, (1, 1), (1, 0, 0, 0, 1, 0))
-    found = squared(place, 0.2, piece, size, grid)
+    place = Placement((150, 150, 300, 300), (225, 225), 55.0, 0.2, (1, 1), (1, 0, 0, 0, 1, 0))
+    found = squared(place, piece, size, grid)
     assert found.rotation == pytest.approx(25.0, abs=2)
     assert found.center == pytest.approx((225, 225), abs=25)
-    assert squared(replace(place, rotation=75.0), 0.2, piece, size, grid).rotation == (
+    assert squared(replace(place, rotation=75.0), piece, size, grid).rotation == (
         pytest.approx(115.0, abs=2)
     )
     # What is near, or certain, or of cells that are a guess, stays.
-    for other, score, cells in (
-        (replace(place, rotation=30.0), 0.2, grid),
-        (place, 0.999, grid),
-        (place, 0.2, Grid(3, 3, exact=False)),
-        (place, 0.2, None),
+    for other, cells in (
+        (replace(place, rotation=30.0), grid),
+        (replace(place, score=0.999), grid),
+        (place, Grid(3, 3, exact=False)),
+        (place, None),
     ):
-        assert squared(other, score, piece, size, cells) is other
+        assert squared(other, piece, size, cells) is other
     crop = prepare_piece(np.full((60, 80, 3), 90, np.uint8), cutout=True)
-    assert squared(place, 0.2, crop, size, grid) is place
+    assert squared(place, crop, size, grid) is place

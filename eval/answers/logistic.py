@@ -71,7 +71,7 @@ def photos(
     ]
     if not kept:
         raise ValueError("no photo was answered with measures")
-    plain = replace(base, trust={}, foreign={})
+    plain = replace(base, trust={})
     logs = []
     rows = []
     for outcome in kept:

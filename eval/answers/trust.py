@@ -13,7 +13,7 @@ import numpy as np
 from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.search.remarks import CLOSE
 
-from .foreign import FOREIGN, fit_foreign
+from .foreign import FOREIGN, FOREIGN_CELLS, fit_foreign
 from .logistic import FOLDS, Photos, Weights, fit_weights, photos
 from .outcomes import Outcome
 
@@ -84,7 +84,8 @@ def fit(
         most_cut_off: score at most where the outline runs off the photo.
         fitted: of ``FITS``.
     """
-    data = photos(outcomes, base, tuple(dict.fromkeys((*TRUST, *FOREIGN))), ("cell",))
+    names = tuple(dict.fromkeys((*TRUST, *FOREIGN)))
+    data = photos(outcomes, base, names, [name for name in FOREIGN_CELLS if name not in names])
 
     def fitted_to(chosen: np.ndarray) -> Calibration:
         own = {name: w for which in fitted for name, w in FITS[which](data, chosen).items()}

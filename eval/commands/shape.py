@@ -71,6 +71,11 @@ def run(args: argparse.Namespace) -> int:
     from ..report.results import write_results
 
     progress, rows = Progress(), []
+    measured, table = _measured, _table
+    if args.done:
+        measured, table = _half_done, _table_of_done
+    elif args.border:
+        measured, table = _border, _table_of_border
     try:
         progress.say("loading")
         locator = Locator.from_pretrained(args.weights, args.device)
@@ -79,15 +84,13 @@ def run(args: argparse.Namespace) -> int:
             for puzzle in whole_puzzles(
                 args.pictures, "validation", args.seed, count, args.puzzles
             ):
-                measured = _half_done if args.done else _border if args.border else _measured
                 own.append(measured(puzzle, locator, args, progress.say))
             rows += own
-            if len(own) > 1 and not (args.done or args.border):
+            if len(own) > 1 and measured is _measured:
                 rows.append(_summed(own, f"{count}, all"))
     finally:
         progress.clear()
     result = write_results({"seed": args.seed, "results": rows}, args.out)
-    table = _table_of_done if args.done else _table_of_border if args.border else _table
     print(result if args.json else table(rows))
     return 0
 

@@ -10,7 +10,11 @@ from heatmap_locator.assign.moves import Arrangement
 from heatmap_locator.assign.shapes import STRAIGHT, Shapes
 from heatmap_locator.geometry import angle_difference
 from heatmap_locator.grid import Grid
-from heatmap_locator.outline.proportions import proportions_of_cells, upright_or_not
+from heatmap_locator.outline.proportions import (
+    proportions_of_cells,
+    proportions_of_sides,
+    upright_or_not,
+)
 from heatmap_locator.placement import Placement
 
 _SPILL = 0.15
@@ -133,8 +137,7 @@ def proportions_evidence(shapes: Shapes, grid: Grid, size: tuple[int, int]) -> n
         size: (width, height) of the picture.
     """
     cells = proportions_of_cells(grid, *size)
-    lengths = np.exp(shapes.waves[:, :, -1].astype(np.float64))
-    pieces = np.log((lengths[:, 0] + lengths[:, 2]) / (lengths[:, 1] + lengths[:, 3]))
+    pieces = proportions_of_sides(np.exp(shapes.waves[:, :, -1].astype(np.float64)))
     said = np.array([upright_or_not(piece, cells) for piece in pieces.tolist()]).reshape(-1, 2)
     found: np.ndarray = np.log1p(shapes.trust[:, None] * np.expm1(said))
     return np.tile(found, 2).astype(np.float32)

@@ -18,6 +18,20 @@ _DARKEST = 1.0
 _SIDE = 1200
 
 
+def well_exposed(rgb: np.ndarray) -> np.ndarray | None:
+    """A photo that is dim or nearly burnt out as others are; ``None`` where it is neither.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+
+    Returns:
+        (h, w, 3) uint8, no larger than is needed to see an outline.
+    """
+    small, _ = shrunk(rgb, _SIDE)
+    bright = brightened(small)
+    return darkened(small) if bright is None else bright
+
+
 def brightened(rgb: np.ndarray) -> np.ndarray | None:
     """A dim photo as bright as others are, and without grain; ``None`` where it is no dim one.
 
@@ -31,8 +45,8 @@ def brightened(rgb: np.ndarray) -> np.ndarray | None:
     level = float(np.percentile(small, _BRIGHTEST))
     if not 1 <= level < _DIM:
         return None
-    smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(1.0, _GRAIN * max(small.shape)))
-    found: np.ndarray = (smooth * min(_BRIGHT / level, _MOST)).clip(0, 255).astype(np.uint8)
+    gain = min(_BRIGHT / level, _MOST)
+    found: np.ndarray = (_blurred(small, _GRAIN) * gain).clip(0, 255).astype(np.uint8)
     return found
 
 
@@ -48,8 +62,13 @@ def darkened(rgb: np.ndarray) -> np.ndarray | None:
     small, _ = shrunk(rgb, _SIDE)
     if float(np.percentile(small, _DARKEST)) < _PALE:
         return None
-    smooth = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(1.0, _FINE * max(small.shape)))
+    smooth = _blurred(small, _FINE)
     low, high = np.percentile(smooth, [_DARKEST, _BRIGHTEST])
     gain = min((_BRIGHT - _DARK) / max(float(high - low), 1.0), _MOST)
     found: np.ndarray = ((smooth - high) * gain + _BRIGHT).clip(0, 255).astype(np.uint8)
     return found
+
+
+def _blurred(image: np.ndarray, grain: float) -> np.ndarray:
+    """(h, w, 3) float32, blurred by a deviation in parts of the longer side."""
+    return cv2.GaussianBlur(image.astype(np.float32), (0, 0), max(1.0, grain * max(image.shape)))

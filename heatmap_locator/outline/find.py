@@ -10,7 +10,7 @@ from heatmap_locator.outline.burnt import is_burnt_out
 from heatmap_locator.outline.by_colour import outline_by_colour
 from heatmap_locator.outline.by_network import OutlineFinder, find_pieces, likelihoods
 from heatmap_locator.outline.contour import along_pixels
-from heatmap_locator.outline.dim import brightened, darkened
+from heatmap_locator.outline.dim import well_exposed
 from heatmap_locator.outline.given import Outline as Outline
 from heatmap_locator.outline.given import Shown, given_outline, runs_off
 from heatmap_locator.outline.hand import without_hand
@@ -45,8 +45,7 @@ def find_outlines(
     is a photo's burnt-out table (``burnt.py``); in a photo, a network finds the piece
     (``by_network.py``), or else colour.  A photo in which nothing has a piece's shape is all piece;
     one in which the network is not sure of what it sees, as in crops of a picture with motifs, may
-    be either.  A dim photo is looked at brightened as well, one that
-    is nearly burnt out darkened.
+    be either.  A dim photo is looked at brightened as well, one that is nearly burnt out darkened.
 
     Args:
         rgb: (H, W, 3) uint8 RGB.
@@ -98,8 +97,7 @@ def _outlines(photos: Sequence[Shown], finder: OutlineFinder) -> list[list[Outli
         for i, (photo, one) in enumerate(zip(photos, seen, strict=True))
         if photo.filled is None and (one is None or not one.sure)
     ]
-    views = [(i, brightened(photos[i].rgb), darkened(photos[i].rgb)) for i in lost]
-    dim = [(i, one) for i, *both in views for one in both if one is not None]
+    dim = [(i, view) for i in lost if (view := well_exposed(photos[i].rgb)) is not None]
     for (i, _), again in zip(
         dim, outlines_on_background([view for _, view in dim], finder), strict=True
     ):

@@ -22,8 +22,15 @@ def proportions_of(corners: Array) -> float:
     Args:
         corners: (4, 2) of a piece, in order.
     """
-    lengths = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
-    return float(np.log((lengths[0] + lengths[2]) / (lengths[1] + lengths[3])))
+    return float(
+        proportions_of_sides(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1))
+    )
+
+
+def proportions_of_sides(lengths: Array) -> Array:
+    """(...) the same of (..., 4) lengths of sides."""
+    first, second, third, fourth = np.moveaxis(lengths, -1, 0)
+    return np.asarray(np.log((first + third) / (second + fourth)))
 
 
 def proportions_of_cells(grid: Grid | None, width: float, height: float) -> float:

@@ -117,8 +117,7 @@ class Judge:
         scores = self.calibration.scores(logits[kept], look.places, measures)
         placements = [
             replace(
-                squared(found[i], float(score), piece, self.size, self.grid),
-                score=float(score),
+                squared(replace(found[i], score=float(score)), piece, self.size, self.grid),
                 why=self._why(laid[i], look.places),
             )
             for i, score in zip(kept, scores, strict=True)

@@ -68,15 +68,14 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
 
 
 def squared(
-    place: Placement, score: float, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None
+    place: Placement, piece: PreparedPiece, size: tuple[int, int], grid: Grid | None
 ) -> Placement:
     """A place whose angle is none of those that the piece's corners allow, laid by them there.
 
     Flat print is aligned astray; where it leaves no doubt, or corners are not clear, it stays.
 
     Args:
-        place: in a cell of the grid.
-        score: of the place.
+        place: in a cell of the grid, scored.
         piece: the piece.
         size: (width, height) of the picture.
         grid: of the puzzle, relied on where it is exact.
@@ -84,12 +83,12 @@ def squared(
     sides = piece.sides if grid is not None and grid.exact else None
     if sides is None or not sides.regular or sides.opposite_straight:
         return place
-    if grid is None or place.cell is None or sides.sure < _CLEAR or score > sides.sure:
+    if grid is None or place.cell is None or sides.sure < _CLEAR or place.score > sides.sure:
         return place
     rotation = nearest_quarter(sides.outward, place.rotation)
     if abs(angle_difference(rotation, place.rotation)) <= TURNED:
         return place
-    return laid_by_sides(sides, rotation, grid, place.cell, size, score)
+    return laid_by_sides(sides, rotation, grid, place.cell, size, place.score)
 
 
 def placements_of(

@@ -64,25 +64,26 @@ def remarked(
     mirror = None
     if found.evidence is not None and (found.foreign or 0.0) >= _ASKED:
         mirror = mirror_image(found.evidence.places)
-    mirrored = False
     if mirror is not None:
-        found, mirrored = _beside(found, mirror)
-    return replace(found, doubts=_doubts(piece, found, mirror if mirrored else None))
+        found, mirror = _beside(found, mirror)
+    return replace(found, doubts=_doubts(piece, found, mirror))
 
 
-def _beside(found: Search, mirror: Search) -> tuple[Search, bool]:
-    """The answer in view of that to the photo's mirror image, and whether the photo is mirrored."""
+def _beside(found: Search, mirror: Search) -> tuple[Search, Search | None]:
+    """The answer in view of that to the photo's mirror image, and the latter where the photo is
+    mirrored."""
     own, other = found.evidence, mirror.evidence
     if own is None or other is None:
-        return found, False
+        return found, None
     ahead = own.logits[0] - other.logits[0]
     evidence = replace(own, measures={**own.measures, "rival": ahead})
     found = replace(found, evidence=evidence)
     if ahead < CLOSE:
         found = _unsure(found)
     # Of symmetrical print either fits, and neither is said to be the right way round.
-    mirrored = ahead <= -CLOSE and mirror.placements[0].score >= SURE
-    return replace(found, foreign=mirror.foreign) if mirrored else found, mirrored
+    if ahead > -CLOSE or mirror.placements[0].score < SURE:
+        return found, None
+    return replace(found, foreign=mirror.foreign), mirror
 
 
 def _unsure(found: Search) -> Search:

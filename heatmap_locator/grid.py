@@ -3,8 +3,12 @@
 import math
 import re
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.geometry import Array
 from heatmap_locator.options import as_whole
 
 MAX_PIECES = 50_000
@@ -12,6 +16,12 @@ MAX_PIECES = 50_000
 
 MIN_CELL = 4.0
 """Picture pixels on the shorter side of a cell."""
+
+Edges: TypeAlias = tuple[float, float, float, float]
+"""(left, top, right, bottom) of a puzzle, in shares of its picture's width and height."""
+
+WHOLE: Edges = (0.0, 0.0, 1.0, 1.0)
+"""Those of a puzzle that its picture shows all of, and no more."""
 
 # An exact product is believed while its cells are at most this far from square.
 _EXACT_ASPECT = 1.12
@@ -32,6 +42,8 @@ class Grid:
         rows, cols: of cells.
         exact: whether they are the puzzle's own, so that cells can be relied on, and not what
             fits a number of pieces best.
+        edges: where the puzzle ends in the picture, which is seldom cropped as the puzzle is.
+        ends_known: whether they are, and not only where the lines between cells lie.
 
     Raises:
         InputError: on construction, for anything else.
@@ -40,6 +52,8 @@ class Grid:
     rows: int
     cols: int
     exact: bool = field(default=True, compare=False)
+    edges: Edges = WHOLE
+    ends_known: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols"):
@@ -66,13 +80,38 @@ class Grid:
 
     def cell_size(self, width: float, height: float) -> tuple[float, float]:
         """(width, height) of a cell in pixels, for a picture of ``width`` x ``height`` pixels."""
-        return width / self.cols, height / self.rows
+        left, top, right, bottom = self.edges
+        return width * (right - left) / self.cols, height * (bottom - top) / self.rows
+
+    def origin(self, width: float, height: float) -> tuple[float, float]:
+        """(x, y) of the first cell's outer corner in pixels, for such a picture."""
+        return width * self.edges[0], height * self.edges[1]
+
+    def in_cells(self, points: Array, width: float, height: float) -> Array:
+        """``(..., 2)`` (x, y) in pixels as (column, row) from the first cell's outer corner."""
+        found: Array = (points - np.array(self.origin(width, height))) / np.array(
+            self.cell_size(width, height)
+        )
+        return found
+
+    def middle_of(self, cell: tuple[int, int], width: float, height: float) -> tuple[float, float]:
+        """(x, y) in pixels of the middle of a cell (row, col)."""
+        (left, top), (wide, high) = self.origin(width, height), self.cell_size(width, height)
+        return left + (cell[1] + 0.5) * wide, top + (cell[0] + 0.5) * high
 
     def cell_at(self, x: float, y: float, width: float, height: float) -> tuple[int, int]:
         """(row, col) of the cell under a point in pixels; points outside go to the nearest."""
-        col = math.floor(x / width * self.cols)
-        row = math.floor(y / height * self.rows)
+        if self.edges == WHOLE:
+            col, row = x / width * self.cols, y / height * self.rows
+        else:
+            col, row = self.in_cells(np.array([x, y]), width, height).tolist()
+        row, col = math.floor(row), math.floor(col)
         return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
+
+    def outer(self, width: float, height: float) -> tuple[float, float, float, float]:
+        """(x1, y1, x2, y2) of the puzzle's edges in pixels, for such a picture."""
+        left, top, right, bottom = self.edges
+        return width * left, height * top, width * right, height * bottom
 
     def check(self, width: int, height: int, name: str) -> "Grid":
         """Return the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.

@@ -90,6 +90,14 @@ class Puzzle:
         return self._searcher.size_estimate
 
     @property
+    def cut(self) -> Grid | None:
+        """Rows and columns, and where they lie in the picture, as the pieces placed so far have it.
+
+        ``grid`` itself while they leave that open, or agree; ``None`` where that is.
+        """
+        return self._searcher.grid
+
+    @property
     def width(self) -> int:
         return int(self.picture.shape[1])
 

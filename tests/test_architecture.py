@@ -24,6 +24,7 @@ GROUND = (
     "device",
     "errors",
     "files",
+    "fitted_grid",
     "found",
     "geometry",
     "grid",

@@ -1,6 +1,7 @@
 """Many pieces, one puzzle: a consistent answer in which no two pieces share a cell."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from heatmap_locator.assign.alone import assign_by_print
@@ -9,16 +10,26 @@ from heatmap_locator.assign.answers import SURE_SCORE as SURE_SCORE
 from heatmap_locator.assign.answers import Assignment as Assignment
 from heatmap_locator.assign.answers import Why as Why
 from heatmap_locator.assign.located import Located as Located
-from heatmap_locator.assign.located import SearchLike, all_sides
+from heatmap_locator.assign.located import SearchLike, all_sides, sides_of
 from heatmap_locator.assign.located import keep as keep
 from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.assign.together import assign_together
 from heatmap_locator.errors import InputError
+from heatmap_locator.fitted_grid import SURE, Told, fit_grid, told_by
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done
 
 ASSIGN_TOP = 60
 """Placements to ask for per piece: all that are looked at closely."""
+
+
+def _told(size: tuple[int, int], search: SearchLike) -> Told | None:
+    """What a piece tells of where cells lie, if its place is sure and its sides are known."""
+    sides, place = sides_of(search), search.placements[0]
+    if sides is None or not sides.regular or sides.opposite_straight or place.score < SURE:
+        return None
+    straight = [kind == "straight" for kind in sides.kinds]
+    return told_by(place, sides.corners.mean(axis=0), size, sides.outward, straight)
 
 
 class _Puzzle(Protocol):
@@ -68,6 +79,8 @@ def assign(
             )
     if not searches:
         return []
+    if done is None:  # else its cells are those of the grid that the photo was read with
+        grid = fit_grid(grid, [one for one in map(partial(_told, size), searches) if one])
     if not by_print:
         progress("looking at the sides of pieces")
         sides = all_sides(searches)

@@ -89,9 +89,10 @@ def _scores(search: SearchLike, grid: Grid, size: tuple[int, int]) -> tuple[np.n
         highest_in_cells(search.heatmap, grid), min(p.score for p in search.placements)
     ).reshape(grid.rows, grid.cols)
     source = np.full(scores.shape, -1)
-    cell = grid.cell_size(*size)
-    for rank, place in enumerate(search.placements):
-        col, row = place.center[0] / cell[0], place.center[1] / cell[1]
+    middles = grid.in_cells(np.array([place.center for place in search.placements]), *size)
+    for rank, (place, (col, row)) in enumerate(
+        zip(search.placements, middles.tolist(), strict=True)
+    ):
         for r in {int(np.clip(np.floor(row) + d, 0, grid.rows - 1)) for d in (-1, 0, 1)}:
             for c in {int(np.clip(np.floor(col) + d, 0, grid.cols - 1)) for d in (-1, 0, 1)}:
                 out = max(abs(row - r - 0.5), abs(col - c - 0.5)) - 0.5

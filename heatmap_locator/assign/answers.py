@@ -81,8 +81,7 @@ def moved(
     best: Placement, grid: Grid, cell: tuple[int, int], size: tuple[int, int], score: float
 ) -> Placement:
     """The placement with its box's middle in the middle of a cell."""
-    width, height = grid.cell_size(*size)
-    center = (cell[1] + 0.5) * width, (cell[0] + 0.5) * height
+    center = grid.middle_of(cell, *size)
     dx, dy = center[0] - best.center[0], center[1] - best.center[1]
     x1, y1, x2, y2 = best.box
     a, b, tx, c, d, ty = best.matrix
@@ -121,7 +120,7 @@ def laid_by_sides(
     width, height = grid.cell_size(*size)
     outline = outline_in_photo(sides)
     x, y = sides.corners.mean(axis=0)
-    target = (cell[1] + 0.5) * width, (cell[0] + 0.5) * height
+    target = grid.middle_of(cell, *size)
     scale = (width * height) ** 0.5 / sides.cell
     matrix = similarity((float(x), float(y)), target, -rotation, scale)
     x1, y1, x2, y2 = bounds(transform(matrix, outline))

@@ -8,7 +8,7 @@ import numpy as np
 from heatmap_locator.assign.fit import STRAY
 from heatmap_locator.assign.moves import Arrangement
 from heatmap_locator.assign.shapes import STRAIGHT, Shapes
-from heatmap_locator.geometry import angle_difference
+from heatmap_locator.geometry import angle_difference, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.proportions import (
     proportions_of_cells,
@@ -60,24 +60,25 @@ def print_evidence(
         outward: (4,) degrees, clockwise from up, that its sides face in the photo.
         middle: (2,) of its corners in the photo; ``None`` takes the middle of the box.
     """
-    cell = grid.cell_size(*size)
     own = np.zeros((grid.rows, grid.cols, 4))
     source = np.full(own.shape, -1)
     best = np.zeros(own.shape)
     scores = scores_by_print(places)
-    for rank, place in enumerate(places):
-        x, y = place.center
-        if middle is not None:
-            x, y = np.reshape(place.matrix, (2, 3)) @ [*middle, 1.0]
+    at = np.array([place.center for place in places])
+    if middle is not None:
+        at = transform(np.array([place.matrix for place in places]).reshape(-1, 2, 3), middle[None])
+        at = at[:, 0]
+    for rank, (place, (col, row)) in enumerate(
+        zip(places, grid.in_cells(at, *size).tolist(), strict=True)
+    ):
         turn = int(np.argmin([abs(angle_difference(place.rotation, float(o))) for o in outward]))
-        col, row = x / cell[0], y / cell[1]
         shares = {}
         for r in range(max(int(row) - 1, 0), min(int(row) + 2, grid.rows)):
             for c in range(max(int(col) - 1, 0), min(int(col) + 2, grid.cols)):
                 out = max(abs(row - r - 0.5), abs(col - c - 0.5)) - 0.5
                 shares[r, c] = float(np.exp(-((max(out, 0.0) / _SPILL) ** 2)))
         if not shares or max(shares.values()) < 1e-3:
-            shares = {grid.cell_at(x, y, *size): 1.0}
+            shares = {grid.cell_at(float(at[rank, 0]), float(at[rank, 1]), *size): 1.0}
         whole = sum(shares.values())
         for (r, c), share in shares.items():
             value = scores[rank] * share / whole

@@ -51,10 +51,17 @@ def highest_in_cells(heatmap: np.ndarray, grid: Grid) -> np.ndarray:
     """(rows, cols) highest value of an (h, w) heatmap over each cell; of such itself."""
     height, width = heatmap.shape
     # The map's cells are often coarser than the grid's edges; every cell reads at least one.
-    top = np.floor(np.arange(grid.rows) * height / grid.rows).astype(int)
-    left = np.floor(np.arange(grid.cols) * width / grid.cols).astype(int)
-    bottom = np.ceil((np.arange(grid.rows) + 1) * height / grid.rows).astype(int)
-    right = np.ceil((np.arange(grid.cols) + 1) * width / grid.cols).astype(int)
+    (left, right), (top, bottom) = (
+        (
+            np.floor(lines[:-1]).astype(int).clip(0, side - 1),
+            np.ceil(lines[1:]).astype(int).clip(1, side),
+        )
+        for side, first, last, count in (
+            (width, grid.edges[0], grid.edges[2], grid.cols),
+            (height, grid.edges[1], grid.edges[3], grid.rows),
+        )
+        for lines in [side * (first + np.arange(count + 1) * ((last - first) / count))]
+    )
     by_row = np.stack([heatmap[a:b].max(axis=0) for a, b in zip(top, bottom, strict=True)])
     values = np.stack([by_row[:, a:b].max(axis=1) for a, b in zip(left, right, strict=True)], 1)
     return values.astype(np.float64)

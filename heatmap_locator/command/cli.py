@@ -195,6 +195,13 @@ def _conclude(
             f"size of a piece not given: looks like about {about_pieces} pieces; "
             f"give --pieces {about_pieces} to be faster"
         )
+    fitted = _fitted(puzzle)
+    if fitted is not None:
+        x1, y1, x2, y2 = fitted["edges"]
+        complain(
+            f"by the pieces placed, the puzzle has {fitted['rows']} rows of {fitted['cols']} and "
+            f"its edges lie at x {x1:.0f} and {x2:.0f}, y {y1:.0f} and {y2:.0f} of the picture"
+        )
     if args.json:
         about = {
             "path": args.images[-1],
@@ -204,6 +211,8 @@ def _conclude(
         }
         if puzzle.grid is None or about_pieces is not None:
             about["size_estimate"] = about_pieces
+        if fitted is not None:
+            about["cut"] = fitted
         if puzzle.done is not None:
             about["open"] = [list(cell) for cell in puzzle.done.open_cells]
         if args.corners is not None:
@@ -211,6 +220,16 @@ def _conclude(
         answer = {"puzzle": about, "results": results}
         say(json.dumps(answer, indent=2, allow_nan=False))
     return 1 if errors else 0
+
+
+def _fitted(puzzle: "Puzzle") -> dict[str, Any] | None:
+    """Rows and columns that pieces have shown, and the puzzle's edges in pixels of the picture,
+    JSON-ready; ``None`` where they are those given."""
+    cut = puzzle.cut
+    if cut is None or cut is puzzle.grid:
+        return None
+    edges = [round(value, 2) for value in cut.outer(puzzle.width, puzzle.height)]
+    return {"rows": cut.rows, "cols": cut.cols, "edges": edges}
 
 
 def _square_up(picture: Input, text: str) -> "tuple[np.ndarray, list[list[float]] | None]":

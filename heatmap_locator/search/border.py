@@ -88,8 +88,10 @@ def named_at(
     """One piece's ``(N, 3)`` (x, y) in cells and degrees, the ``MOST`` best, as a batch of one."""
     rotations, height, width = pixel.shape[1:]
     degrees = places[:, 2].remainder(360.0).remainder(360.0)
-    cell = places.new_tensor([size[1] / grid.cols, size[0] / grid.rows])
-    middles = places[:, :2] * cell
+    own = size[1], size[0]
+    middles = places.new_tensor(grid.origin(*own)) + places[:, :2] * places.new_tensor(
+        grid.cell_size(*own)
+    )
     at = middles - set_upright(off[row], degrees)
     column, line = (at / STRIDE).long().unbind(1)
     column, line = column.clamp(0, width - 1), line.clamp(0, height - 1)

@@ -14,9 +14,10 @@ from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done
 from heatmap_locator.search.answer import Ranked
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
+from heatmap_locator.search.lattice import in_cells
 from heatmap_locator.search.levels import Field
 from heatmap_locator.search.named import Candidate, set_upright
-from heatmap_locator.search.open_cells import in_cells, open_evidence
+from heatmap_locator.search.open_cells import open_evidence
 from heatmap_locator.search.piece import PreparedPiece
 
 

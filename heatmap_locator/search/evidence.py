@@ -23,6 +23,7 @@ from heatmap_locator.outline.proportions import (
     upright_or_not,
 )
 from heatmap_locator.outline.sides import Side
+from heatmap_locator.search.lattice import in_cells
 from heatmap_locator.search.piece import PreparedPiece
 
 SEEN, MISTAKEN = 0.99, 0.002
@@ -131,11 +132,11 @@ def side_evidence(
     """Log-likelihood ratio, ``(B, M)``, of places against any place, by the pieces' sides.
 
     Args:
-        middles: ``(B, M, 2)`` of the pieces' bodies, in cells from the picture's top left.
+        middles: ``(B, M, 2)`` of the pieces' bodies, in cells from the puzzle's top left.
         rotations: ``(B, M)`` degrees that the photos are turned clockwise from each place.
         sides: of the pieces.
-        cells: ``(..., 2)``, broadcast to ``middles``: (columns, rows) of cells in the picture.
-        exact: whether those are the puzzle's own.
+        cells: ``(..., 2)``, broadcast to ``middles``: (columns, rows) of cells in the puzzle.
+        exact: whether those are its own, and where it ends is known.
     """
     slack, cropped = (SLACK, CROPPED) if exact else (SLACK_UNKNOWN, CROPPED_UNKNOWN)
     turned = torch.round((sides.outward[:, None] - rotations) / 90.0).long()
@@ -188,11 +189,9 @@ def evidence_of_places(
         size: (height, width) of the picture.
         side: of a cell in its pixels, where the grid is not known.
     """
-    height, width = size
-    count = (width / side, height / side)
-    if grid is not None:
-        count = (float(grid.cols), float(grid.rows))
-    cells = constant(count, middles.device).to(middles.dtype)
-    scale = constant((count[0] / width, count[1] / height), middles.device).to(middles.dtype)
-    exact = grid is not None and grid.exact
-    return side_evidence(middles * scale, rotations, sides, cells, exact)
+    if grid is None:
+        cells = constant((size[1] / side, size[0] / side), middles.device).to(middles.dtype)
+        return side_evidence(middles / side, rotations, sides, cells, exact=False)
+    cells = constant((float(grid.cols), float(grid.rows)), middles.device).to(middles.dtype)
+    exact = grid.exact and grid.ends_known
+    return side_evidence(in_cells(middles, grid, size), rotations, sides, cells, exact)

@@ -31,6 +31,22 @@ REGULAR = 0.8
 """Share of pieces for which this holds; the others may lie anyhow.  Set by hand."""
 
 
+def in_cells(middles: Tensor, grid: Grid, size: tuple[float, float]) -> Tensor:
+    """``(..., 2)`` in pixels of a picture of (height, width), in cells from the puzzle's top left.
+
+    Args:
+        middles: of any floating-point type, which the result has.
+        grid: of the puzzle.
+        size: of the picture.
+    """
+    own = size[1], size[0]
+    origin, cell = (
+        constant(pair, middles.device).to(middles.dtype)
+        for pair in (grid.origin(*own), grid.cell_size(*own))
+    )
+    return (middles - origin) / cell
+
+
 def cell_evidence(middles: Tensor, grid: Grid, width: float, height: float) -> Tensor:
     """Log-odds, ``(...)``, that places are a piece's own against anywhere, by where in a cell.
 
@@ -40,7 +56,7 @@ def cell_evidence(middles: Tensor, grid: Grid, width: float, height: float) -> T
         width, height: of the picture.
     """
     count = constant((float(grid.cols), float(grid.rows)), middles.device)
-    cells = middles / constant(grid.cell_size(width, height), middles.device)
+    cells = in_cells(middles, grid, (height, width))
     off = cells - cells.floor() - 0.5
     slip = CROP_DEVIATION * 2 * (cells - count / 2).abs()
     deviation = (MIDDLE_DEVIATION**2 + slip.square()).sqrt()

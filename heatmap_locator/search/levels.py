@@ -89,6 +89,10 @@ class Level:
     encoded: EncodedImages
     to_picture: Array
 
+    def with_grid(self, grid: Grid) -> "Level":
+        """The same, with the cut that pieces have shown."""
+        return replace(self, field=replace(self.field, grid=grid))
+
     def with_done(self, done: Done) -> "Level":
         """The same, with what a photo shows done."""
         return replace(self, field=replace(self.field, done=done))

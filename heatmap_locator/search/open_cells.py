@@ -38,12 +38,6 @@ def open_evidence(middles: Tensor, chances: Tensor) -> Tensor:
     return (found / chances.mean()).log()
 
 
-def in_cells(middles: Tensor, grid: Grid, size: tuple[int, int]) -> Tensor:
-    """``(..., 2)`` in pixels of a picture of (height, width), as cells from its top left."""
-    scale = middles.new_tensor([grid.cols / size[1], grid.rows / size[0]])
-    return middles * scale
-
-
 def open_places(
     maps: HeadMaps,
     pixel: Tensor,

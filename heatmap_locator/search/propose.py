@@ -13,9 +13,9 @@ from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
 from heatmap_locator.search.border import border_places
 from heatmap_locator.search.decode import decode, decode_pixels
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
-from heatmap_locator.search.lattice import cell_evidence, turn_evidence
+from heatmap_locator.search.lattice import cell_evidence, in_cells, turn_evidence
 from heatmap_locator.search.named import Named, set_upright
-from heatmap_locator.search.open_cells import in_cells, open_evidence, open_places
+from heatmap_locator.search.open_cells import open_evidence, open_places
 from heatmap_locator.search.piece import PreparedPiece
 
 NAMED = 60

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.fitted_grid import SURE, FittedGrid, told_by
 from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
@@ -57,6 +58,7 @@ class Searcher:
     ) -> None:
         self._picture, self._grid, self._model, self._device = picture, grid, model, device
         self._outlines, self._oversize = outlines, Oversize(picture, grid)
+        self._fitted = None if grid is None else FittedGrid(grid)
         self.by_size: BySize | None = None
         self._other_sizes: OtherSizes | None = None
         self.levels: list[Level]
@@ -72,6 +74,7 @@ class Searcher:
         found = copy(self)
         found.levels = [level.with_done(done) for level in self.levels]
         found._other_sizes = None  # what is done has shown the number of pieces to fit
+        found._fitted = None  # its cells are those of the grid that the photo was read with
         return found
 
     @property
@@ -195,7 +198,31 @@ class Searcher:
             judge = self._judge(calibration)
             return mirror_image(judge, piece, levels, places, self._model, self._device)
 
-        return remarked(found, piece, self._outlines, mirrored)
+        found = remarked(found, piece, self._outlines, mirrored)
+        self._learn(found, piece)
+        return found
+
+    def _learn(self, found: Search, piece: PreparedPiece) -> None:
+        """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
+        if self._fitted is None or not found.placements or found.placements[0].score < SURE:
+            return
+        size = self._picture.shape[1], self._picture.shape[0]
+        sides = piece.sides
+        outward, straight = None, [False] * 4
+        if sides is not None and sides.regular and not sides.opposite_straight:
+            outward = sides.outward
+            straight = [kind == "straight" for kind in sides.kinds]
+        place = found.placements[0]
+        self._fitted.tell(told_by(place, piece.body.middle, size, outward, straight))
+        grid = self._fitted.grid
+        if grid is not self._grid:
+            self.levels = [level.with_grid(grid) for level in self.levels]
+            self._grid = grid
+
+    @property
+    def grid(self) -> Grid | None:
+        """As ``Puzzle.cut`` says it."""
+        return self._grid
 
     def measure(self, piece: PreparedPiece) -> tuple[Tensor, list[Placement]]:
         """As ``Puzzle.measure`` says it."""

@@ -1,0 +1,284 @@
+"""Rows and columns, and where they lie in the picture, by pieces that were surely placed.
+
+The picture on a box is seldom cropped as the puzzle is, and a number of pieces leaves rows and
+columns open.  Pieces tell: the middles of their bodies lie in the middles of cells, whose lines
+are equally far apart.  Across and down, each on its own, every distance and shift of the lines is
+weighed by how well it fits the middles, with how likely it is from the start; straight sides tell
+which line is the puzzle's edge.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from heatmap_locator.geometry import Array
+from heatmap_locator.grid import Grid
+from heatmap_locator.placement import Placement
+
+SURE = 0.9
+"""Score from which a piece's place tells where cells lie."""
+
+FEWEST = 4
+"""Pieces that it takes at least."""
+
+SETTLED, ENDS_KNOWN = 0.99, 0.95
+"""Probability from which lines are taken to be known, and the given ones to be wrong; and from
+which it is known which of them are the puzzle's edges."""
+
+REMEMBERED = 100
+"""Pieces, the last ones, whose places count."""
+
+_DEVIATION, _REGULAR = 0.06, 0.9
+"""Of a body's middle about its cell's, in cells, as ``search/lattice.py`` has it; share of surely
+placed pieces of which this holds, the others lie anyhow.  Set by hand."""
+
+_CROP, _MOST_CROPPED = 0.015, 0.08
+"""How far the puzzle's edges lie from the picture's, in shares of it: scale of a Laplace
+distribution, and the most that is looked for.  ``calibrate`` draws 2% of a side."""
+
+_AS_GIVEN, _AS_GUESSED = 0.5, 0.3
+"""Probability that the picture shows just the puzzle: where rows and columns were given, and where
+they follow from a number of pieces, so that they have to be the right ones as well."""
+
+_NO_LINES = 0.05
+"""The same of pieces that lie along no lines: of another cut, or placed wrong."""
+
+_COUNTS = 0.1
+"""Share by which rows or columns are off a guess at most, each count as likely as another."""
+
+_STEP, _APART = 0.1, 0.15
+"""Cells from one shift of the lines to the next that is tried, and by which lines differ that count
+as the same."""
+
+_WRONG_SIDE = math.log(0.02)
+"""Log ratio of a straight side off the edge, and of an outermost piece without one."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a surely placed piece tells.
+
+    Attributes:
+        middle: (x, y) of its body in shares of the picture's width and height.
+        straight: which of its sides are straight: that which faces up, right, down, left in the
+            picture; ``None`` where that is not known.
+    """
+
+    middle: tuple[float, float]
+    straight: tuple[bool, bool, bool, bool] | None = None
+
+
+def told_by(
+    place: Placement,
+    middle: tuple[float, float] | Array,
+    size: tuple[int, int],
+    outward: Array | None = None,
+    straight: Sequence[bool] = (),
+) -> Told:
+    """What a piece tells where it lies.
+
+    Args:
+        place: in the picture, with its matrix.
+        middle: (x, y) of its body in pixels of the photo.
+        size: (width, height) of the picture.
+        outward: (4,) degrees clockwise from up that its sides face in the photo; ``None`` where
+            they are not known.
+        straight: which of them are straight.
+    """
+    x, y = np.reshape(place.matrix, (2, 3)) @ [*middle, 1.0]
+    shares = float(x) / size[0], float(y) / size[1]
+    if outward is None:
+        return Told(shares)
+    faces = np.round((outward - place.rotation) / 90.0).astype(int) % 4
+    known = dict(zip(faces.tolist(), straight, strict=True))
+    if len(known) < 4:
+        return Told(shares)
+    return Told(shares, (known[0], known[1], known[2], known[3]))
+
+
+class FittedGrid:
+    """A grid that the pieces of a session correct.  Threads may share it.
+
+    The answer depends on what was told, not on its order.
+
+    Args:
+        given: rows and columns as they were given, or as they follow from a number of pieces.
+    """
+
+    def __init__(self, given: Grid) -> None:
+        self._given, self._grid = given, given
+        self._told: OrderedDict[tuple[int, int], Told] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def grid(self) -> Grid:
+        """As the pieces have it; as given while they leave it open, or agree."""
+        with self._lock:
+            return self._grid
+
+    def tell(self, told: Told) -> None:
+        """A piece was surely placed; one that lies where another did takes its place."""
+        across, down = told.middle
+        with self._lock:
+            place = int(across * 2 * self._given.cols), int(down * 2 * self._given.rows)
+            self._told.pop(place, None)
+            self._told[place] = told
+            if len(self._told) > REMEMBERED:
+                self._told.popitem(last=False)
+            self._grid = fit_grid(self._given, list(self._told.values()))
+
+
+def fit_grid(given: Grid, told: Sequence[Told]) -> Grid:
+    """Rows, columns and edges that pieces tell.
+
+    Args:
+        given: rows and columns as they were given, exact, or as a number of pieces has them.
+        told: by pieces that were surely placed.
+
+    Returns:
+        ``given`` itself while that is likely enough; else exact, with the edges that were found.
+    """
+    if len(told) < FEWEST:
+        return given
+    fits = []
+    for axis, count in enumerate((given.cols, given.rows)):
+        middles = np.array([one.middle[axis] for one in told])
+        first, last = (3, 1) if axis == 0 else (0, 2)
+        known = [one.straight for one in told]
+        ends = np.array([[math.nan] * 2 if s is None else [s[first], s[last]] for s in known])
+        fits.append(_fit_axis(middles, ends.astype(float), count, given.exact))
+    if all(fit is None for fit in fits) or (not given.exact and None in fits):
+        return given
+    across, down = (
+        _Axis(count) if fit is None else fit
+        for fit, count in zip(fits, (given.cols, given.rows), strict=True)
+    )
+    edges = across.start, down.start, across.end, down.end
+    ends_known = across.ends_known and down.ends_known
+    return Grid(down.count, across.count, edges=edges, ends_known=ends_known)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """How many cells there are along an axis, where in the picture the first begins and the last
+    ends, in shares of its side, and whether that is known, not only where lines lie."""
+
+    count: int
+    start: float = 0.0
+    end: float = 1.0
+    ends_known: bool = True
+
+
+def _fit_axis(middles: Array, ends: Array, count: int, exact: bool) -> _Axis | None:
+    """What pieces tell of an axis.
+
+    Args:
+        middles: (N,) of bodies, in shares of the picture's side.
+        ends: (N, 2) 1 where the side that faces the axis's beginning, or its end, is straight, 0
+            where it is not, NaN where that is not known.
+        count: of cells, as given.
+        exact: whether that is the puzzle's own.
+
+    Returns:
+        ``None`` where that is left open, or it is as given.
+    """
+    lines = _Lines(count, exact)
+    at = lines.in_cells(middles)
+    off = at - np.floor(at) - 0.5
+    density = np.exp(-((off / _DEVIATION) ** 2) / 2) / (_DEVIATION * math.sqrt(2 * math.pi))
+    logs = np.log(_REGULAR * density + 1 - _REGULAR).sum(axis=2) + lines.prior()
+    anyhow = math.log(_NO_LINES)  # and no middle is likelier anywhere than elsewhere
+    chances = np.exp(logs - np.logaddexp(np.logaddexp.reduce(logs, axis=None), anyhow))
+    best = divmod(int(chances.argmax()), chances.shape[1])
+    same = lines.same_as(best)
+    if chances[same].sum() < SETTLED:
+        return None
+    if same[lines.given]:
+        return None if exact else _Axis(count)
+    cells, first, ends_known = lines.numbered(best, at[best], ends)
+    # The lines tried are a tenth of a cell apart: those in between follow from the middles.
+    near = np.abs(off[best]) < 3 * _DEVIATION
+    known = np.stack([np.ones(near.sum()), np.floor(at[best])[near] + first + 0.5], axis=1)
+    start, pitch = np.linalg.lstsq(known, middles[near], rcond=None)[0].tolist()
+    return _Axis(cells, start, start + cells * pitch, ends_known)
+
+
+class _Lines:
+    """Lines between the cells along an axis: P distances from one to the next, S shifts.
+
+    Args:
+        count: of cells, as given.
+        exact: whether that is the puzzle's own.
+
+    Attributes:
+        given: which distance and shift are those of a picture that shows just the puzzle.
+    """
+
+    def __init__(self, count: int, exact: bool) -> None:
+        off = 0 if exact else max(1, round(_COUNTS * count))
+        self._share = _AS_GIVEN if exact else _AS_GUESSED
+        self._counts = np.arange(max(1, count - off), count + off + 1)
+        # From one distance to the next lines move by a shift at the picture's edges.
+        most = off + 2 * _MOST_CROPPED * count
+        steps = math.ceil(most / (2 * _STEP))
+        across = count + 2 * _STEP * np.arange(-steps, steps + 1)
+        self._pitches = 1.0 / across[across >= 1]
+        self._shifts = (count / 2 + np.arange(round(1 / _STEP)) * _STEP) % 1.0
+        self.given = int(np.abs(self._pitches - 1 / count).argmin()), 0
+        reach = math.ceil(off / 2 + _MOST_CROPPED * (count + off)) + 1
+        self._firsts = np.arange(count // 2 - reach, count // 2 + reach + 1)
+
+    def in_cells(self, middles: Array) -> Array:
+        """(P, S, N) places, in shares of the picture's side, in cells from one near its middle."""
+        found: Array = (middles - 0.5) / self._pitches[:, None, None] + self._shifts[:, None]
+        return found
+
+    def same_as(self, line: tuple[int, int]) -> Array:
+        """(P, S) bool, which lines lie where some do all over the picture."""
+        where = self.in_cells(np.linspace(0.0, 1.0, 5))
+        apart = where - where[line]
+        found: Array = (np.abs(apart - np.round(apart)) < _APART).all(axis=2)
+        return found
+
+    def prior(self) -> Array:
+        """(P, S) log probabilities, whichever of the lines are the puzzle's edges."""
+        shifts = self._shifts[:, None, None]
+        logs = np.stack([self._cropped(pitch, shifts) for pitch in self._pitches])
+        chances = np.exp(logs - logs.max()).sum(axis=(2, 3))
+        chances *= (1 - self._share) / chances.sum()
+        chances[self.given] += self._share
+        found: Array = np.log(np.maximum(chances, 1e-300))
+        return found
+
+    def numbered(self, line: tuple[int, int], at: Array, ends: Array) -> tuple[int, int, bool]:
+        """How many cells there are, what is added to places so that the first cell is 0, and
+        whether there is little doubt about both.
+
+        Args:
+            line: distance and shift, which lines.
+            at: (N,) places of pieces by those.
+            ends: as ``_fit_axis`` takes them.
+        """
+        logs = self._cropped(self._pitches[line[0]], self._shifts[line[1]])
+        cell = np.floor(at) + self._firsts[:, None]
+        last = self._counts[:, None, None] - 1
+        for end, outermost in zip(ends.T, (cell[None] == 0, cell == last), strict=True):
+            wrong = (outermost != (end == 1)) & ~np.isnan(end)
+            logs = logs + _WRONG_SIDE * wrong.sum(axis=2)
+        logs = logs + _WRONG_SIDE * ((cell < 0) | (cell > last)).sum(axis=2)
+        chances = np.exp(logs - np.logaddexp.reduce(logs, axis=None))
+        count, first = divmod(int(chances.argmax()), len(self._firsts))
+        known = bool(chances[count, first] >= ENDS_KNOWN)
+        return int(self._counts[count]), int(self._firsts[first]), known
+
+    def _cropped(self, pitch: float, shift: Array | float) -> Array:
+        """(..., counts, firsts) log densities of where the edges lie, by the line that is first."""
+        start = 0.5 - (shift + self._firsts) * pitch
+        off = np.abs(start), np.abs(start + self._counts[:, None] * pitch - 1.0)
+        logs = -(off[0] + off[1]) / _CROP
+        found: Array = np.where(np.maximum(*off) <= _MOST_CROPPED, logs, -math.inf)
+        return found

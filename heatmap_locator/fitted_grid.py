@@ -1,4 +1,4 @@
-"""Rows and columns, and where they lie in the picture, by pieces that were surely placed.
+"""Rows and columns, and where they lie in the picture, by pieces that were placed.
 
 The picture on a box is seldom cropped as the puzzle is, and a number of pieces leaves rows and
 columns open.  Pieces tell: the middles of their bodies lie in the middles of cells, whose lines
@@ -19,8 +19,8 @@ from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
 from heatmap_locator.placement import Placement
 
-SURE = 0.9
-"""Score from which a piece's place tells where cells lie."""
+HEARD = 0.5
+"""Score from which a piece's place tells where cells lie, with the weight of its score."""
 
 FEWEST = 4
 """Pieces that it takes at least."""
@@ -33,8 +33,8 @@ REMEMBERED = 100
 """Pieces, the last ones, whose places count."""
 
 _DEVIATION, _REGULAR = 0.06, 0.9
-"""Of a body's middle about its cell's, in cells, as ``search/lattice.py`` has it; share of surely
-placed pieces of which this holds, the others lie anyhow.  Set by hand."""
+"""Of a body's middle about its cell's, in cells, as ``search/lattice.py`` has it; share of pieces
+placed right of which this holds, the others lie anyhow.  Set by hand."""
 
 _CROP, _MOST_CROPPED = 0.015, 0.08
 """How far the puzzle's edges lie from the picture's, in shares of it: scale of a Laplace
@@ -54,21 +54,23 @@ _STEP, _APART = 0.1, 0.15
 """Cells from one shift of the lines to the next that is tried, and by which lines differ that count
 as the same."""
 
-_WRONG_SIDE = math.log(0.02)
-"""Log ratio of a straight side off the edge, and of an outermost piece without one."""
+_WRONG_SIDE = 0.02
+"""Likelihood ratio of a straight side off the edge, and of an outermost piece without one."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a surely placed piece tells.
+    """What a placed piece tells.
 
     Attributes:
         middle: (x, y) of its body in shares of the picture's width and height.
+        score: of its place, 0..1.
         straight: which of its sides are straight: that which faces up, right, down, left in the
             picture; ``None`` where that is not known.
     """
 
     middle: tuple[float, float]
+    score: float
     straight: tuple[bool, bool, bool, bool] | None = None
 
 
@@ -92,12 +94,12 @@ def told_by(
     x, y = np.reshape(place.matrix, (2, 3)) @ [*middle, 1.0]
     shares = float(x) / size[0], float(y) / size[1]
     if outward is None:
-        return Told(shares)
+        return Told(shares, place.score)
     faces = np.round((outward - place.rotation) / 90.0).astype(int) % 4
     known = dict(zip(faces.tolist(), straight, strict=True))
     if len(known) < 4:
-        return Told(shares)
-    return Told(shares, (known[0], known[1], known[2], known[3]))
+        return Told(shares, place.score)
+    return Told(shares, place.score, (known[0], known[1], known[2], known[3]))
 
 
 class FittedGrid:
@@ -121,7 +123,7 @@ class FittedGrid:
             return self._grid
 
     def tell(self, told: Told) -> None:
-        """A piece was surely placed; one that lies where another did takes its place."""
+        """A piece was placed; one that lies where another did takes its place."""
         across, down = told.middle
         with self._lock:
             place = int(across * 2 * self._given.cols), int(down * 2 * self._given.rows)
@@ -137,20 +139,20 @@ def fit_grid(given: Grid, told: Sequence[Told]) -> Grid:
 
     Args:
         given: rows and columns as they were given, exact, or as a number of pieces has them.
-        told: by pieces that were surely placed.
+        told: by pieces that were placed, with scores of ``HEARD`` and more.
 
     Returns:
         ``given`` itself while that is likely enough; else exact, with the edges that were found.
     """
     if len(told) < FEWEST:
         return given
-    fits = []
+    fits, scores = [], np.array([one.score for one in told])
     for axis, count in enumerate((given.cols, given.rows)):
         middles = np.array([one.middle[axis] for one in told])
         first, last = (3, 1) if axis == 0 else (0, 2)
         known = [one.straight for one in told]
         ends = np.array([[math.nan] * 2 if s is None else [s[first], s[last]] for s in known])
-        fits.append(_fit_axis(middles, ends.astype(float), count, given.exact))
+        fits.append(_fit_axis(middles, scores, ends.astype(float), count, given.exact))
     if all(fit is None for fit in fits) or (not given.exact and None in fits):
         return given
     across, down = (
@@ -173,11 +175,12 @@ class _Axis:
     ends_known: bool = True
 
 
-def _fit_axis(middles: Array, ends: Array, count: int, exact: bool) -> _Axis | None:
+def _fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: bool) -> _Axis | None:
     """What pieces tell of an axis.
 
     Args:
         middles: (N,) of bodies, in shares of the picture's side.
+        scores: (N,) of their places.
         ends: (N, 2) 1 where the side that faces the axis's beginning, or its end, is straight, 0
             where it is not, NaN where that is not known.
         count: of cells, as given.
@@ -190,7 +193,8 @@ def _fit_axis(middles: Array, ends: Array, count: int, exact: bool) -> _Axis | N
     at = lines.in_cells(middles)
     off = at - np.floor(at) - 0.5
     density = np.exp(-((off / _DEVIATION) ** 2) / 2) / (_DEVIATION * math.sqrt(2 * math.pi))
-    logs = np.log(_REGULAR * density + 1 - _REGULAR).sum(axis=2) + lines.prior()
+    regular = _REGULAR * scores
+    logs = np.log(regular * density + 1 - regular).sum(axis=2) + lines.prior()
     anyhow = math.log(_NO_LINES)  # and no middle is likelier anywhere than elsewhere
     chances = np.exp(logs - np.logaddexp(np.logaddexp.reduce(logs, axis=None), anyhow))
     best = divmod(int(chances.argmax()), chances.shape[1])
@@ -199,7 +203,7 @@ def _fit_axis(middles: Array, ends: Array, count: int, exact: bool) -> _Axis | N
         return None
     if same[lines.given]:
         return None if exact else _Axis(count)
-    cells, first, ends_known = lines.numbered(best, at[best], ends)
+    cells, first, ends_known = lines.numbered(best, at[best], scores, ends)
     # The lines tried are a tenth of a cell apart: those in between follow from the middles.
     near = np.abs(off[best]) < 3 * _DEVIATION
     known = np.stack([np.ones(near.sum()), np.floor(at[best])[near] + first + 0.5], axis=1)
@@ -254,22 +258,25 @@ class _Lines:
         found: Array = np.log(np.maximum(chances, 1e-300))
         return found
 
-    def numbered(self, line: tuple[int, int], at: Array, ends: Array) -> tuple[int, int, bool]:
+    def numbered(
+        self, line: tuple[int, int], at: Array, scores: Array, ends: Array
+    ) -> tuple[int, int, bool]:
         """How many cells there are, what is added to places so that the first cell is 0, and
         whether there is little doubt about both.
 
         Args:
             line: distance and shift, which lines.
             at: (N,) places of pieces by those.
-            ends: as ``_fit_axis`` takes them.
+            scores, ends: as ``_fit_axis`` takes them.
         """
         logs = self._cropped(self._pitches[line[0]], self._shifts[line[1]])
         cell = np.floor(at) + self._firsts[:, None]
         last = self._counts[:, None, None] - 1
+        against = np.log1p(scores * (_WRONG_SIDE - 1))
         for end, outermost in zip(ends.T, (cell[None] == 0, cell == last), strict=True):
             wrong = (outermost != (end == 1)) & ~np.isnan(end)
-            logs = logs + _WRONG_SIDE * wrong.sum(axis=2)
-        logs = logs + _WRONG_SIDE * ((cell < 0) | (cell > last)).sum(axis=2)
+            logs = logs + wrong @ against
+        logs = logs + ((cell < 0) | (cell > last)) @ against
         chances = np.exp(logs - np.logaddexp.reduce(logs, axis=None))
         count, first = divmod(int(chances.argmax()), len(self._firsts))
         known = bool(chances[count, first] >= ENDS_KNOWN)

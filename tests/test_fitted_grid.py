@@ -12,7 +12,7 @@ CROPPED: Edges = (-0.02, 0.015, 0.98, 1.03)
 
 
 def pieces(
-    grid: Grid, count: int, seed: int = 1, stray: float = 0.0, sides: bool = True
+    grid: Grid, count: int, seed: int = 1, stray: float = 0.0, score: float = 1.0
 ) -> list[Told]:
     """Pieces of a cut, their middles off by what bodies are off by; some lie anywhere."""
     rng = np.random.default_rng(seed)
@@ -26,7 +26,7 @@ def pieces(
         if rng.random() < stray:
             middle = (float(rng.random()), float(rng.random()))
         straight = row == 0, col == grid.cols - 1, row == grid.rows - 1, col == 0
-        found.append(Told(middle, straight if sides else None))
+        found.append(Told(middle, score, straight))
     return found
 
 
@@ -68,9 +68,16 @@ def test_a_number_of_pieces_becomes_rows_and_columns(
 
 def test_pieces_that_lie_anyhow_tell_nothing() -> None:
     rng = np.random.default_rng(3)
-    told = [Told((float(x), float(y))) for x, y in rng.random((60, 2))]
+    told = [Told((float(x), float(y)), 0.95) for x, y in rng.random((60, 2))]
     for given in (Grid(25, 40), Grid(25, 40, exact=False)):
         assert fit_grid(given, told) is given
+
+
+def test_unsure_pieces_tell_less() -> None:
+    given = Grid(25, 40)
+    told = {score: pieces(Grid(25, 40, edges=CROPPED), 8, score=score) for score in (0.5, 1.0)}
+    assert fit_grid(given, told[0.5]) is given
+    assert fit_grid(given, told[1.0]) is not given
 
 
 def test_a_session_does_not_depend_on_the_order() -> None:

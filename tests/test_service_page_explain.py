@@ -90,7 +90,7 @@ def test_what_is_probably_of_another_puzzle(small_page: SmallPage, tmp_path: Pat
         "Probably not of this picture (87%): of another puzzle, or seen from behind."
     )
     expect(page.locator("#answer .remark").nth(1)).to_contain_text("12% of it shows no print")
-    expect(row(page, "Piece 1")).to_contain_text("Perhaps of another puzzle")
+    expect(row(page, "Piece 1")).to_contain_text("Probably of another puzzle")
     check_access(page)
     plain = "perhaps not of this picture: too plain a print to tell"
     change_pieces(page, lambda piece: piece.update(foreign=0.6, doubts=[plain]))

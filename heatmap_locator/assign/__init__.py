@@ -15,7 +15,7 @@ from heatmap_locator.assign.located import keep as keep
 from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.assign.together import assign_together
 from heatmap_locator.errors import InputError
-from heatmap_locator.fitted_grid import SURE, Told, fit_grid, told_by
+from heatmap_locator.fitted_grid import HEARD, Told, fit_grid, told_by
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done
 
@@ -26,7 +26,7 @@ ASSIGN_TOP = 60
 def _told(size: tuple[int, int], search: SearchLike) -> Told | None:
     """What a piece tells of where cells lie, if its place is sure and its sides are known."""
     sides, place = sides_of(search), search.placements[0]
-    if sides is None or not sides.regular or sides.opposite_straight or place.score < SURE:
+    if sides is None or not sides.regular or sides.opposite_straight or place.score < HEARD:
         return None
     straight = [kind == "straight" for kind in sides.kinds]
     return told_by(place, sides.corners.mean(axis=0), size, sides.outward, straight)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.fitted_grid import SURE, FittedGrid, told_by
+from heatmap_locator.fitted_grid import HEARD, FittedGrid, told_by
 from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
@@ -204,7 +204,7 @@ class Searcher:
 
     def _learn(self, found: Search, piece: PreparedPiece) -> None:
         """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
-        if self._fitted is None or not found.placements or found.placements[0].score < SURE:
+        if self._fitted is None or not found.placements or found.placements[0].score < HEARD:
             return
         size = self._picture.shape[1], self._picture.shape[0]
         sides = piece.sides

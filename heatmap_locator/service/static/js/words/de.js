@@ -134,7 +134,7 @@ export default {
   "state.waiting": "Wartet", "state.looking": "Wird gesucht", "state.looking.part": "Gesucht: {done} von {of}",
   "state.nowhere": "Kein anderer Platz bekannt", "state.placed": "{place}, liegt", "state.fits": "{place}, passt",
   "state.check": "{place}, bitte prüfen", "state.perhaps": "{place}, vielleicht",
-  "state.one.of": "Einer von {n} Plätzen", "state.foreign": "Vielleicht aus einem anderen Puzzle",
+  "state.one.of": "Einer von {n} Plätzen", "state.foreign": "Wohl aus einem anderen Puzzle",
   "state.none": "Kein Teil gefunden", "state.unsent": "Nicht gesendet", "state.large": "Zu groß",
   "state.broken": "Fehler auf dem Server", "state.refused": "Nicht brauchbar",
   "said.state": "{name}, {file}: {state}", "said.shown": "Gezeigt: {state}",

@@ -135,7 +135,7 @@ export default {
   "state.looking": "Looking", "state.looking.part": "Looking, {done} of {of}",
   "state.nowhere": "No other place known", "state.placed": "{place}, placed", "state.fits": "{place}, fits",
   "state.check": "{place}, check it", "state.perhaps": "{place}, perhaps",
-  "state.one.of": "One of {n} places", "state.foreign": "Perhaps of another puzzle",
+  "state.one.of": "One of {n} places", "state.foreign": "Probably of another puzzle",
   "state.none": "No piece found", "state.unsent": "Not sent", "state.large": "Too large",
   "state.broken": "The server failed", "state.refused": "Could not be used",
   "said.state": "{name}, {file}: {state}", "said.shown": "Shown: {state}",

@@ -22,6 +22,8 @@ from ..options import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from heatmap_locator.locator import Locator, Puzzle
 
     from ..answers.whole import Answered
@@ -51,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sides not looked at, and as many of the inside"
     )
     which.add_argument("--border", action="store_true", help=text)
+    text = "per cent of the picture cut off on each side: it shows less than the puzzle (default 0)"
+    add("--crop", metavar="N", type=whole(0, 6), default=0, help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
     add("--out", metavar="DIR", type=Path, help=out)
     add_json_argument(parser, "a table")
@@ -105,7 +109,7 @@ def _half_done(
     from ..protocols.done import photograph_half_done
 
     half = photograph_half_done(puzzle, args.seed)
-    encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
+    encoded = locator.encode(_picture(puzzle, args), grid=puzzle.grid)
     started = time.perf_counter()
     try:
         known = encoded.with_done(half.photo)
@@ -130,10 +134,10 @@ def _border(
 
     grid = puzzle.grid
     cells = border_and_inside(grid)
-    encoded = locator.encode(puzzle.picture, grid=grid)
+    encoded = locator.encode(_picture(puzzle, args), grid=grid)
     answers = _answers(puzzle, encoded, args, say, cells, puzzle.name)
     border = [cell for cell in cells if is_outermost(cell, grid)]
-    plain = ablations(locator)["sides"].encode(puzzle.picture, grid)
+    plain = ablations(locator)["sides"].encode(_picture(puzzle, args), grid)
     without = _answers(puzzle, plain, args, say, border, f"{puzzle.name}-sideless")
     return {
         "puzzle": puzzle.name,
@@ -153,7 +157,7 @@ def _measured(
     from ..answers.memory import PeakMemory
     from ..answers.whole import judge
 
-    encoded = locator.encode(puzzle.picture, grid=puzzle.grid)
+    encoded = locator.encode(_picture(puzzle, args), grid=puzzle.grid)
     cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
     answers = _answers(puzzle, encoded, args, say, cells, puzzle.name)
     located = [answer.located for answer in answers if answer.located is not None]
@@ -191,6 +195,8 @@ def _answers(
 
     path = None if args.out is None else args.out / f"{name}.jsonl"
     header = {"version": 1, "seed": args.seed, "puzzle": name, "weights": args.weights}
+    if args.crop:
+        header["crop"] = args.crop
     kept = KeptLines(path, header, Answered.from_dict, Answered.to_dict)
     known = {answer.cell: answer for answer in kept.all}
     for number, cell in enumerate(cells, 1):
@@ -205,6 +211,13 @@ def _answers(
         known[cell] = Answered(cell, piece.rotation, piece.texture, located, seconds)
         kept.add([known[cell]])
     return [known[cell] for cell in cells]
+
+
+def _picture(puzzle: "WholePuzzle", args: argparse.Namespace) -> "np.ndarray":
+    """(H, W, 3) uint8, the puzzle's picture, cropped as asked."""
+    height, width = puzzle.picture.shape[:2]
+    x, y = round(args.crop * width / 100), round(args.crop * height / 100)
+    return puzzle.picture[y : height - y, x : width - x]
 
 
 def _counts(shares: dict[str, Any]) -> dict[str, list[int]]:

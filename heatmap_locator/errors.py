@@ -50,4 +50,4 @@ class MissingPackageError(HeatmapLocatorError, ImportError):
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """The path as messages print it: one printable line whatever the file is called."""
-    return "".join(c if c.isprintable() else "?" for c in os.fspath(path))
+    return "".join(c if c.isprintable() else "?" for c in os.fspath(path)) or "''"

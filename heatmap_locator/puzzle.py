@@ -21,7 +21,7 @@ from heatmap_locator.options import in_range
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
 from heatmap_locator.picture.done import Done, read_done
-from heatmap_locator.picture.read import ImageSource
+from heatmap_locator.picture.read import ImageSource, listed
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import (
@@ -149,8 +149,9 @@ class Puzzle:
             the error stands in the answer's place.
 
         Raises:
-            InputError: ``top`` is out of range.
+            InputError: ``top`` is out of range, or ``pieces`` is one image.
         """
+        pieces = listed(pieces)
         top = in_range(top, 1, MAX_TOP, "top")
         answers: list[list[_Answer]] = [[] for _ in pieces]
         asked: list[tuple[int, PreparedPiece]] = []

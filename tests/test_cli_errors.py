@@ -70,7 +70,7 @@ def test_a_bad_picture(bad: str, files: Path, capsys: pytest.CaptureFixture[str]
         (["a.png", "puzzle.png", "--corners", "0,0 90,0 0,90 90,90"], "convex"),
         (["a.png", "puzzle.png", "--corners", "0,0 900,0 900,90 0,90"], "outside"),
         (["a.png", "puzzle.png", "--corners", ""], "corners"),
-        (["a.png", "puzzle.png", "--overlay", ""], "overlay"),
+        (["a.png", "puzzle.png", "--overlay", ""], "'': cannot tell the overlay's format"),
         (["a.png", "puzzle.png", "--overlay", "out.txt"], "out.txt"),
         (["a.png", "puzzle.png", "--overlay", "no/such/out.png"], "no/such/out.png"),
         (["a.png", "puzzle.png", "--overlay", "puzzle.png"], "overwrite"),
@@ -81,6 +81,14 @@ def test_bad_arguments(
     argv: list[str], says: str, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert says in fails(capsys, *argv)
+
+
+def test_a_name_that_looks_like_an_option(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("-a.png").write_bytes(Path("a.png").read_bytes())
+    assert main(["b.png", "--pieces", "24", "--json", "--", "-a.png", "puzzle.png"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [result["piece"] for result in results] == ["b.png", "-a.png"]
+    assert "give one or more pieces" in fails(capsys, "--", "-a.png")
 
 
 def test_bad_input_is_found_before_the_model_loads(

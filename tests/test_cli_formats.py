@@ -55,6 +55,17 @@ def test_csv(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[2]["error"].startswith("bad.png: ")
 
 
+@pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png"])
+def test_csv_of_a_name_in_two_lines(
+    name: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(name).write_bytes(Path("a.png").read_bytes())
+    assert main([name, "b.png", "puzzle.png", "--pieces", "24", "--csv"]) == 0
+    written = capsys.readouterr().out
+    rows = list(csv.DictReader(StringIO(written, newline="")))
+    assert [row["piece"] for row in rows] == [name, "b.png"]
+
+
 def test_csv_of_assigned_pieces(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a.png", "b.png", "puzzle.png", "--grid", "1x2", "--assign", "--csv"]) == 0
     rows = read(capsys.readouterr().out)

@@ -230,6 +230,17 @@ def test_arrays_of_other_kinds(array: np.ndarray) -> None:
     assert "mine: expected uint8" in _refused(read_piece, array, "mine")
 
 
+def test_arrays_of_numpys_other_classes(ramp: np.ndarray) -> None:
+    grey = np.ascontiguousarray(ramp[..., 0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        arrays = np.ma.masked_less(grey, 9), np.asmatrix(grey)
+    for array in arrays:
+        read = read_picture(array)
+        assert type(read) is np.ndarray
+        assert np.array_equal(read, np.repeat(grey[..., None], 3, axis=2))
+
+
 def test_other_types_and_odd_names(tmp_path: Path) -> None:
     assert "got list" in _refused(read_picture, [1, 2])
     message = _refused(read_picture, tmp_path / "two\nlines.png")

@@ -1,6 +1,7 @@
 """Several pieces by the library: all of one photo, and a cell of its own for each of many."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +52,21 @@ def test_pieces_that_fail_keep_their_place(
     found = puzzle.locate_many(_table(picture))
     assert [bool(piece.placements) for piece in found] == [True, False, True]
     assert str(found[1].found) == "piece#2: too dark"
+
+
+@pytest.mark.parametrize("one", [Path("a.png"), "a.png", b"...", np.zeros((50, 50, 3), np.uint8)])
+def test_one_image_is_no_list(one: Any, puzzle: Puzzle) -> None:
+    for asked in (puzzle.search_many, puzzle.assign):
+        with pytest.raises(InputError, match="is one image; give a list of them"):
+            asked(one)
+
+
+def test_what_gives_images_one_after_the_other(puzzle: Puzzle, picture: np.ndarray) -> None:
+    photos = [turned(picture, row, col, 0.0, 2.0) for row, col in CELLS[:2]]
+    photos_at_once: Any = (photo for photo in photos)
+    for given in (photos_at_once, np.stack(photos)):
+        found = [a for a in puzzle.search_many(given) if not isinstance(a, InputError)]
+        assert [answer.placements[0].cell for answer in found] == list(CELLS[:2])
 
 
 def test_no_two_pieces_in_one_cell(puzzle: Puzzle, picture: np.ndarray, tmp_path: Path) -> None:

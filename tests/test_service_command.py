@@ -55,6 +55,8 @@ def test_help_is_quick_to_come() -> None:
         ([], {"HEATMAP_KEEP_MINUTES": "1e9"}, "KEEP_MINUTES: '1e9' is not a number above 0"),
         ([], {"HEATMAP_DEVICE": "tpu"}, "HEATMAP_DEVICE: 'tpu': use auto, cpu or cuda"),
         ([], {"HEATMAP_TOKNE": "x"}, "HEATMAP_TOKNE: no setting has this name; did you mean HEATM"),
+        (["--token", ""], {}, "--token: is empty, or has spaces around it; give one without"),
+        ([], {"HEATMAP_TOKEN": "s3cret\n"}, "HEATMAP_TOKEN: is empty, or has spaces around it"),
         (["--data", "/dev/null/x"], {}, "/dev/null/x: cannot be written"),
     ],
 )

@@ -121,9 +121,19 @@ def test_bodies_of_other_kinds(client: TestClient) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
     no_boundary = {"Content-Type": "multipart/form-data"}
     assert_problem(client.post("/v1/puzzles", content=b"x", headers=no_boundary), 400)
-    # A text field where a file belongs.
-    answer = client.post("/v1/puzzles", files={"picture": (None, "text")})
-    assert_problem(answer, 422, "picture")
+    # A text field where a file belongs, as curl sends it without its @.
+    answer = client.post("/v1/puzzles", files={"picture": (None, "box.jpg")})
+    assert_problem(answer, 422, "picture: is text, not a file; with curl, -F picture=@FILE")
+
+
+def test_a_field_that_comes_twice(client: TestClient) -> None:
+    picture = ("picture", ("a.jpg", WHOLE))
+    other = ("picture", ("b.png", encoded(small_piece(0, 0))))
+    answer = client.post("/v1/puzzles", files=[picture, other])
+    assert_problem(answer, 422, "picture: was sent twice")
+    answer = client.post("/v1/puzzles", files=[picture], data={"pieces": ["24", "192"]})
+    assert_problem(answer, 422, "pieces: was sent twice")
+    assert client.get("/v1/puzzles").json() == {"puzzles": []}
 
 
 def test_json_that_makes_no_sense(client: TestClient) -> None:

@@ -1,6 +1,7 @@
 """The training loop: exact resume, a loss that falls, logs, exported weights."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,14 @@ def test_a_checkpoint_of_the_optimizer_before_is_told(
     torch.save(state, out / "last.ckpt")
     with pytest.raises(InputError, match="is of an earlier version; name another --out"):
         run(tiny(), pictures, out, resume=True)
+
+
+def test_names_of_any_bytes_and_hidden_files_among_pictures(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"\xff.png")
+    for name in (odd, "._a.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert [p.name for p in PictureSource(tmp_path, "all").files or []] == [odd]
+    assert in_validation(odd) in (True, False)
 
 
 def test_training_and_validation_pictures_are_apart(pictures: Path) -> None:

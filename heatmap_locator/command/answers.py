@@ -99,12 +99,13 @@ class Csv:
 
     def _write(self, row: dict[str, Any]) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="")
+        # Values with what ends lines are put in quotes; the last end of line is say's own.
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
         if not self._begun:
             say(",".join(COLUMNS))
             self._begun = True
         writer.writerow(row)
-        say(printable(text.getvalue(), sys.stdout))
+        say(printable(text.getvalue().removesuffix("\r\n"), sys.stdout))
 
 
 class Table:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,9 +34,18 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         InputError: they cannot be used, or there is no such device.
     """
     parser = build_parser()
-    args = parser.parse_intermixed_args(argv)  # options may stand between the images
+    options, names = _before_and_after_dashes(sys.argv[1:] if argv is None else argv)
+    args = parser.parse_intermixed_args(options)  # options may stand between the images
+    args.images += names
     _check(args, parser)
     return args
+
+
+def _before_and_after_dashes(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """What stands before ``--``, and the files named after it, whose names may begin with -."""
+    # argparse loses the -- where options stand between the images, and takes all for options.
+    at = argv.index("--") if "--" in argv else len(argv)
+    return argv[:at], argv[at + 1 :]
 
 
 def build_parser() -> Parser:

@@ -86,7 +86,9 @@ def _in_folder(folder: str, picture: str) -> list[str]:
     for path in inside:
         if path.name.startswith("."):
             hidden.append(path.name)
-        elif not path.is_file() or _same_file(path, picture):
+        elif not path.is_file():  # a link to nothing, a pipe
+            others.append(path.name)
+        elif _same_file(path, picture):
             continue
         elif looks_like_image(path):
             found.append(str(path))

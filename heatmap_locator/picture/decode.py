@@ -2,10 +2,13 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from heatmap_locator.errors import DamagedImageWarning, InputError
 from heatmap_locator.picture.deep import deep_values, to_8_bit
@@ -64,7 +67,7 @@ def _deep_colour(opened: Opened) -> bool:
 
 def _loads(image: Image.Image) -> bool:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _read_not_mapped(image):
             warnings.simplefilter("ignore")
             image.load()
     except MemoryError:
@@ -72,6 +75,23 @@ def _loads(image: Image.Image) -> bool:
     except Exception:  # Pillow's readers raise almost anything on damaged data
         return False
     return True
+
+
+@contextmanager
+def _read_not_mapped(image: Image.Image) -> Iterator[None]:
+    """Keep Pillow from mapping a TIFF file into memory.
+
+    It maps one that is not compressed by the size that it has upright, not by that of its rows, so
+    that one that its tag turns by 90 degrees comes out scrambled.
+    """
+    if not isinstance(image, TiffImageFile):
+        yield
+        return
+    name, image.filename = image.filename, ""
+    try:
+        yield
+    finally:
+        image.filename = name
 
 
 def _of_floats(opened: Opened, name: str) -> Pixels:

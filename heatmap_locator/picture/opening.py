@@ -108,7 +108,7 @@ def _regular(path: str | os.PathLike[str], name: str) -> Path | bytes:
     if _ADDRESS.match(os.fspath(path)):
         raise InputError("is an address, not a file; download it first", name=name)
     if not os.fspath(path):
-        raise InputError("no such file; check the path", name="''")
+        raise InputError("no such file; check the path", name=name)
     file = Path(path)
     try:
         if file.is_dir():

@@ -1,6 +1,7 @@
 """Reading pictures and pieces: images of any format become 8-bit RGB, or one clear line."""
 
 import os
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -75,6 +76,18 @@ def check_image(source: str | os.PathLike[str] | bytes, name: str | None = None)
     return opened.size
 
 
+def listed(sources: Iterable[ImageSource]) -> list[ImageSource]:
+    """Several images as a list; an array (N, H, W, C) is N of them.
+
+    Raises:
+        InputError: it is one image, or a path, whose parts or rows would be taken for images.
+    """
+    one = isinstance(sources, str | os.PathLike | bytes | Image.Image)
+    if one or (isinstance(sources, np.ndarray) and sources.ndim < 4):
+        raise InputError("is one image; give a list of them", name=label_of(sources, None))
+    return list(sources)
+
+
 def _read(source: ImageSource, name: str | None) -> Pixels:
     label = label_of(source, name)
     if isinstance(source, np.ndarray):
@@ -105,6 +118,7 @@ def _from_array(array: np.ndarray, name: str) -> Pixels:
             name=name,
         )
     check_size((array.shape[1], array.shape[0]), name)
+    array = np.asarray(array)  # a matrix or masked array computes otherwise
     if array.ndim == 2:
         return np.repeat(array[..., None], 3, axis=2), None
     alpha = np.ascontiguousarray(array[..., 3]) if array.shape[2] == 4 else None

@@ -70,6 +70,8 @@ def _split(value: object) -> object:
 def _wrong(f: "DataclassField[Any]", kind: type, value: object) -> str:
     """What is wrong with a value, in the words that all commands use."""
     hint, limits = get_type_hints(kind)[f.name], f.metadata["limits"]
+    if "pattern" in limits:  # which is a secret, and not shown
+        return "is empty, or has spaces around it; give one without, or leave it out"
     if get_origin(hint) is Literal:
         *names, last = get_args(hint)
         return f"'{value}': use {', '.join(names)} or {last}"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 PREFIX = "HEATMAP_"
 
 
-def _setting(default: Any, metavar: str, about: str, **limits: float) -> Any:
+def _setting(default: Any, metavar: str, about: str, **limits: float | str) -> Any:
     """A field with what its flag shows, and its limits as pydantic names them."""
     return field(default=default, metadata={"metavar": metavar, "about": about, "limits": limits})
 
@@ -39,7 +39,9 @@ class Settings:
     max_pieces: int = _setting(10_000, "N", "largest puzzle; 10000 take 3 GB", ge=1, le=50_000)
     cache: int = _setting(8, "N", "encoded puzzles kept in memory", ge=1, le=1000)
     lan: bool = _setting(False, "", "open to the phones of this home: a token, a QR code")
-    token: str | None = _setting(None, "TOKEN", "bearer token that all of /v1 then asks for")
+    token: str | None = _setting(  # an empty one would be sent by anybody
+        None, "TOKEN", "bearer token that all of /v1 then asks for", pattern=r"^\S(.*\S)?$"
+    )
     cors: tuple[str, ...] = _setting((), "ORIGINS", "origins allowed, by comma; or *")
     max_storage_gb: float = _positive(10.0, "GB", "oldest puzzles go beyond this")
     keep_minutes: float = _positive(60.0, "MIN", "a puzzle used since is never removed")

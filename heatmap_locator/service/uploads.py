@@ -188,9 +188,16 @@ class _Parser(MultiPartParser):
 
 
 class UploadRequest(Request):
-    """A request whose form is multipart, of known fields, within limits."""
+    """A request whose form is multipart, of known fields, within limits.
+
+    Attributes:
+        known: names of the fields that the route takes, ``files`` those that are files, and
+            ``several`` those that may come more than once.
+    """
 
     known: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
 
     async def form(self, **limits: Any) -> FormData:  # type: ignore[override]
         """The form; a ``Problem`` says what is wrong with it."""
@@ -215,16 +222,31 @@ class UploadRequest(Request):
             raise
         except Exception:  # the parser below it has errors of its own
             raise Problem(400, "the multipart body is not valid or was cut short") from None
-        for name in form:
+        try:
+            self._check(form)
+        except Problem:
+            await form.close()
+            raise
+        return form
+
+    def _check(self, form: FormData) -> None:
+        """Raises 422 for a field that the route does not take, or not like this."""
+        seen: set[str] = set()
+        for name, value in form.multi_items():
             if name not in self.known:
-                await form.close()
                 shown = "".join(c if c.isprintable() else "?" for c in name[:40])
                 raise Problem(
                     422,
                     f"unknown field '{shown}'; this takes {', '.join(sorted(self.known))}",
                     "unknown-field",
                 )
-        return form
+            if name in self.files and isinstance(value, str):
+                raise Problem(
+                    422, f"{name}: is text, not a file; with curl, -F {name}=@FILE", "not-a-file"
+                )
+            if name in seen - self.several:
+                raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
+            seen.add(name)
 
 
 class UploadRoute(APIRoute):
@@ -232,11 +254,14 @@ class UploadRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = frozenset(field.alias for field in self.dependant.body_params)
+        fields = {field.alias: field.field_info for field in self.dependant.body_params}
+        several = {name for name, info in fields.items() if _is_several(info.annotation)}
+        files = {name for name, info in fields.items() if isinstance(info, File)}
 
         async def read(request: Request) -> Response:
             upload = UploadRequest(request.scope, request.receive)
-            upload.known = known
+            upload.known, upload.files = frozenset(fields), frozenset(files)
+            upload.several = frozenset(several)
             return await handle(upload)
 
         return read

@@ -105,6 +105,22 @@ def test_a_tag_turns_it_once(orientation: int, kind: type, picture: np.ndarray) 
     assert np.abs(read.astype(int) - upright).max() <= 1
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_file_is_turned_as_its_bytes_are(
+    mode: str, opened: bool, picture: np.ndarray, tmp_path: Path
+) -> None:
+    if mode == "I;16":
+        image = Image.fromarray(picture[..., 0].astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(picture).convert(mode)
+    path = tmp_path / "a.tif"
+    image.save(path, tiffinfo={274: 6})
+    turned = np.rot90(read_picture(image), -1)
+    assert np.array_equal(read_picture(path.read_bytes()), turned)
+    assert np.array_equal(read_picture(Image.open(path) if opened else path), turned)
+
+
 def test_the_grid_of_a_turned_picture_is_that_of_the_upright_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ def folder(tmp_path: Path) -> Path:
     (inside / "notes.txt").write_text("not an image")
     (inside / "film.mov").write_bytes(b"\0\0\0\x14ftypqt  " + bytes(40))
     (inside / "box.jpg").symlink_to(PICTURE)
+    (inside / "gone.jpg").symlink_to(tmp_path / "moved.jpg")
     (inside / "sub").mkdir()
     return inside
 
@@ -46,7 +47,7 @@ def test_what_is_an_image_by_its_content_is_read_and_the_rest_is_named(
     assert picture.source == str(PICTURE)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        f"heatmap-predict: {folder}: 2 files left out, no image: film.mov, notes.txt",
+        f"heatmap-predict: {folder}: 3 files left out, no image: film.mov, gone.jpg, notes.txt",
         f"heatmap-predict: {folder}: 2 files left out, hidden: ._a.jpg, .hidden.png",
     ]
 

@@ -26,7 +26,8 @@ PROCEDURAL_SIZE = (640, 480)
 
 def in_validation(name: str) -> bool:
     """Whether a file is held back: by a hash of its name, so that adding files moves none."""
-    digest = hashlib.sha256(name.encode()).digest()
+    # A file's name may be of any bytes.
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < VALIDATION_SHARE
 
 
@@ -51,7 +52,12 @@ class PictureSource:
         root = Path(folder)
         if not root.is_dir():
             raise InputError("no such folder; give a folder of images", name=folder)
-        files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+        # Hidden files are what systems keep beside images, not images.
+        files = sorted(
+            p
+            for p in root.rglob("*")
+            if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+        )
         if split != "all":
             held = split == "validation"
             files = [p for p in files if in_validation(p.name) == held]

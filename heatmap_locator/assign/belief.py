@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from heatmap_locator.assign.fit import Fit
+from heatmap_locator.assign.words import Words, parts
 
 CAUTION = 0.6
 """What neighbours say counts for so much less while little is settled: in loops cells hear their
@@ -27,8 +28,6 @@ _DAMPING = 0.5
 _SETTLED = 1e-3
 """Change of any probability below which nothing more is told."""
 
-# Values of a cell less likely than this tell its neighbours nothing.
-_HEARD = 1e-5
 _LOWEST = -60.0
 
 # Rows and columns to the neighbour that faces side 0, 1, 2, 3 of an upright piece.
@@ -63,45 +62,109 @@ def marginals(
         near: (C, 4) the cell beside each side of each cell, -1 where there is none.
         left_out: log weight of a piece in no cell.
         rounds: what neighbours' words count for, 0..1, in each.
-        heard: (4, C, N, 4) what each cell has heard from beside each side before.
+        heard: (4, C, N, 4) what each cell has heard from beside each side before; it counts for as
+            much as in the first round.
         say: told the rounds done.
 
     Returns:
         (C, N, 4) float32; what a cell's are short of 1 is that it is empty.
     """
-    into = np.zeros((4, *unary.shape), np.float32) if heard is None else heard.copy()
-    alone = np.zeros(unary.shape[:2], np.float32)
-    q = np.zeros_like(unary)
+    cells, pieces = unary.shape[:2]
+    own, words = np.ascontiguousarray(unary.transpose(0, 2, 1)), Words(fit)
+    into = np.zeros((4, *own.shape), np.float32)
+    if heard is not None:
+        for side in range(4):
+            into[side] = np.roll(heard[side], side, axis=2).transpose(0, 2, 1)
+        into *= np.float32(rounds[0])
+    told = np.empty_like(into[:2])
+    alone = np.zeros((cells, pieces), np.float32)
+    q = np.zeros_like(own)
     for done in range(len(rounds) + 1):
-        total = unary + into.sum(axis=0)
-        alone = _exclusive(total, left_out, alone, done > 0)
-        total += alone[..., None]
-        before, q = q, _normalised(total)
-        if done == len(rounds):
-            break
-        if rounds[done] == rounds[-1] and float(np.abs(q - before).max()) < _SETTLED:
-            break
+        total, odds = _heard(own, into)
+        alone = _exclusive(odds, left_out, alone, done > 0)
+        total += alone[:, None]
+        last = done == len(rounds)
+        # Only towards the end is it of interest what is known.
+        if last or rounds[min(done + 1, len(rounds) - 1)] == rounds[-1]:
+            change = _known(total, q)
+            if last or (rounds[done] == rounds[-1] and change < _SETTLED):
+                break
         say(done + 1)
         for pair in ((0, 2), (1, 3)):
+            for part in parts(cells, pieces):
+                for side, says in zip(pair, told, strict=True):
+                    shown = _turned(total[part], side)
+                    shown -= into[side, part]
+                    says[part] = words.said(_normalised(shown))
             # What comes from the neighbour at a side, it sends from the opposite one.
-            sent = [_sent(_normalised(total - into[side]), side, fit, near) for side in pair]
-            for side, told in zip(pair, sent[::-1], strict=True):
-                into[side] += _DAMPING * (rounds[done] * told - into[side])
-    return q
+            for side, says in zip(pair, told[::-1], strict=True):
+                _hear(into[side], says, near[:, side], rounds[done])
+    return np.ascontiguousarray(q.transpose(0, 2, 1))
+
+
+def _hear(into: np.ndarray, says: np.ndarray, beside: np.ndarray, weight: float) -> None:
+    """Put what the cells beside say, (C, 4, N), into what cells have heard there, in place."""
+    there = np.flatnonzero(beside >= 0)
+    for part in parts(len(there), says.shape[2]):
+        at = there[part]
+        new = says[beside[at]]
+        new *= np.float32(weight)
+        old = into[at]
+        new -= old
+        new *= np.float32(_DAMPING)
+        new += old
+        into[at] = new
+
+
+def _turned(values: np.ndarray, side: int) -> np.ndarray:
+    """(A, 4, N) by turn, as by the side that pieces show at a side: turn t shows t + side."""
+    return np.concatenate([values[:, 4 - side :], values[:, : 4 - side]], axis=1)
+
+
+def _heard(own: np.ndarray, into: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(C, 4, N) log weights by turn with what neighbours say, and (C, N) of any turn."""
+    total, odds = np.empty_like(own), np.empty((len(own), own.shape[2]), np.float32)
+    for part in parts(len(own), own.shape[2]):
+        here = own[part] + into[0, part]
+        for side in (1, 2, 3):
+            here[:, : 4 - side] += into[side, part, side:]
+            here[:, 4 - side :] += into[side, part, :side]
+        total[part] = here
+        highest = here.max(axis=1)
+        here -= highest[:, None]
+        odds[part] = highest + np.log(np.exp(here, out=here).sum(axis=1))
+    return total, odds
+
+
+def _known(total: np.ndarray, q: np.ndarray) -> float:
+    """Put the probabilities of (C, 4, N) log weights into ``q``; the largest change."""
+    change = 0.0
+    for part in parts(len(q), q.shape[2]):
+        new = _normalised(total[part].copy())
+        change = max(change, float(np.abs(new - q[part]).max(initial=0.0)))
+        q[part] = new
+    return change
 
 
 def _normalised(logs: np.ndarray) -> np.ndarray:
-    """Probabilities of (C, N, 4) log weights of a cell beside a weight of 1 of being empty."""
+    """Probabilities of (A, 4, N) log weights of a cell beside a weight of 1 of being empty; in
+    place."""
     highest = np.maximum(logs.max(axis=(1, 2), keepdims=True), 0.0)
-    values: np.ndarray = np.exp(logs - highest)
+    logs -= highest
+    values: np.ndarray = np.exp(logs, out=logs)
     values /= values.sum(axis=(1, 2), keepdims=True) + np.exp(-highest)
     return values
 
 
-def _exclusive(total: np.ndarray, left_out: float, before: np.ndarray, damped: bool) -> np.ndarray:
-    """(C, N) what pieces tell cells: how much they are wanted nowhere else."""
-    odds = total.max(axis=2)
-    odds = odds + np.log(np.exp(total - odds[..., None]).sum(axis=2))
+def _exclusive(odds: np.ndarray, left_out: float, before: np.ndarray, damped: bool) -> np.ndarray:
+    """(C, N) what pieces tell cells: how much they are wanted nowhere else.
+
+    Args:
+        odds: (C, N) log weights, without this, of pieces in cells.
+        left_out: log weight of a piece in no cell.
+        before: what was told before.
+        damped: whether to move half of the way from there.
+    """
     # Against all else that the cell may hold, this piece left out, as it is told of now.
     weight = odds + before
     highest = np.maximum(weight.max(axis=1, keepdims=True), 0.0)
@@ -115,16 +178,3 @@ def _exclusive(total: np.ndarray, left_out: float, before: np.ndarray, damped: b
     told = np.clip(told, _LOWEST, -_LOWEST)
     found: np.ndarray = before + _DAMPING * (told - before) if damped else told
     return found.astype(np.float32)
-
-
-def _sent(q: np.ndarray, side: int, fit: Fit, near: np.ndarray) -> np.ndarray:
-    """(C, N, 4) log messages to the neighbours at a side of all cells, as they receive them."""
-    # Turn t shows side t + side there.
-    shown = np.roll(q, side, axis=2).reshape(len(q), -1)
-    told = fit.heard(shown, _HEARD).reshape(q.shape)
-    # They see it at their opposite side.
-    opposite = (side + 2) % 4
-    told = np.roll(told, -opposite, axis=2)
-    source = near[:, opposite]
-    found: np.ndarray = np.where((source >= 0)[:, None, None], told[source], np.float32(0))
-    return found

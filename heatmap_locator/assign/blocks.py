@@ -96,7 +96,7 @@ class Poses:
     def __init__(self, block: Block, unary: np.ndarray, form: tuple[int, int]) -> None:
         self.block, self.form = block, form
         self.alone: Array = np.full((4, form[0] * form[1]), -np.inf)
-        self._rows: np.ndarray | None = None
+        self._shown = 4 * block.piece[:, None] + (block.turn[:, None] + np.arange(4)) % 4
         for quarters, homes, at in self._inside():
             turn = (block.turn - quarters) % 4
             self.alone[quarters, homes] = unary[at, block.piece, turn].sum(axis=1)
@@ -120,9 +120,6 @@ class Poses:
             fit: of sides.
         """
         block, facing = self.block, now.facing(self.form)
-        if self._rows is None:
-            own = 4 * block.piece[:, None] + (block.turn[:, None] + np.arange(4)) % 4
-            self._rows = fit.rows(own.ravel()).reshape(len(own), 4, -1)
         found: Array = np.full_like(self.alone, -np.inf)
         for quarters, homes, at in self._inside():
             free = (now.piece[at] < 0).all(axis=1)
@@ -131,7 +128,8 @@ class Poses:
             for side in range(4):
                 some = np.flatnonzero(block.outer[:, side])
                 met = facing[at[:, some], (side + quarters) % 4]
-                said = self._rows[some, side, np.maximum(met, 0)]
+                # Where nothing is met it is of no matter which side is read.
+                said = fit.logs[self._shown[some, side], met // 4, met % 4]
                 value = value + np.where(met >= 0, said, 0.0).sum(axis=1)
             found[quarters, homes] = value
         return found

@@ -37,7 +37,7 @@ def certainty(
     near = neighbours(whole.form)
     heard = np.stack([told(whole.fit, facing[:, side], side, alone) for side in range(4)])
     believed, cautious = (
-        marginals(task.unary, task.fit, near, task.left_out, (weight,) * _ROUNDS, weight * heard)
+        marginals(task.unary, task.fit, near, task.left_out, (weight,) * _ROUNDS, heard)
         for weight in (1.0, CAUTION)
     )
     found = np.zeros_like(whole.unary)

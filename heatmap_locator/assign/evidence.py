@@ -8,7 +8,6 @@ import numpy as np
 from heatmap_locator.assign.fit import STRAY
 from heatmap_locator.assign.moves import Arrangement
 from heatmap_locator.assign.shapes import STRAIGHT, Shapes
-from heatmap_locator.geometry import angle_difference, transform
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.proportions import (
     proportions_of_cells,
@@ -60,37 +59,54 @@ def print_evidence(
         outward: (4,) degrees, clockwise from up, that its sides face in the photo.
         middle: (2,) of its corners in the photo; ``None`` takes the middle of the box.
     """
-    own = np.zeros((grid.rows, grid.cols, 4))
-    source = np.full(own.shape, -1)
-    best = np.zeros(own.shape)
     scores = scores_by_print(places)
-    at = np.array([place.center for place in places])
-    if middle is not None:
-        at = transform(np.array([place.matrix for place in places]).reshape(-1, 2, 3), middle[None])
-        at = at[:, 0]
-    for rank, (place, (col, row)) in enumerate(
-        zip(places, grid.in_cells(at, *size).tolist(), strict=True)
-    ):
-        turn = int(np.argmin([abs(angle_difference(place.rotation, float(o))) for o in outward]))
-        shares = {}
-        for r in range(max(int(row) - 1, 0), min(int(row) + 2, grid.rows)):
-            for c in range(max(int(col) - 1, 0), min(int(col) + 2, grid.cols)):
-                out = max(abs(row - r - 0.5), abs(col - c - 0.5)) - 0.5
-                shares[r, c] = float(np.exp(-((max(out, 0.0) / _SPILL) ** 2)))
-        if not shares or max(shares.values()) < 1e-3:
-            shares = {grid.cell_at(float(at[rank, 0]), float(at[rank, 1]), *size): 1.0}
-        whole = sum(shares.values())
-        for (r, c), share in shares.items():
-            value = scores[rank] * share / whole
-            own[r, c, turn] += value
-            if share > 1e-3 and value > best[r, c, turn]:
-                best[r, c, turn], source[r, c, turn] = value, rank
+    at, turn, shares = _where(places, grid, size, outward, middle)
+    rank = np.repeat(np.arange(len(places)), at.shape[1])
+    index = (4 * at + turn[:, None]).ravel()
+    values = (scores[:, None] * shares / shares.sum(axis=1, keepdims=True)).ravel()
+    own = np.bincount(index, values, 4 * grid.pieces)
+    source = np.full(own.shape, -1)
+    # What is written last stays: of a cell the highest, and of equal ones the first.
+    said = np.flatnonzero((shares.ravel() > 1e-3) & (values > 0))
+    said = said[np.lexsort((-rank[said], values[said]))]
+    source[index[said]] = rank[said]
     best_score = min(float(scores.max()), 1.0)
     seen = 1.0 - max(_UNSEEN * (1.0 - best_score) ** 2, _ALWAYS_UNSEEN, 1.0 - own.sum())
     own *= seen / max(own.sum(), 1e-12)
     unseen = (1.0 - seen) / own.size
     logs = np.log((own + unseen) * own.size)
     return Print(logs.reshape(-1, 4).astype(np.float32), source.reshape(-1, 4))
+
+
+def _where(
+    places: Sequence[Placement],
+    grid: Grid,
+    size: tuple[int, int],
+    outward: np.ndarray,
+    middle: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of M places, arguments as of :func:`print_evidence`: (M, 9) cells about each, (M,) the side
+    that is up, and (M, 9) what shares of each cell it has, of any sum above 0."""
+    middles = np.array([place.center for place in places], np.float64)
+    if middle is not None:
+        matrices = np.array([place.matrix for place in places], np.float64).reshape(-1, 2, 3)
+        middles = matrices @ [*middle, 1.0]
+    rotations = np.array([place.rotation for place in places], np.float64)
+    off = (rotations[:, None] - outward + 180.0) % 360.0 - 180.0
+    turn = np.abs(off).argmin(axis=1)
+    col, row = grid.in_cells(middles, *size).T
+    near = np.arange(-1, 2)
+    r, c = row.astype(int)[:, None, None] + near[:, None], col.astype(int)[:, None, None] + near
+    out = np.maximum(np.abs(row[:, None, None] - r - 0.5), np.abs(col[:, None, None] - c - 0.5))
+    inside = (r >= 0) & (r < grid.rows) & (c >= 0) & (c < grid.cols)
+    shares = inside * np.exp(-((np.maximum(out - 0.5, 0.0) / _SPILL) ** 2))
+    at = np.where(inside, r * grid.cols + c, 0).reshape(-1, 9)
+    shares = shares.reshape(-1, 9)
+    for far in np.flatnonzero(shares.max(axis=1) < 1e-3):
+        x, y = middles[far].tolist()
+        there = grid.cell_at(x, y, *size)
+        at[far], shares[far] = there[0] * grid.cols + there[1], np.eye(9)[0]
+    return at, turn, shares
 
 
 def scores_by_print(places: Sequence[Placement]) -> np.ndarray:

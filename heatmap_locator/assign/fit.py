@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +56,22 @@ class Fit:
     clash: float
     unfit: float
 
+    @cached_property
+    def logs(self) -> np.ndarray:
+        """(4 N, N, 4) float32 log likelihood ratios of every side with every."""
+        found = np.empty((len(self.kinds),) * 2, np.float32)
+        trust = self.trust.astype(np.float32)
+        for start in range(0, len(found), _ROWS):
+            part = slice(start, start + _ROWS)
+            here = self.ratios[part].toarray()
+            here += np.float32(self.clash - 1.0)
+            facing = self.kinds[part, None] * self.kinds[None] == KNOB * BLANK
+            here += np.float32(self.unfit - self.clash) * facing
+            here *= trust
+            here *= trust[part, None]
+            np.log1p(here, out=found[part])
+        return found.reshape(len(found), -1, 4)
+
     def of(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Log likelihood ratios of pairs of sides, index arrays of the same shape."""
         if not first.size:
@@ -64,39 +81,6 @@ class Fit:
         found = found + np.where(facing, self.unfit, self.clash)
         result: np.ndarray = np.log1p(self.trust[first] * self.trust[second] * (found - 1.0))
         return result
-
-    def rows(self, sides: np.ndarray) -> np.ndarray:
-        """(A, 4 N) float32 log likelihood ratios of (A,) sides with all."""
-        found = self.ratios[sides].toarray()
-        found += np.float32(self.clash - 1.0)
-        facing = self.kinds[sides][:, None] * self.kinds[None] == KNOB * BLANK
-        found += np.float32(self.unfit - self.clash) * facing
-        found *= self.trust.astype(np.float32)
-        found *= self.trust[sides].astype(np.float32)[:, None]
-        result: np.ndarray = np.log1p(found)
-        return result
-
-    def heard(self, shown: np.ndarray, least: float) -> np.ndarray:
-        """(C, 4 N) log likelihood ratios of every side where it meets one of which only
-        probabilities are known.
-
-        Args:
-            shown: (C, 4 N) probabilities of the sides that are met; the rest of 1 is no side.
-            least: those below count by their kinds alone.
-        """
-        from scipy.sparse import csr_matrix  # here: it takes a while to load
-
-        believed = shown * self.trust
-        whole = believed.sum(axis=1, keepdims=True)
-        near = csr_matrix(np.where(believed > least, believed, 0.0))
-        ratio = (near @ self.ratios).toarray()
-        ratio += (self.clash - 1.0) * whole
-        for kind in (KNOB, BLANK):
-            met = (believed * (self.kinds == -kind)).sum(axis=1, keepdims=True)
-            ratio += (self.unfit - self.clash) * met * (self.kinds == kind)
-        ratio *= self.trust
-        found: np.ndarray = np.log1p(np.maximum(ratio, -1 + 1e-6))
-        return found
 
     def take(self, pieces: np.ndarray) -> "Fit":
         """Of some pieces."""

@@ -86,7 +86,10 @@ def gains(
     """
     own: np.ndarray = unary[np.ix_(cells, pieces)].astype(np.float32)
     for side in range(4):
-        own += told(fit, facing[cells, side], side, pieces)
+        at = np.flatnonzero(facing[cells, side] >= 0)
+        for start in range(0, len(at), _BLOCK):
+            part = at[start : start + _BLOCK]
+            own[part] += told(fit, facing[cells[part], side], side, pieces)
     return own
 
 
@@ -103,12 +106,9 @@ def told(fit: Fit, met: np.ndarray, side: int, pieces: np.ndarray) -> np.ndarray
         (A, B, 4) float32 log likelihood ratios by turn.
     """
     found = np.zeros((len(met), len(pieces), 4), np.float32)
-    columns = (4 * pieces[:, None] + np.arange(4)).ravel()
     at = np.flatnonzero(met >= 0)
-    for start in range(0, len(at), _BLOCK):
-        part = at[start : start + _BLOCK]
-        logs = fit.rows(met[part])[:, columns].reshape(len(part), len(pieces), 4)
-        found[part] = np.roll(logs, -side, axis=2)
+    # Turn t shows side t + side there.
+    found[at] = fit.logs[np.ix_(met[at], pieces, (np.arange(4) + side) % 4)]
     return found
 
 

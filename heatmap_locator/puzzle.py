@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.assign import ASSIGN_TOP, Assignment, assign
+from heatmap_locator.assign.located import SearchLike, light_of
 from heatmap_locator.errors import InputError
 from heatmap_locator.found import Search as Search
 from heatmap_locator.found import notebook_png
@@ -22,6 +24,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
 from heatmap_locator.picture.done import Done, read_done
 from heatmap_locator.picture.read import ImageSource
+from heatmap_locator.picture.shared_light import Lit, colours_of_cells
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import (
@@ -53,6 +56,7 @@ class Puzzle:
         outlines: finds pieces in photos.
         progress: told, in a few words, what a search for the size of a piece begins with.
         done: what a photo of the half-done puzzle shows, ``None`` where there is none.
+        lit: the light that pieces' photos share, ``None`` where none is known.
     """
 
     model: HeatmapLocator
@@ -63,6 +67,7 @@ class Puzzle:
     outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     done: Done | None = None
+    lit: Lit | None = None
     _searcher: Searcher = field(init=False, repr=False)
     _searcher_kind: ClassVar[type[Searcher]] = Searcher
 
@@ -96,6 +101,12 @@ class Puzzle:
     @property
     def height(self) -> int:
         return int(self.picture.shape[0])
+
+    @cached_property
+    def cell_colours(self) -> np.ndarray | None:
+        """(rows * cols, 3) of cells as printed, as ``picture.shared_light`` has them, rows first;
+        ``None`` where the grid is not known."""
+        return None if self.grid is None else colours_of_cells(self.picture, self.grid)
 
     @property
     def search_bytes(self) -> int:
@@ -228,6 +239,33 @@ class Puzzle:
             photo = read_done(photo, self.picture, self.grid)
         found.done = photo
         found._searcher = self._searcher.with_done(photo)
+        return found
+
+    def with_light(self, searches: Sequence[SearchLike]) -> "Puzzle":
+        """The same puzzle, its pieces photographed in the light that some searches show.
+
+        Masked correlation takes a piece's mean colour away, as each photo may have a light of its
+        own.  Where one camera takes all pieces in one light, those placed with a score of
+        .99 or more tell how the picture's colours look in it, and plain print is then
+        found by its colour too.  ``assign`` does so by itself.
+
+        Args:
+            searches: of earlier pieces, or what ``assign.keep`` keeps of them.  With none the
+                light is forgotten.
+
+        Returns:
+            Another puzzle, which shares this one's features; its answers depend on no others.
+            ``lit`` is ``None``, and nothing else, where fewer than eight pieces are placed so
+            surely or where their photos share no light.
+
+        Raises:
+            InputError: the grid is not known.
+        """
+        if self.cell_colours is None or self.grid is None:
+            raise InputError("light needs the cells; encode the picture with pieces or grid")
+        found = copy(self)
+        found.lit = light_of(searches, self.grid, self.cell_colours)
+        found._searcher = self._searcher.with_light(found.lit)
         return found
 
     def _said(

@@ -45,6 +45,7 @@ class Answered:
                 "placements": [place.to_dict(exact=True) for place in found.placements],
                 "heat": np.round(found.heatmap.astype(float), 4).tolist(),
                 "sides": None if found.sides is None else sides_to_dict(found.sides),
+                "colour": found.colour,
             }
         return {
             "cell": list(self.cell),
@@ -61,7 +62,8 @@ class Answered:
         if found is not None:
             places = [Placement.from_dict(place) for place in found["placements"]]
             sides = None if found["sides"] is None else sides_from_dict(found["sides"])
-            located = Located(places, np.array(found["heat"]), sides)
+            colour = None if found["colour"] is None else tuple(found["colour"])
+            located = Located(places, np.array(found["heat"]), sides, colour)
         cell = int(values["cell"][0]), int(values["cell"][1])
         return cls(cell, values["rotation"], values["texture"], located, values["seconds"])
 

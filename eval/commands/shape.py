@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sides not looked at, and as many of the inside"
     )
     which.add_argument("--border", action="store_true", help=text)
+    text = (
+        "all photos of a puzzle are taken by one camera in one light, exposure and white balance "
+        "drifting a little from photo to photo; without, each has a light of its own"
+    )
+    add("--one-light", action="store_true", help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
     add("--out", metavar="DIR", type=Path, help=out)
     add_json_argument(parser, "a table")
@@ -82,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         for count in args.pieces:
             own = []
             for puzzle in whole_puzzles(
-                args.pictures, "validation", args.seed, count, args.puzzles
+                args.pictures, "validation", args.seed, count, args.puzzles, args.one_light
             ):
                 own.append(measured(puzzle, locator, args, progress.say))
             rows += own
@@ -190,7 +195,7 @@ def _answers(
     from ..answers.whole import Answered
 
     path = None if args.out is None else args.out / f"{name}.jsonl"
-    header = {"version": 1, "seed": args.seed, "puzzle": name, "weights": args.weights}
+    header = {"version": 2, "seed": args.seed, "puzzle": name, "weights": args.weights}
     kept = KeptLines(path, header, Answered.from_dict, Answered.to_dict)
     known = {answer.cell: answer for answer in kept.all}
     for number, cell in enumerate(cells, 1):

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from assign_support import Drawn, drawn_puzzle
+from locator_support import COLS, FIXTURES, ROWS, cell
 
+from heatmap_locator import InputError, Locator, Puzzle
 from heatmap_locator.assign import assign
 from heatmap_locator.grid import Grid
+from heatmap_locator.picture.done import Done
 from heatmap_locator.picture.shared_light import (
     LEAST,
     MOST,
@@ -18,7 +22,7 @@ from heatmap_locator.picture.shared_light import (
     colours_of_cells,
 )
 
-GRID = Grid(9, 12)
+picture, locator, puzzle = FIXTURES
 
 
 def _cells(seed: int = 0) -> np.ndarray:
@@ -125,7 +129,7 @@ def test_cells_have_the_mean_of_their_print() -> None:
 
 
 def _coloured(drawn: Drawn, seen: np.ndarray) -> Drawn:
-    """A puzzle of ``GRID`` whose pieces have colours; of the flat ones every second."""
+    """A puzzle whose pieces have colours."""
     pieces = [
         replace(piece, colour=tuple(seen[cell[0] * 12 + cell[1]].tolist()))
         for piece, cell in zip(drawn.pieces, drawn.cells, strict=True)
@@ -160,3 +164,53 @@ def test_of_a_few_flat_pieces_colour_tells_the_row(seed: int) -> None:
 
     plain = SimpleNamespace(**{**vars(drawn.puzzle), "cell_colours": None})
     assert rows_off(drawn.puzzle) < 0.6 * rows_off(plain)
+
+
+def _dim(photo: np.ndarray) -> np.ndarray:
+    """A cell as a camera of another white balance sees it, which is no pixel of the picture."""
+    found = cv2.resize(photo, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+    return (found * np.array([0.8, 0.7, 0.6])).astype(np.uint8)
+
+
+def test_later_pieces_are_found_in_the_light_of_earlier_ones(
+    puzzle: Puzzle, picture: np.ndarray
+) -> None:
+    photos = [_dim(cell(picture, row, col)) for row in range(ROWS) for col in range(COLS)]
+    earlier = [
+        replace(found, placements=[replace(found.placements[0], score=0.995)])
+        for found in (puzzle.search(photo) for photo in photos[:10])
+    ]
+    lit = puzzle.with_light(earlier)
+    assert puzzle.lit is None
+    assert lit.lit is not None
+    (before,), (after,) = puzzle.locate(photos[11]), lit.locate(photos[11])
+    assert before.why is not None
+    assert after.why is not None
+    assert before.why.colour == 0
+    assert after.cell == (2, 3)
+    assert 0 < after.why.colour <= MOST
+    assert after.why.print == pytest.approx(before.why.print, abs=1e-6)
+    assert after.score >= before.score
+    assert after.to_dict()["why"]["colour"] > 0
+    assert "colour +" in repr(after)
+    # The same photo has the same answer, whatever was asked between.
+    lit.search_many(photos[:3])
+    assert lit.locate(photos[11]) == [after]
+    # And it is forgotten.
+    assert lit.with_light([]).lit is None
+    assert lit.with_light([]).locate(photos[11]) == [before]
+
+
+def test_few_or_unsure_pieces_show_no_light(
+    puzzle: Puzzle, locator: Locator, picture: np.ndarray
+) -> None:
+    found = [puzzle.search(_dim(cell(picture, row, col))) for row in range(2) for col in range(4)]
+    sure = [replace(one, placements=[replace(one.placements[0], score=0.995)]) for one in found]
+    assert puzzle.with_light(sure[: LEAST - 1]).lit is None
+    unsure = [replace(one, placements=[replace(one.placements[0], score=0.9)]) for one in found]
+    assert puzzle.with_light(unsure).lit is None
+    with pytest.raises(InputError, match="needs the cells"):
+        locator.encode(picture).with_light(sure)
+    done = puzzle.with_light(sure).with_done(Done(np.ones((ROWS, COLS)), ()))
+    assert done.lit is not None
+    assert done.locate(_dim(cell(picture, 2, 3)))[0].why is not None

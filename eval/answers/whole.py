@@ -11,6 +11,9 @@ from heatmap_locator.assign.located import sides_from_dict, sides_to_dict
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.placement import Placement
 
+LIKELY = 0.9
+"""Score from which answers are counted on their own."""
+
 SUREST = 0.9
 """Share of a puzzle's answers, the surest, that are counted on their own."""
 
@@ -90,7 +93,7 @@ def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[s
 
     Returns:
         ``all``; ``low``, of low texture; ``surest``, the SUREST of those with a cell by their
-        score; ``sure``, those said to be.
+        score; ``likely``, those with a score of ``LIKELY`` or more; ``sure``, those said to be.
     """
     own = iter(assigned)
     right = np.zeros(len(answers), bool)
@@ -115,5 +118,22 @@ def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[s
         "all": share(right | ~right),
         "low": share(low),
         "surest": share(first),
+        "likely": share(scores >= LIKELY),
         "sure": share(sure),
     }
+
+
+def alone(answers: Sequence[Answered]) -> dict[str, Share]:
+    """The same of pieces' first places, each piece on its own: ``all``, ``low``, ``likely``."""
+
+    def share(of: list[Answered]) -> Share:
+        first = [(one, one.located.placements[0]) for one in of if one.located is not None]
+        return Share(sum(one.is_right(own.cell, own.rotation) for one, own in first), len(of))
+
+    likely = [
+        one
+        for one in answers
+        if one.located is not None and one.located.placements[0].score >= LIKELY
+    ]
+    low = [one for one in answers if one.texture == "low"]
+    return {"all": share(list(answers)), "low": share(low), "likely": share(likely)}

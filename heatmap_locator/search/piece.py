@@ -111,7 +111,7 @@ class PreparedPiece:
     @cached_property
     def colour(self) -> tuple[float, float, float] | None:
         """Of its print in the photo, as ``picture.shared_light`` has it."""
-        return None if self.assumed else colour_of(self.rgb, self.mask)
+        return colour_of(self.rgb, self.mask)
 
     @property
     def is_rectangle(self) -> bool:

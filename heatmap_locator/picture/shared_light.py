@@ -16,7 +16,7 @@ import numpy as np
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.colours import fitted, log_density
-from heatmap_locator.resample import average
+from heatmap_locator.resample import average, shrunk
 
 Array = np.ndarray
 
@@ -28,6 +28,9 @@ _MOST = 400
 
 _BLACK = 0.03
 """Of full scale, added before the logarithm: what is darker is noise."""
+
+_SIDE = 240
+"""Pixels on a piece's longer side, at most, at which its colour is read."""
 
 _RIM = 0.05
 """Of a piece's side, the bevelled rim that shows no print."""
@@ -62,12 +65,17 @@ def colour_of(rgb: Array, mask: Array) -> tuple[float, float, float] | None:
     Returns:
         natural logarithms of the mean RGB; ``None`` where less than half of it shows colour.
     """
-    inside = (mask > 0.5).astype(np.uint8)
+    rows, cols = (np.flatnonzero((mask > 0.5).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    own = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
+    (small, _), (soft, _) = (shrunk(np.ascontiguousarray(part[own]), _SIDE) for part in (rgb, mask))
+    inside = (soft > 0.5).astype(np.uint8)
     wide = 2 * max(1, round(_RIM * float(inside.sum()) ** 0.5)) + 1
-    # What lies beyond the photo's edge is no part of the piece.
+    # What lies beyond the piece's box is no part of it.
     kind = cv2.BORDER_CONSTANT
     inner = cv2.erode(inside, np.ones((wide, wide), np.uint8), borderType=kind, borderValue=0)
-    seen = rgb[inner > 0]
+    seen = small[inner > 0]
     shown = seen[(seen.min(axis=1) < _BURNT) & (seen.max(axis=1) > _DARK)]
     if len(shown) < max(16, len(seen) / 2):
         return None

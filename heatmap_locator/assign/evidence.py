@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatmap_locator.assign.fit import STRAY
-from heatmap_locator.assign.located import Colour
 from heatmap_locator.assign.moves import Arrangement
 from heatmap_locator.assign.shapes import STRAIGHT, Shapes
 from heatmap_locator.geometry import angle_difference
@@ -17,7 +16,7 @@ from heatmap_locator.outline.proportions import (
     proportions_of_sides,
     upright_or_not,
 )
-from heatmap_locator.picture.shared_light import colour_evidence
+from heatmap_locator.picture.shared_light import Colour, colour_evidence
 from heatmap_locator.placement import Placement
 
 _SPILL = 0.15

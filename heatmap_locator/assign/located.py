@@ -8,11 +8,8 @@ import numpy as np
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.sides import Side, Sides
-from heatmap_locator.picture.shared_light import Lit, colour_of, lit_by
+from heatmap_locator.picture.shared_light import Colour, Lit, colour_of, lit_by
 from heatmap_locator.placement import Placement
-
-Colour = tuple[float, float, float]
-"""Of a piece, as ``picture.shared_light`` has it."""
 
 IN_LIGHT = 0.99
 """Score from which a piece's place is sure enough to tell the light.  Set by hand."""

@@ -20,6 +20,9 @@ from heatmap_locator.resample import average, shrunk
 
 Array = np.ndarray
 
+Colour = tuple[float, float, float]
+"""Of a piece: natural logarithms of its mean RGB."""
+
 LEAST = 8
 """Surely placed pieces that a light is fitted to, at least.  Set by hand."""
 
@@ -55,7 +58,7 @@ MOST = 3.0
 the limit (``train/LOG.md``, "colour in one light")."""
 
 
-def colour_of(rgb: Array, mask: Array) -> tuple[float, float, float] | None:
+def colour_of(rgb: Array, mask: Array) -> Colour | None:
     """Mean colour of a piece, its rim left out, and what is burnt out or dark.
 
     Args:
@@ -63,7 +66,7 @@ def colour_of(rgb: Array, mask: Array) -> tuple[float, float, float] | None:
         mask: (H, W) float, 0..1, its outline.
 
     Returns:
-        natural logarithms of the mean RGB; ``None`` where less than half of it shows colour.
+        ``None`` where less than half of it shows colour.
     """
     rows, cols = (np.flatnonzero((mask > 0.5).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -124,17 +127,17 @@ class SharedLight:
         return cls(matrix, np.linalg.inv(np.linalg.cholesky(covariance)).T, doubt)
 
     def log_ratios(self, seen: Array, wanted: Array) -> Array:
-        """(N, C) by how much (N, 3) colours speak for each of all C cells, against any of them.
+        """(C,) by how much a colour speaks for each of all C cells, against any of them.
 
         Args:
-            seen: (N, 3) colours of photos.
+            seen: (3,) of a photo.
             wanted: (C, 3) of cells.
         """
         x = _with_one(wanted)
         wide = np.sqrt(1 + np.einsum("ci,ij,cj->c", x, self.doubt, x))[:, None]
-        off = (seen[:, None] - x @ self.matrix) @ self.whitening
+        off = (seen - x @ self.matrix) @ self.whitening
         own = log_density(off, np.broadcast_to(wide, wanted.shape))
-        ratio = own - np.logaddexp.reduce(own, axis=1, keepdims=True) + np.log(len(wanted))
+        ratio = own - np.logaddexp.reduce(own) + np.log(len(wanted))
         found: Array = np.logaddexp(ratio + np.log(1 - _MISLED), np.log(_MISLED))
         return np.minimum(found, MOST)
 
@@ -151,15 +154,13 @@ class Lit:
     light: SharedLight
     cells: Array
 
-    def log_ratios(self, colour: tuple[float, float, float]) -> Array:
+    def log_ratios(self, colour: Colour) -> Array:
         """(C,) what a piece's colour says of every cell."""
-        found: Array = self.light.log_ratios(np.array([colour]), self.cells)[0]
+        found: Array = self.light.log_ratios(np.array(colour), self.cells)
         return found
 
 
-def lit_by(
-    colours: Sequence[tuple[float, float, float] | None], at: Sequence[int], cells: Array
-) -> Lit | None:
+def lit_by(colours: Sequence[Colour | None], at: Sequence[int], cells: Array) -> Lit | None:
     """The light that surely placed pieces show.
 
     Args:
@@ -173,13 +174,13 @@ def lit_by(
     placed, lying = np.arange(len(colours)), np.array(at, int)
     if colour_evidence(colours, cells, placed, lying) is None:
         return None
-    told = [index for index, own in enumerate(colours) if own is not None][:_MOST]
+    told = [index for index, own in enumerate(colours) if own is not None][-_MOST:]
     seen = np.array([colours[index] for index in told], np.float64)
     return Lit(SharedLight.of(seen, cells[lying[told]]), cells)
 
 
 def colour_evidence(
-    colours: Sequence[tuple[float, float, float] | None], cells: Array, placed: Array, at: Array
+    colours: Sequence[Colour | None], cells: Array, placed: Array, at: Array
 ) -> Array | None:
     """What colour says of every piece in every cell, each piece by the light of the others.
 
@@ -201,11 +202,12 @@ def colour_evidence(
     placed, at = placed[::step], at[::step]
     if len(placed) < LEAST:
         return None
-    found = SharedLight.of(seen[placed], cells[at]).log_ratios(seen, cells)
+    light = SharedLight.of(seen[placed], cells[at])
+    found = np.stack([light.log_ratios(own, cells) for own in seen])
     for index, piece in enumerate(placed):
         others = np.delete(placed, index), np.delete(at, index)
-        light = SharedLight.of(seen[others[0]], cells[others[1]])
-        found[piece] = light.log_ratios(seen[piece : piece + 1], cells)[0]
+        rest = SharedLight.of(seen[others[0]], cells[others[1]])
+        found[piece] = rest.log_ratios(seen[piece], cells)
     found[~known] = 0.0
     if found[placed, at].mean() <= 0:
         return None

@@ -20,7 +20,7 @@ from heatmap_locator.outline.given import Outline, Shown, given_outline
 from heatmap_locator.outline.light import Light, look_at_light, look_for_own_shadow
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
-from heatmap_locator.picture.shared_light import colour_of
+from heatmap_locator.picture.shared_light import Colour, colour_of
 from heatmap_locator.resample import resize
 
 MARGIN = 4
@@ -109,7 +109,7 @@ class PreparedPiece:
         return find_sides(self.mask, self.rgb if self.searched else None)
 
     @cached_property
-    def colour(self) -> tuple[float, float, float] | None:
+    def colour(self) -> Colour | None:
         """Of its print in the photo, as ``picture.shared_light`` has it."""
         return colour_of(self.rgb, self.mask)
 

@@ -15,17 +15,21 @@ class Why:
             place than any; below 0 it speaks against it, and 0 where sides say nothing.
         open: by a photo of the half-done puzzle, how many times likelier the cell is open than
             any, and filled by the piece's outline; 0 where there is none.
+        colour: by the piece's mean colour, how many times likelier the light that other pieces
+            show makes this cell than any; 0 where no such light is known.
     """
 
     print: float
     sides: float = 0.0
     open: float = 0.0
+    colour: float = 0.0
 
     def to_dict(self, exact: bool = False) -> dict[str, float]:
         """The fields by name, as JSON-ready values; to 0.01 unless ``exact``.  ``open`` only where
-        there is a photo of the half-done puzzle."""
+        there is a photo of the half-done puzzle, ``colour`` where a light is known."""
         values = {"print": self.print, "sides": self.sides}
         values |= {"open": self.open} if self.open else {}
+        values |= {"colour": self.colour} if self.colour else {}
         # A hair below 0 rounds to -0.
         return values if exact else {name: round(v, 2) + 0.0 for name, v in values.items()}
 
@@ -88,6 +92,7 @@ class Placement:
             said = [f"print {self.why.print:+.1f}"]
             said += [f"sides {self.why.sides:+.1f}"] if self.why.sides else []
             said += [f"open {self.why.open:+.1f}"] if self.why.open else []
+            said += [f"colour {self.why.colour:+.1f}"] if self.why.colour else []
             shown["why"] = f"({', '.join(said)})"
         return shown
 

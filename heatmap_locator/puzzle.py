@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from heatmap_locator.assign import ASSIGN_TOP, Assignment, assign
+from heatmap_locator.assign.located import SearchLike, light_of
 from heatmap_locator.errors import InputError
 from heatmap_locator.found import Search as Search
 from heatmap_locator.found import notebook_png
@@ -22,6 +23,7 @@ from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.many import cut_pieces
 from heatmap_locator.picture.done import Done, read_done
 from heatmap_locator.picture.read import ImageSource, listed
+from heatmap_locator.picture.shared_light import Lit, colours_of_cells
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import (
@@ -53,6 +55,7 @@ class Puzzle:
         outlines: finds pieces in photos.
         progress: told, in a few words, what a search for the size of a piece begins with.
         done: what a photo of the half-done puzzle shows, ``None`` where there is none.
+        lit: the light that pieces' photos share, ``None`` where none is known.
     """
 
     model: HeatmapLocator
@@ -63,6 +66,7 @@ class Puzzle:
     outlines: OutlineFinder
     progress: Callable[[str], None] = field(default=lambda text: None, repr=False)
     done: Done | None = None
+    lit: Lit | None = None
     _searcher: Searcher = field(init=False, repr=False)
     _searcher_kind: ClassVar[type[Searcher]] = Searcher
 
@@ -104,6 +108,14 @@ class Puzzle:
     @property
     def height(self) -> int:
         return int(self.picture.shape[0])
+
+    def colours_of(self, grid: Grid) -> np.ndarray:
+        """(rows * cols, 3) of cells as printed, as ``picture.shared_light`` has them, rows first.
+
+        Args:
+            grid: how the picture is cut.
+        """
+        return colours_of_cells(self.picture, grid)
 
     @property
     def search_bytes(self) -> int:
@@ -237,6 +249,34 @@ class Puzzle:
             photo = read_done(photo, self.picture, self.grid)
         found.done = photo
         found._searcher = self._searcher.with_done(photo)
+        return found
+
+    def with_light(self, searches: Sequence[SearchLike]) -> "Puzzle":
+        """The same puzzle, its pieces photographed in the light that some searches show.
+
+        Masked correlation takes a piece's mean colour away, as each photo may have a light of its
+        own.  Where one camera takes all pieces in one light, those placed with a score of
+        .99 or more tell how the picture's colours look in it, and plain print is then
+        found by its colour too.  ``assign`` does so by itself.
+
+        Args:
+            searches: of earlier pieces, or what ``assign.keep`` keeps of them.  With none the
+                light is forgotten.
+
+        Returns:
+            Another puzzle, which shares this one's features; its answers depend on no others.
+            ``lit`` is ``None``, and nothing else, where fewer than eight pieces are placed so
+            surely or where their photos share no light.
+
+        Raises:
+            InputError: the grid is not known.
+        """
+        grid = self.cut
+        if grid is None:
+            raise InputError("light needs the cells; encode the picture with pieces or grid")
+        found, size = copy(self), (self.width, self.height)
+        found.lit = light_of(searches, grid, size, self.colours_of(grid))
+        found._searcher = self._searcher.with_light(found.lit)
         return found
 
     def _said(

@@ -8,7 +8,14 @@ import pytest
 import torch
 from conftest import draw_texture
 
-from heatmap_train.draw.capture import capture_pictures, capture_pieces
+from heatmap_train.draw.capture import (
+    EXPOSURE,
+    WHITE,
+    Draw,
+    Tone,
+    capture_pictures,
+    capture_pieces,
+)
 from heatmap_train.draw.scenes import PHOTO, Scenes, SceneSettings, collate, make_scene
 from heatmap_train.shared.batches import capture
 
@@ -146,3 +153,23 @@ def test_capturing_moves_nothing() -> None:
         here = likeness(image, 0, 0)
         assert here > 0.5
         assert here > max(likeness(image, dy, dx) for dy, dx in ((0, 2), (2, 0), (0, -2), (-2, 0)))
+
+
+def test_photos_of_one_light_differ_by_exposure_and_white_balance() -> None:
+    light = Tone.drawn(Draw(1, seeded(4), torch.device("cpu")))
+    drift = light.drifted(Draw(400, seeded(5), torch.device("cpu"))).gain / light.gain
+    logs = drift.log()[..., 0, 0]
+    common = logs.mean(1)
+    assert float(common.std()) == pytest.approx((EXPOSURE**2 + WHITE**2 / 3) ** 0.5, rel=0.15)
+    assert float((logs - common[:, None]).std()) == pytest.approx(WHITE * (2 / 3) ** 0.5, rel=0.15)
+    # As captured: pieces of one print are far more alike than each in a light of its own.
+    same, mask = pictures(1).repeat(24, 1, 1, 1), outlines(24)
+    inside = mask.expand(-1, 3, -1, -1) > 0
+    own, shared = (
+        capture_pieces(same, mask, seeded(6), light=light_)[0][inside].view(24, 3, -1).mean(2)
+        for light_ in (None, light)
+    )
+    assert (shared.std(0) < 0.7 * own.std(0)).all()
+    # Hue, which exposure and uneven light leave alone, all the more.
+    hues = [(found / found.mean(1, keepdim=True)).std(0) for found in (own, shared)]
+    assert (hues[1] < 0.4 * hues[0]).all()

@@ -11,6 +11,9 @@ from heatmap_locator.assign.located import sides_from_dict, sides_to_dict
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.placement import Placement
 
+LIKELY = 0.9
+"""Score from which answers are counted on their own."""
+
 SUREST = 0.9
 """Share of a puzzle's answers, the surest, that are counted on their own."""
 
@@ -45,6 +48,7 @@ class Answered:
                 "placements": [place.to_dict(exact=True) for place in found.placements],
                 "heat": np.round(found.heatmap.astype(float), 4).tolist(),
                 "sides": None if found.sides is None else sides_to_dict(found.sides),
+                "colour": found.colour,
             }
         return {
             "cell": list(self.cell),
@@ -61,7 +65,8 @@ class Answered:
         if found is not None:
             places = [Placement.from_dict(place) for place in found["placements"]]
             sides = None if found["sides"] is None else sides_from_dict(found["sides"])
-            located = Located(places, np.array(found["heat"]), sides)
+            colour = None if found["colour"] is None else tuple(found["colour"])
+            located = Located(places, np.array(found["heat"]), sides, colour)
         cell = int(values["cell"][0]), int(values["cell"][1])
         return cls(cell, values["rotation"], values["texture"], located, values["seconds"])
 
@@ -88,7 +93,7 @@ def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[s
 
     Returns:
         ``all``; ``low``, of low texture; ``surest``, the SUREST of those with a cell by their
-        score; ``sure``, those said to be.
+        score; ``likely``, those with a score of ``LIKELY`` or more; ``sure``, those said to be.
     """
     own = iter(assigned)
     right = np.zeros(len(answers), bool)
@@ -113,5 +118,22 @@ def judge(answers: Sequence[Answered], assigned: Iterable[Assignment]) -> dict[s
         "all": share(right | ~right),
         "low": share(low),
         "surest": share(first),
+        "likely": share(scores >= LIKELY),
         "sure": share(sure),
     }
+
+
+def alone(answers: Sequence[Answered]) -> dict[str, Share]:
+    """The same of pieces' first places, each piece on its own: ``all``, ``low``, ``likely``."""
+
+    def share(of: list[Answered]) -> Share:
+        first = [(one, one.located.placements[0]) for one in of if one.located is not None]
+        return Share(sum(one.is_right(own.cell, own.rotation) for one, own in first), len(of))
+
+    likely = [
+        one
+        for one in answers
+        if one.located is not None and one.located.placements[0].score >= LIKELY
+    ]
+    low = [one for one in answers if one.texture == "low"]
+    return {"all": share(list(answers)), "low": share(low), "likely": share(likely)}

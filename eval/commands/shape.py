@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--border", action="store_true", help=text)
     text = "per cent of the picture cut off on each side: it shows less than the puzzle (default 0)"
     add("--crop", metavar="N", type=whole(0, 6), default=0, help=text)
+    text = (
+        "all photos of a puzzle are taken by one camera in one light, exposure and white balance "
+        "drifting a little from photo to photo; without, each has a light of its own"
+    )
+    add("--one-light", action="store_true", help=text)
+    text = (
+        "of each only that share of its pieces, in percent, taken by chance: so many are "
+        "photographed (default 100)"
+    )
+    which.add_argument("--share", metavar="N", type=whole(1, 100), default=100, help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
     add("--out", metavar="DIR", type=Path, help=out)
     add_json_argument(parser, "a table")
@@ -73,20 +84,21 @@ def run(args: argparse.Namespace) -> int:
 
     from ..protocols.whole import whole_puzzles
     from ..report.results import write_results
+    from ..report.whole import table_of_border, table_of_done, table_of_whole
 
     progress, rows = Progress(), []
-    measured, table = _measured, _table
+    measured, table = _measured, table_of_whole
     if args.done:
-        measured, table = _half_done, _table_of_done
+        measured, table = _half_done, table_of_done
     elif args.border:
-        measured, table = _border, _table_of_border
+        measured, table = _border, table_of_border
     try:
         progress.say("loading")
         locator = Locator.from_pretrained(args.weights, args.device)
         for count in args.pieces:
             own = []
             for puzzle in whole_puzzles(
-                args.pictures, "validation", args.seed, count, args.puzzles
+                args.pictures, "validation", args.seed, count, args.puzzles, args.one_light
             ):
                 own.append(measured(puzzle, locator, args, progress.say))
             rows += own
@@ -151,14 +163,18 @@ def _measured(
     puzzle: "WholePuzzle", locator: "Locator", args: argparse.Namespace, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """One puzzle's row."""
+    import numpy as np
+
     from heatmap_locator.assign import assign
 
     from ..answers.border import border_shares
     from ..answers.memory import PeakMemory
-    from ..answers.whole import judge
+    from ..answers.whole import alone, judge
 
     encoded = locator.encode(_picture(puzzle, args), grid=puzzle.grid)
-    cells = [divmod(i, puzzle.grid.cols) for i in range(puzzle.grid.pieces)]
+    count = max(1, round(args.share / 100 * puzzle.grid.pieces))
+    chosen = np.random.default_rng([args.seed, count]).permutation(puzzle.grid.pieces)[:count]
+    cells = [divmod(i, puzzle.grid.cols) for i in sorted(chosen.tolist())]
     answers = _answers(puzzle, encoded, args, say, cells, puzzle.name)
     located = [answer.located for answer in answers if answer.located is not None]
     by_print = judge(answers, assign(encoded, located, by_print=True))
@@ -167,13 +183,21 @@ def _measured(
         assigned = assign(encoded, located, progress=lambda text: say(f"{puzzle.name}: {text}"))
     seconds = time.perf_counter() - started
     found = judge(answers, assigned)
+    plain = assign(encoded, [replace(one, colour=None) for one in located])
+    each = {"each": _counts(alone(answers))}
+    if args.one_light:
+        lit = encoded.with_light(located)
+        again = _answers(puzzle, lit, args, say, cells, f"{puzzle.name}-lit-{args.share}")
+        each["lit"] = _counts(alone(again))
     return {
         "puzzle": puzzle.name,
-        "pieces": puzzle.grid.pieces,
+        "pieces": count,
         "located": len(located),
         "by_print": _counts(by_print),
+        "colourless": _counts(judge(answers, plain)),
         "together": _counts(found),
         "alone": _counts(border_shares(answers, puzzle.grid)),
+        **each,
         "seconds": round(seconds, 1),
         "memory": None if memory.megabytes is None else round(memory.megabytes),
     }
@@ -194,7 +218,7 @@ def _answers(
     from ..answers.whole import Answered
 
     path = None if args.out is None else args.out / f"{name}.jsonl"
-    header = {"version": 1, "seed": args.seed, "puzzle": name, "weights": args.weights}
+    header = {"version": 2, "seed": args.seed, "puzzle": name, "weights": args.weights}
     if args.crop:
         header["crop"] = args.crop
     kept = KeptLines(path, header, Answered.from_dict, Answered.to_dict)
@@ -238,68 +262,10 @@ def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
         "pieces": sum(row["pieces"] for row in rows),
         "located": sum(row["located"] for row in rows),
         "by_print": total("by_print"),
+        "colourless": total("colourless"),
         "together": total("together"),
         "alone": total("alone"),
+        **{part: total(part) for part in ("each", "lit") if part in rows[0]},
         "seconds": max(row["seconds"] for row in rows),
         "memory": max(memory, default=None),
     }
-
-
-def _percent(counts: list[int]) -> str:
-    """Of (right, all)."""
-    return f"{100 * counts[0] / counts[1]:.1f}" if counts[1] else "-"
-
-
-def _table_of_done(rows: list[dict[str, Any]]) -> str:
-    """For people, with ``--done``."""
-    names = ("open", "missed", "mistaken", "alone", "together", "low", "surest", "seconds")
-    lines = [f"{'puzzle':>14}" + "".join(f"{name:>10}" for name in names)]
-    for row in rows:
-        values = [str(row[name]) for name in names[:3]]
-        values += [_percent(row[name]) for name in names[3:7]]
-        values.append("-" if row["seconds"] is None else f"{row['seconds']:.1f}")
-        lines.append(f"{row['puzzle']:>14}" + "".join(f"{value:>10}" for value in values))
-    return "\n".join(lines) + (
-        "\n\nopen: cells without a piece; missed: those taken for done, and mistaken: done ones "
-        "taken for open; %, cell and angle right, of their pieces: each alone, all together, of "
-        "those with low texture, of the 90% with the highest scores; seconds to read the photo"
-    )
-
-
-def _table_of_border(rows: list[dict[str, Any]]) -> str:
-    """For people, with ``--border``."""
-    names = ("pieces", "border", "right", "angle", "sideless", "angle", "inside", "sent")
-    lines = [f"{'puzzle':>12}" + "".join(f"{name:>10}" for name in names)]
-    for row in rows:
-        plain = row["sideless"]
-        values = [str(row["pieces"]), str(row["border"][1])]
-        values += [_percent(row["border"]), _percent(row["angle"])]
-        values += [_percent(plain["border"]), _percent(plain["angle"])]
-        values += [str(row["sent"][1]), str(row["sent"][0])]
-        lines.append(f"{row['puzzle']:>12}" + "".join(f"{value:>10}" for value in values))
-    return "\n".join(lines) + (
-        "\n\neach alone. border: pieces of it; right: %, cell and angle; angle: %, that alone; "
-        "sideless: % right with sides not looked at, and their angle; inside: pieces that are not "
-        "of the border, and how many of them are sent there"
-    )
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    """For people."""
-    head = ("puzzle", "pieces", "located", "print", "low", "right", "low", "surest", "sure")
-    more = ("of", "border", "angle", "sent", "s", "MB")
-    lines = [f"{head[0]:>12}" + "".join(f"{name:>9}" for name in (*head[1:], *more))]
-    for row in rows:
-        printed, found = row["by_print"], row["together"]
-        values = [row["pieces"], row["located"]]
-        values += [_percent(printed["all"]), _percent(printed["low"])]
-        values += [_percent(found[key]) for key in ("all", "low", "surest", "sure")]
-        values += [found["sure"][1], *(_percent(row["alone"][key]) for key in ("border", "angle"))]
-        values += [row["alone"]["sent"][0], row["seconds"], row["memory"] if row["memory"] else "-"]
-        lines.append(f"{row['puzzle']:>12}" + "".join(f"{value!s:>9}" for value in values))
-    return "\n".join(lines) + (
-        "\n\n%, cell and angle right, of all pieces. print: assigned by print alone; low: of those "
-        "with low texture; surest: of the 90% with the highest scores; sure: of those said to be, "
-        "and how many; border, angle: pieces of it, each alone, and the angle alone; sent: others "
-        "that alone are sent there; s, MB: to assign them all"
-    )

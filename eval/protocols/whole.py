@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import torch
 
 from heatmap_locator.geometry import Array, transform
 from heatmap_locator.grid import Grid
+from heatmap_train.draw.capture import Draw, Tone
 from heatmap_train.draw.cutter import Cut, cut_grid
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.prints import photograph_picture, photograph_piece, render_print
@@ -68,6 +69,7 @@ class WholePuzzle:
         cut: of the print.
         photo_cell: photo pixels of a cell's side, about.
         seed: of the photos.
+        light: that all photos share; ``None`` where each has its own.
     """
 
     name: str
@@ -76,6 +78,7 @@ class WholePuzzle:
     cut: Cut
     photo_cell: float
     seed: tuple[int, ...]
+    light: Tone | None = None
 
     @cached_property
     def grid(self) -> Grid:
@@ -95,7 +98,13 @@ class WholePuzzle:
         margin = pixels * float(rng.uniform(*_MARGIN))
         outline = self.cut.outline(row, col)
         taken = photograph_piece(
-            self.image, outline, rotation, pixels / self.side, margin, generator
+            self.image,
+            outline,
+            rotation,
+            pixels / self.side,
+            margin,
+            generator,
+            light=self.light,
         )
         edges = self.cut.sides(row, col)
         laid = tuple(transform(taken.forward, edge.astype(np.float64)) for edge in edges)
@@ -119,7 +128,7 @@ class WholePuzzle:
 
 
 def whole_puzzles(
-    folder: Path | None, split: str, seed: int, count: int, puzzles: int
+    folder: Path | None, split: str, seed: int, count: int, puzzles: int, one_light: bool = False
 ) -> Iterator[WholePuzzle]:
     """Puzzles of about ``count`` pieces.
 
@@ -129,6 +138,8 @@ def whole_puzzles(
         seed: with the count it decides everything.
         count: of pieces; rows and columns follow from the picture's shape.
         puzzles: how many.
+        one_light: all photos of a puzzle are taken by one camera in one light, in which exposure
+            and white balance drift a little from photo to photo.
     """
     source = PictureSource(folder, split)
     for index in range(puzzles):
@@ -137,6 +148,10 @@ def whole_puzzles(
             puzzle = _puzzle(source, count, index, seed, rng)
             if puzzle.flat().mean() >= LEAST_FLAT:
                 break
+        if one_light:
+            own = torch.Generator().manual_seed(int(rng.integers(2**62)))
+            light = Tone.drawn(Draw(1, own, torch.device("cpu")))
+            puzzle = replace(puzzle, name=f"{puzzle.name}-one-light", light=light)
         yield puzzle
 
 

@@ -8,7 +8,11 @@ import numpy as np
 
 from heatmap_locator.grid import Grid
 from heatmap_locator.outline.sides import Side, Sides
+from heatmap_locator.picture.shared_light import Colour, Lit, colour_of, lit_by
 from heatmap_locator.placement import Placement
+
+IN_LIGHT = 0.99
+"""Score from which a piece's place is sure enough to tell the light.  Set by hand."""
 
 
 class SearchLike(Protocol):
@@ -28,11 +32,13 @@ class Located:
         placements: best first.
         heatmap: (h, w) float in 0..1 over the picture.
         sides: of the piece, ``None`` where it has no four corners.
+        colour: of its print in the photo, ``None`` where that shows none.
     """
 
     placements: list[Placement]
     heatmap: np.ndarray
     sides: Sides | None = None
+    colour: Colour | None = None
 
 
 def sides_of(search: SearchLike) -> Sides | None:
@@ -41,10 +47,39 @@ def sides_of(search: SearchLike) -> Sides | None:
     return found
 
 
+def own_colour(search: SearchLike) -> Colour | None:
+    """A search's colour, read off its photo; ``None`` where it tells none."""
+    if isinstance(search, Located):
+        return search.colour
+    photo, mask = (getattr(search, name, None) for name in ("piece_rgb", "piece_mask"))
+    return None if photo is None or mask is None else colour_of(photo, mask)
+
+
+def light_of(
+    searches: Sequence[SearchLike], grid: Grid, size: tuple[int, int], cells: np.ndarray
+) -> Lit | None:
+    """The light in which pieces lie whose places are sure; ``None`` where they tell none.
+
+    Args:
+        searches: of pieces.
+        grid: of the puzzle.
+        size: (width, height) of the picture.
+        cells: (rows * cols, 3) colours of its cells.
+    """
+    sure = [
+        (own_colour(search), row * grid.cols + col)
+        for search in searches
+        for place in search.placements[:1]
+        if place.score >= IN_LIGHT
+        for row, col in [grid.cell_at(*place.center, *size)]
+    ]
+    return lit_by([own for own, _ in sure], [at for _, at in sure], cells)
+
+
 def keep(search: SearchLike, grid: Grid | None = None) -> Located:
     """What assigning needs of a search; with the grid its heatmap is reduced to cells."""
     heat = search.heatmap if grid is None else highest_in_cells(search.heatmap, grid)
-    return Located(search.placements, heat, sides_of(search))
+    return Located(search.placements, heat, sides_of(search), own_colour(search))
 
 
 def highest_in_cells(heatmap: np.ndarray, grid: Grid) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Colours of print in a photo's light, and of the table that it lies on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,8 +35,29 @@ def lab(image: Array, soft: float) -> Array:
 def log_density(off: Array, spread: Array) -> Array:
     """(...) of (..., 3) differences: a Student distribution, as light is uneven."""
     squares = ((off / spread) ** 2).sum(axis=-1)
-    found: Array = -3.5 * np.log1p(squares / 4) - np.log(spread).sum() - 2.0
+    found: Array = -3.5 * np.log1p(squares / 4) - np.log(spread).sum(axis=-1) - 2.0
     return found
+
+
+def fitted(x: Array, y: Array, square: Array, weigh: Callable[[Array], Array]) -> Array:
+    """Iteratively reweighted ridge regression of colours, about those of the picture.
+
+    Args:
+        x: (N, K) what is known, three colours first.
+        y: (N, 3) colours seen.
+        square: (K, K) the ridge.
+        weigh: (N,) weights of (N, 3) residuals.
+
+    Returns:
+        (K, 3).
+    """
+    base = np.eye(x.shape[1], 3)
+    weight, matrix = np.ones(len(x)), base
+    for _ in range(_ROUNDS):
+        own = x * weight[:, None]
+        matrix = base + np.linalg.solve(own.T @ x + square, own.T @ (y - x @ base))
+        weight = weigh(y - x @ matrix)
+    return matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +83,13 @@ class Light:
         """
         step = max(1, len(seen) // _MOST)
         x, y = _known(wanted[::step], where[::step]), seen[::step].astype(np.float64)
-        base = np.zeros((7, 3))
-        base[:3] = np.eye(3)
-        weight = np.ones(len(x))
-        matrix, spread = base, np.ones(3)
-        for _ in range(_ROUNDS):
-            square = (x * weight[:, None]).T @ x + _RIDGE * np.eye(7)
-            matrix = base + np.linalg.solve(square, (x * weight[:, None]).T @ (y - x @ base))
-            off = y - x @ matrix
-            spread = 1.4826 * np.median(np.abs(off), axis=0) + 1.0
-            weight = 1 / (1 + ((off / spread) ** 2).mean(axis=1) / 4)
-        return cls(matrix, spread)
+
+        def weigh(off: Array) -> Array:
+            found: Array = 1 / (1 + ((off / _usual(off)) ** 2).mean(axis=1) / 4)
+            return found
+
+        matrix = fitted(x, y, _RIDGE * np.eye(7), weigh)
+        return cls(matrix, _usual(y - x @ matrix))
 
     def __call__(self, wanted: Array, where: Array) -> Array:
         """(..., 3) as they look, of (..., 3) and (..., 2)."""
@@ -79,6 +97,12 @@ class Light:
         place: Array = _across(where) @ rest
         found: Array = wanted @ colour.astype(wanted.dtype) + place.astype(wanted.dtype)
         return found
+
+
+def _usual(off: Array) -> Array:
+    """(3,) deviation of (N, 3) residuals, those that are far off left out."""
+    found: Array = 1.4826 * np.median(np.abs(off), axis=0) + 1.0
+    return found
 
 
 def _known(wanted: Array, where: Array) -> Array:

@@ -129,8 +129,9 @@ class Judge:
         """What speaks for a place: its logit, by where it came from, against none of these."""
         own = self.calibration
         unseen = own.unseen + own.places * math.log(max(places, 1.0))
-        scaled = own.scale * np.array([laid.by_print, laid.sides, laid.open])
-        return Why(float(scaled[0]) - unseen, float(scaled[1]), float(scaled[2]))
+        scaled = own.scale * np.array([laid.by_print, laid.sides, laid.open, laid.colour])
+        by_print, *others = scaled.tolist()
+        return Why(by_print - unseen, *others)
 
 
 def several(scores: Sequence[float]) -> int | None:

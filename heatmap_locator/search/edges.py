@@ -1,5 +1,5 @@
-"""The straight sides of a piece, which cells are open, and how it fills their holes, weighed in the
-logits of its places."""
+"""The straight sides of a piece, which cells are open, how it fills their holes, and its colour,
+weighed in the logits of its places."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,8 @@ from heatmap_locator.search.piece import PreparedPiece
 
 
 def weighed(ranked: Sequence[Ranked], piece: PreparedPiece, scale: float) -> list[Ranked]:
-    """Places with what the piece's sides and open cells say of them in their logits, best first.
+    """Places with what the piece's sides, open cells and colour say of them in their logits, best
+    first.
 
     Args:
         ranked: by picture size.
@@ -38,10 +39,10 @@ def _weighed(
     """One picture size's places; the earlier of equals comes first."""
     sides = seen_sides([piece], field.grid, field.size)
     tell = bool(sides.tell[0])
-    if not own or not (tell or field.open is not None):
+    if not own or not (tell or field.open is not None or field.lit is not None):
         return own
     middles = torch.from_numpy(_middles(own, piece))
-    by_sides = by_open = middles.new_zeros(len(own))
+    by_sides = by_open = by_colour = middles.new_zeros(len(own))
     if tell:
         turns = torch.tensor([[candidate.rotation for candidate in own]], dtype=torch.float64)
         (by_sides,) = evidence_of_places(middles[None], turns, sides, field.grid, field.size, CELL)
@@ -50,10 +51,14 @@ def _weighed(
         by_open = open_evidence(cells, field.open.to(cells))
         turned = np.array([candidate.rotation for candidate in own])
         by_open += torch.from_numpy(holes_of(piece, field.done, field.grid, cells.numpy(), turned))
-    said = [(value / max(scale, 1e-6)).tolist() for value in (by_sides, by_open)]
+    if field.grid is not None and field.lit is not None and piece.colour is not None:
+        col, row = in_cells(middles, field.grid, field.size).floor().long().unbind(-1)
+        at = row.clamp(0, field.grid.rows - 1) * field.grid.cols + col.clamp(0, field.grid.cols - 1)
+        by_colour = torch.from_numpy(field.lit.log_ratios(piece.colour))[at]
+    said = [(value / max(scale, 1e-6)).tolist() for value in (by_sides, by_open, by_colour)]
     more = [
-        replace(candidate, logit=candidate.logit + line + cell, sides=line, open=cell)
-        for candidate, line, cell in zip(own, *said, strict=True)
+        replace(one, logit=one.logit + line + cell + shade, sides=line, open=cell, colour=shade)
+        for one, line, cell, shade in zip(own, *said, strict=True)
     ]
     return sorted(more, key=lambda candidate: -candidate.logit)
 

@@ -16,6 +16,7 @@ from heatmap_locator.model.memory import free_bytes
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.picture.done import Done
+from heatmap_locator.picture.shared_light import Lit
 from heatmap_locator.resample import resize
 
 SEARCH_RATIO = 1.25
@@ -45,12 +46,14 @@ class Field:
         halved: ``(3, h, w)``, the same averaged down by ``PIXEL_STRIDE``.
         grid: how the puzzle is cut, ``None`` where the size of a cell is not known.
         done: what a photo of the half-done puzzle shows, ``None`` where there is none.
+        lit: the light that photos of pieces share, ``None`` where it is not known.
     """
 
     picture: Tensor
     halved: Tensor
     grid: Grid | None = None
     done: Done | None = None
+    lit: Lit | None = None
 
     @cached_property
     def open(self) -> Tensor | None:
@@ -96,6 +99,10 @@ class Level:
     def with_done(self, done: Done) -> "Level":
         """The same, with what a photo shows done."""
         return replace(self, field=replace(self.field, done=done))
+
+    def with_light(self, lit: Lit | None) -> "Level":
+        """The same, with the light that photos of pieces share."""
+        return replace(self, field=replace(self.field, lit=lit))
 
     @property
     def reach(self) -> float:

@@ -22,6 +22,7 @@ class Candidate:
             piece has been aligned; without it the other fields say where it lies.
         sides: how much of ``logit`` the piece's straight sides are.
         open: the same of whether the cell is open.
+        colour: the same of the piece's mean colour.
     """
 
     x: float
@@ -32,6 +33,7 @@ class Candidate:
     pose: tuple[float, ...] | None = None
     sides: float = 0.0
     open: float = 0.0
+    colour: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from heatmap_locator.outline.given import Outline, Shown, given_outline
 from heatmap_locator.outline.light import Light, look_at_light, look_for_own_shadow
 from heatmap_locator.outline.sides import Sides, find_sides
 from heatmap_locator.picture.read import ImageSource, read_piece
+from heatmap_locator.picture.shared_light import Colour, colour_of
 from heatmap_locator.resample import resize
 
 MARGIN = 4
@@ -106,6 +107,11 @@ class PreparedPiece:
         if self.assumed or self.cut_off or self.is_rectangle:
             return None
         return find_sides(self.mask, self.rgb if self.searched else None)
+
+    @cached_property
+    def colour(self) -> Colour | None:
+        """Of its print in the photo, as ``picture.shared_light`` has it."""
+        return colour_of(self.rgb, self.mask)
 
     @property
     def is_rectangle(self) -> bool:

@@ -35,6 +35,7 @@ class Laid:
             itself.
         sides: how much of ``logit`` the piece's straight sides are.
         open: the same of whether the cell is open.
+        colour: the same of the piece's mean colour.
     """
 
     matrix: Array
@@ -43,11 +44,12 @@ class Laid:
     level: int = 0
     sides: float = 0.0
     open: float = 0.0
+    colour: float = 0.0
 
     @property
     def by_print(self) -> float:
         """Of ``logit`` what print says."""
-        return self.logit - self.sides - self.open
+        return self.logit - self.sides - self.open - self.colour
 
 
 def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> Laid:
@@ -64,7 +66,7 @@ def lay_on_picture(candidate: Candidate, piece: PreparedPiece, level: Level) -> 
         pose = photo_to_working(piece, (candidate.x, candidate.y), candidate.rotation)
     matrix = compose(level.to_picture, pose)
     own = candidate
-    return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open)
+    return Laid(matrix, own.rotation, own.logit, own.level, own.sides, own.open, own.colour)
 
 
 def squared(

@@ -15,6 +15,7 @@ from heatmap_locator.model.calibration import Calibration
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.done import Done
+from heatmap_locator.picture.shared_light import Lit
 from heatmap_locator.placement import Placement
 from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, require_numbers
 from heatmap_locator.search.by_size import BySize, Look
@@ -75,6 +76,13 @@ class Searcher:
         found.levels = [level.with_done(done) for level in self.levels]
         found._other_sizes = None  # what is done has shown the number of pieces to fit
         found._fitted = None  # its cells are those of the grid that the photo was read with
+        return found
+
+    def with_light(self, lit: Lit | None) -> "Searcher":
+        """The same, with the light that photos of pieces share; the grid is known."""
+        found = copy(self)
+        found.levels = [level.with_light(lit) for level in self.levels]
+        found._fitted = None  # the light is that of the cells as they are known now
         return found
 
     @property

@@ -7,11 +7,17 @@ side, a bright bevelled rim, softness or sharpening, and JPEG on each image's ow
 """
 
 import math
+from dataclasses import dataclass, replace
+from typing import Self
 
 import kornia
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+EXPOSURE, WHITE = 0.06, 0.02
+"""Deviations, of the logarithm, between photos taken one after the other: of all channels together
+and of each.  Set by hand."""
 
 
 class Draw:
@@ -59,15 +65,40 @@ class Draw:
         return F.interpolate(field, (height, width), mode="bicubic", align_corners=True)
 
 
-def tone(x: Tensor, draw: Draw) -> Tensor:
-    """Exposure, per-channel gain and gamma, colour matrix, lifted blacks."""
-    gamma = (draw.normal(0.12) + draw.normal(0.12, 3)).exp()
-    x = x.clamp(1e-4, 1).pow(gamma)
-    matrix = torch.eye(3, device=x.device) + draw.normal(0.06, 9).view(-1, 3, 3)
-    x = torch.einsum("nij,njhw->nihw", matrix, x)
-    gain = (draw.normal(0.12) + draw.normal(0.12, 3)).exp()
-    lift = draw.effect(0, 0.22) * draw.chance(0.5)
-    return x * gain * (1 - lift) + lift
+@dataclass(frozen=True, eq=False)
+class Tone:
+    """What a lamp and a camera make of colours: of N photos, or of one for all.
+
+    Attributes:
+        gamma, gain: ``(N, 3, 1, 1)``.
+        matrix: ``(N, 3, 3)`` of colours.
+        lift: ``(N, 1, 1, 1)`` of blacks.
+    """
+
+    gamma: Tensor
+    matrix: Tensor
+    gain: Tensor
+    lift: Tensor
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> Self:
+        """Exposure, per-channel gain and gamma, colour matrix, lifted blacks."""
+        gamma = (draw.normal(0.12) + draw.normal(0.12, 3)).exp()
+        matrix = torch.eye(3, device=gamma.device) + draw.normal(0.06, 9).view(-1, 3, 3)
+        gain = (draw.normal(0.12) + draw.normal(0.12, 3)).exp()
+        return cls(gamma, matrix, gain, draw.effect(0, 0.22) * draw.chance(0.5))
+
+    def drifted(self, draw: Draw) -> Self:
+        """The same camera and light in photos taken one after the other, each exposed and its
+        white balanced a little otherwise."""
+        gain = self.gain * (draw.normal(EXPOSURE) + draw.normal(WHITE, 3)).exp()
+        return replace(self, gain=gain)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Of ``(N, 3, H, W)``."""
+        x = x.clamp(1e-4, 1).pow(self.gamma)
+        x = torch.einsum("nij,njhw->nihw", self.matrix.expand(len(x), 3, 3), x)
+        return x * self.gain * (1 - self.lift) + self.lift
 
 
 def uneven_light(x: Tensor, draw: Draw) -> Tensor:
@@ -105,7 +136,7 @@ def jpeg(x: Tensor, draw: Draw, generator: torch.Generator) -> Tensor:
 def capture_pictures(x: Tensor, generator: torch.Generator, mildest: float = 1.0) -> Tensor:
     """The picture as people have it: ``(N, 3, H, W)``, 0..1, in and out; ``mildest`` as in Draw."""
     draw = Draw(len(x), generator, x.device, mildest)
-    x = uneven_light(tone(x, draw), draw)
+    x = uneven_light(Tone.drawn(draw)(x), draw)
     x = optics(x, draw, softest=1.0)
     return jpeg(x, draw, generator)
 
@@ -160,7 +191,11 @@ def _sloppy(mask: Tensor, draw: Draw) -> Tensor:
 
 
 def capture_pieces(
-    x: Tensor, mask: Tensor, generator: torch.Generator, mildest: float = 1.0
+    x: Tensor,
+    mask: Tensor,
+    generator: torch.Generator,
+    mildest: float = 1.0,
+    light: Tone | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Photograph loose pieces.
 
@@ -168,12 +203,14 @@ def capture_pieces(
         x: ``(N, 3, H, W)``, 0..1, the print under and around each piece.
         mask: ``(N, 1, H, W)``, 0..1, the true outline.
         mildest: as in Draw.
+        light: that all of them share; each has one of its own without.
 
     Returns:
         photos on a background, and the outline as it would be found.
     """
     draw = Draw(len(x), generator, x.device, mildest)
-    x = tone(_surface(x, mask, draw), draw)
+    x = _surface(x, mask, draw)
+    x = (Tone.drawn(draw) if light is None else light.drifted(draw))(x)
     x = x * mask + _background(mask, draw) * (1 - mask)
     x = uneven_light(x, draw)
     x = optics(x, draw, softest=2.0)

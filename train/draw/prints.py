@@ -18,7 +18,7 @@ from heatmap_locator.geometry import (
 )
 from heatmap_locator.resample import resize
 
-from .capture import capture_pictures, capture_pieces
+from .capture import Tone, capture_pictures, capture_pieces
 from .cutter import rasterize
 
 
@@ -107,16 +107,17 @@ def photograph_piece(
     margin: float,
     generator: torch.Generator,
     mildest: float = 1.0,
+    light: Tone | None = None,
 ) -> PiecePhoto:
     """A piece as printed, and a capture of it.
 
     Args:
         source, outline, rotation, scale, margin: as in ``render_print``.
         generator: the capture follows from it.
-        mildest: as in ``capture_pieces``.
+        mildest, light: as in ``capture_pieces``.
     """
     clean, mask, forward = render_print(source, outline, rotation, scale, margin)
     photo, found = capture_pieces(
-        to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest
+        to_tensor(clean), torch.from_numpy(mask)[None, None], generator, mildest, light
     )
     return PiecePhoto(to_uint8(photo), to_uint8(found)[..., 0], clean, mask, forward)

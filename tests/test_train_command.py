@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from training_support import complaint
 
+from heatmap_train.cli import main
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -40,6 +42,20 @@ def test_a_folder_without_images(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "notes.txt").write_text("none")
     said = complaint(capsys, "tiny", "--pictures", str(tmp_path), "--out", str(tmp_path / "run"))
     assert "no train images" in said
+
+
+def test_a_damaged_picture_that_a_worker_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for n in range(60):
+        (pictures / f"{n}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    told = ["tiny", "--pictures", str(pictures), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert main([*told, "--steps", "1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"heatmap-train: {pictures}/")
+    assert line.endswith("copy or download it again")
 
 
 def test_a_damaged_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

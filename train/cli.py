@@ -59,7 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _from_arguments(argv: Sequence[str] | None) -> int:
-    return _run(build_parser().parse_args(argv))
+    try:
+        return _run(build_parser().parse_args(argv))
+    except InputError as error:
+        raise _as_raised(error) from error
+
+
+def _as_raised(error: InputError) -> InputError:
+    """An error without the traceback that a DataLoader puts before what its worker raised."""
+    mark = f"{InputError.__module__}.{InputError.__qualname__}: "
+    said = str(error).rpartition(mark)[2].strip()
+    return error if said == str(error) else InputError(said)
 
 
 def _run(args: argparse.Namespace) -> int:

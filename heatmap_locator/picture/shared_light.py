@@ -53,7 +53,7 @@ _ROUNDS = 4
 _WIDER = 2.0
 """By which residuals' deviation is taken for larger than that of the pieces that are placed: the
 others are plainer, lie elsewhere, and are off by much the same, so that they err together.  Of
-drawn puzzles their mean was off by .4 to 1.5 deviations (``train/LOG.md``, "how far colour is
+drawn puzzles their mean was off by .3 to 1.5 deviations (``train/LOG.md``, "how far colour is
 believed")."""
 
 _MISLED = 0.05

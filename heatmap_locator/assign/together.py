@@ -103,7 +103,9 @@ def assign_together(
         found, tried = whole.improved(found, _SETS, alone), []
     whole, found = doubted(whole, straight + holes.logs, found, alone)
     progress("weighing what else may be")
-    chances = certainty(whole, found, tried, alone)
+    # Plain pieces err together in colour: it may choose among places, and makes none surer.
+    plain = replace(whole, unary=whole.unary - by_colour)
+    chances = certainty(plain, found, [(plain.worth(one), one) for _, one in tried], alone)
     wrong = problems(found, whole.unary, whole.fit, shapes, grid, left_out, twice, scale)
     whys = _whys(found, by_print, by_colour, straight, holes, whole.fit, form)
     result = []

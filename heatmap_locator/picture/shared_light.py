@@ -50,12 +50,18 @@ _PRIOR, _BEFORE = 4, 0.05
 _ROUNDS = 4
 """Of reweighting residuals."""
 
+_WIDER = 2.0
+"""By which residuals' deviation is taken for larger than that of the pieces that are placed: the
+others are plainer, lie elsewhere, and are off by much the same, so that they err together.  Of
+drawn puzzles their mean was off by .3 to 1.5 deviations (``train/LOG.md``, "how far colour is
+believed")."""
+
 _MISLED = 0.05
 """Probability that a piece's colour misleads: glare, another lamp, an outline that holds table."""
 
 MOST = 3.0
 """Log ratio for a place by colour, at most: about twenty to one.  Drawn puzzles lose nothing by
-the limit (``train/LOG.md``, "colour in one light")."""
+the limit (``train/LOG.md``, "the limit of 3")."""
 
 
 def colour_of(rgb: Array, mask: Array) -> Colour | None:
@@ -111,7 +117,7 @@ class SharedLight:
 
     Attributes:
         matrix: (4, 3) from a colour and 1 to how it looks.
-        whitening: (3, 3) that makes residuals' covariance one.
+        whitening: (3, 3) that makes residuals' covariance one, ``_WIDER`` than it is seen.
         doubt: (4, 4) covariance of the matrix' rows, in residuals.
     """
 
@@ -131,7 +137,8 @@ class SharedLight:
         matrix = fitted(x, seen, _RIDGE, lambda off: _spread(off)[1])
         covariance, weight = _spread(seen - x @ matrix)
         doubt = np.linalg.inv((x * weight[:, None]).T @ x + _RIDGE)
-        return cls(matrix, np.linalg.inv(np.linalg.cholesky(covariance)).T, doubt)
+        whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T / _WIDER
+        return cls(matrix, whitening, doubt)
 
     def log_ratios(self, seen: Array, wanted: Array) -> Array:
         """(C,) by how much a colour speaks for each of all C cells, against any of them.

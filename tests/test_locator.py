@@ -173,3 +173,21 @@ def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.n
             model.correlate(seen, whole), model.correlate(seen, trimmed), strict=True
         ):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
+
+
+def test_empty_borders_of_a_bank_are_not_encoded(locator: Locator, picture: np.ndarray) -> None:
+    """What they say to the features of the piece is small."""
+    piece = prepare_piece(cell(picture, 1, 1).copy())
+    bank = piece.rotated(36, torch.device("cpu"))
+    whole = locator.model.encode_pieces(*bank)  # with gradients, of the canvas
+    with torch.no_grad():
+        found = locator.model.encode_pieces(*bank)
+    assert found.features.shape[-1] < whole.features.shape[-1] == 15
+    wanted = whole.trimmed()
+    assert found.mask is not None
+    assert wanted.mask is not None
+    assert torch.equal(found.mask, wanted.mask.detach())
+    torch.testing.assert_close(found.pixels, wanted.pixels.detach())
+    inside = found.mask[0, :, 0] > 0.5
+    cosine = (found.features * wanted.features.detach())[0].sum(1)
+    assert cosine[inside].mean() > 0.98

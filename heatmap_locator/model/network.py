@@ -161,7 +161,12 @@ class HeatmapLocator(nn.Module):
         return torch.cat(parts, 2)
 
     def encode_pieces(self, templates: Tensor, masks: Tensor) -> EncodedImages:
-        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank."""
+        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank.
+
+        Without gradients a CPU encodes them less whole strides of the empty border that all their
+        masks share, which changes features by a few thousandths (``train/LOG.md``, "coarser
+        pixels").
+        """
         b, r = templates.shape[:2]
         flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
         inner = erode(weight)
@@ -169,6 +174,8 @@ class HeatmapLocator(nn.Module):
         parts: Iterable[tuple[Tensor, Tensor]] = [(flat, weight)]
         whole = torch.is_grad_enabled() or torch.compiler.is_exporting()
         if flat.device.type == "cpu" and not whole:
+            n = empty_border(inner) // STRIDE * STRIDE
+            flat, weight, inner = (without_border(t, n) for t in (flat, weight, inner))
             parts = zip(flat.split(TEMPLATES), weight.split(TEMPLATES), strict=True)
         return EncodedImages(
             torch.cat([self.encoder(*part) for part in parts]).unflatten(0, (b, r)),

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import numpy as np
-
 from heatmap_locator.assign.alone import assign_by_print
 from heatmap_locator.assign.answers import SURE_MARGIN as SURE_MARGIN
 from heatmap_locator.assign.answers import SURE_SCORE as SURE_SCORE
 from heatmap_locator.assign.answers import Assignment as Assignment
 from heatmap_locator.assign.answers import Why as Why
-from heatmap_locator.assign.evidence import Colours
 from heatmap_locator.assign.located import Located as Located
-from heatmap_locator.assign.located import SearchLike, all_sides, own_colour
+from heatmap_locator.assign.located import SearchLike, all_sides
 from heatmap_locator.assign.located import keep as keep
 from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.assign.together import assign_together
@@ -43,11 +40,11 @@ def assign(
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
-    Print, straight sides, colour and how sides fit those of the neighbours are weighed together
+    Print, straight sides and how sides fit those of the neighbours are weighed together
     (``together.py``); where no piece's sides are known, print alone (``alone.py``).
 
     Args:
-        puzzle: encoded with its grid; colour is looked at where it has ``cell_colours``.
+        puzzle: encoded with its grid.
         searches: one per piece, or what ``keep`` keeps of them, with at least one placement each;
             ``ASSIGN_TOP`` leave room to give way.
         by_print: look at nothing but print.
@@ -76,7 +73,5 @@ def assign(
         sides = all_sides(searches)
         shapes = shapes_of(sides)
         if (shapes.trust > 0).any():
-            cells: np.ndarray | None = getattr(puzzle, "cell_colours", None)
-            colours = None if cells is None else Colours(cells, list(map(own_colour, searches)))
-            return assign_together(searches, sides, shapes, grid, size, progress, done, colours)
+            return assign_together(searches, sides, shapes, grid, size, progress, done)
     return assign_by_print(searches, grid, size, told)

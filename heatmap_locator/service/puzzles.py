@@ -187,15 +187,6 @@ def seen_done(service: Service, record: Record) -> "Done | None":
     return edge_again(photo, picture, grid, done)
 
 
-def cell_colours(service: Service, record: Record) -> np.ndarray:
-    """(rows * cols, 3) colours of the cells of a puzzle whose grid is known."""
-    picture, grid = _seen(_original(service, record), record)
-    assert grid is not None
-    from heatmap_locator.picture.shared_light import colours_of_cells
-
-    return colours_of_cells(picture, grid)
-
-
 def _seen(original: np.ndarray, record: Record) -> tuple[np.ndarray, Grid | None]:
     """A puzzle's picture, squared up, and its grid."""
     return squaring.square_up(original, record["corners"]), squaring.grid_of(record)

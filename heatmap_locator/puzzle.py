@@ -257,7 +257,7 @@ class Puzzle:
         Masked correlation takes a piece's mean colour away, as each photo may have a light of its
         own.  Where one camera takes all pieces in one light, those placed with a score of
         .99 or more tell how the picture's colours look in it, and plain print is then
-        found by its colour too.  ``assign`` does so by itself.
+        found by its colour too.
 
         Args:
             searches: of earlier pieces, or what ``assign.keep`` keeps of them.  With none the

@@ -1,25 +1,22 @@
 """Colours of pieces that share a light: what they say of cells, and when they say nothing."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
-from assign_support import Drawn, drawn_puzzle
 from locator_support import COLS, FIXTURES, ROWS, cell
 
 from heatmap_locator import InputError, Locator, Puzzle
-from heatmap_locator.assign import assign
 from heatmap_locator.grid import Grid
 from heatmap_locator.picture.done import Done
 from heatmap_locator.picture.shared_light import (
     LEAST,
     MOST,
     SharedLight,
-    colour_evidence,
     colour_of,
     colours_of_cells,
+    lit_by,
 )
 
 picture, locator, puzzle = FIXTURES
@@ -42,7 +39,10 @@ def _seen(cells: np.ndarray, seed: int, exposure: float = 0.06, white: float = 0
 
 
 def _told(seen: np.ndarray, placed: np.ndarray, cells: np.ndarray) -> np.ndarray | None:
-    return colour_evidence([tuple(own) for own in seen.tolist()], cells, placed, placed)
+    """(cells, N) what the light of some pieces says of all, in every cell."""
+    red = [(float(r), float(g), float(b)) for r, g, b in seen]
+    lit = lit_by([red[n] for n in placed], placed.tolist(), cells)
+    return None if lit is None else np.stack([lit.log_ratios(own) for own in red], axis=1)
 
 
 def test_a_picture_in_another_light_is_known_by_its_pieces() -> None:
@@ -92,7 +92,6 @@ def test_photos_that_share_no_light_tell_nothing() -> None:
 
 
 def test_a_wrong_place_among_the_sure_ones_is_outvoted() -> None:
-    """Each is judged by the light of the others: its own place is not drawn to it."""
     cells = _cells()
     seen = _seen(cells, 5)
     seen[60] = seen[0]
@@ -126,44 +125,6 @@ def test_cells_have_the_mean_of_their_print() -> None:
     assert found.shape == (4, 3)
     np.testing.assert_allclose(found[1], np.log(np.array([255, 128, 0]) / 255 + 0.03), atol=1e-6)
     np.testing.assert_allclose(found[[0, 2, 3]], np.log(0.03), atol=1e-6)
-
-
-def _coloured(drawn: Drawn, seen: np.ndarray) -> Drawn:
-    """A puzzle whose pieces have colours."""
-    pieces = [
-        replace(piece, colour=tuple(seen[cell[0] * 12 + cell[1]].tolist()))
-        for piece, cell in zip(drawn.pieces, drawn.cells, strict=True)
-    ]
-    puzzle = SimpleNamespace(**vars(drawn.puzzle), colours_of=lambda grid: _cells())
-    return replace(drawn, puzzle=puzzle, pieces=pieces)
-
-
-def test_colour_is_told_of_pieces_that_are_assigned() -> None:
-    drawn = _coloured(drawn_puzzle(9, 12, seed=4), _seen(_cells(), 6))
-    found = drawn.assigned()
-    whys = [one.why for one in found if one.why is not None]
-    assert np.median([why.colour for why in whys]) > 1
-    assert "colour" in whys[0].to_dict()
-    plain = assign(SimpleNamespace(**{**vars(drawn.puzzle), "colours_of": None}), drawn.pieces)
-    assert all(one.why is None or one.why.colour == 0 for one in plain)
-    assert all(one.why is None or "colour" not in one.why.to_dict() for one in plain)
-
-
-@pytest.mark.parametrize("seed", [4, 5])
-def test_of_a_few_flat_pieces_colour_tells_the_row(seed: int) -> None:
-    """Without neighbours on all sides; where outlines alone leave them scattered."""
-    drawn = _coloured(drawn_puzzle(9, 12, seed=seed), _seen(_cells(), seed))
-    kept = [n for n, cell in enumerate(drawn.cells) if cell[0] >= 4 or sum(cell) % 2]
-    pieces = [drawn.pieces[n] for n in kept]
-    flat = [n for n, index in enumerate(kept) if drawn.cells[index][0] < 4]
-
-    def rows_off(puzzle: SimpleNamespace) -> float:
-        found = assign(puzzle, pieces)
-        cells = [(found[n].cell, drawn.cells[kept[n]]) for n in flat]
-        return float(np.mean([4 if at is None else abs(at[0] - own[0]) for at, own in cells]))
-
-    plain = SimpleNamespace(**{**vars(drawn.puzzle), "colours_of": None})
-    assert rows_off(drawn.puzzle) < 0.6 * rows_off(plain)
 
 
 def _dim(photo: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,7 +182,6 @@ def _measured(
         assigned = assign(encoded, located, progress=lambda text: say(f"{puzzle.name}: {text}"))
     seconds = time.perf_counter() - started
     found = judge(answers, assigned)
-    plain = assign(encoded, [replace(one, colour=None) for one in located])
     each = {"each": _counts(alone(answers))}
     if args.one_light:
         lit = encoded.with_light(located)
@@ -194,7 +192,6 @@ def _measured(
         "pieces": count,
         "located": len(located),
         "by_print": _counts(by_print),
-        "colourless": _counts(judge(answers, plain)),
         "together": _counts(found),
         "alone": _counts(border_shares(answers, puzzle.grid)),
         **each,
@@ -262,7 +259,6 @@ def _summed(rows: list[dict[str, Any]], name: str) -> dict[str, Any]:
         "pieces": sum(row["pieces"] for row in rows),
         "located": sum(row["located"] for row in rows),
         "by_print": total("by_print"),
-        "colourless": total("colourless"),
         "together": total("together"),
         "alone": total("alone"),
         **{part: total(part) for part in ("each", "lit") if part in rows[0]},

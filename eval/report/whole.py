@@ -69,7 +69,6 @@ def _by_colour(rows: list[dict[str, Any]]) -> str:
     parts = {
         "each": "each alone",
         "lit": "each alone, in the light",
-        "colourless": "together, by no colour",
         "together": "together",
     }
     lines = [f"{'puzzle':>17}{'':>26}{'right':>8}{'low':>8}{'likely':>8}{'of':>6}{'wrong':>7}"]

@@ -4,16 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-import numpy as np
-
 from heatmap_locator.assign.alone import assign_by_print
 from heatmap_locator.assign.answers import SURE_MARGIN as SURE_MARGIN
 from heatmap_locator.assign.answers import SURE_SCORE as SURE_SCORE
 from heatmap_locator.assign.answers import Assignment as Assignment
 from heatmap_locator.assign.answers import Why as Why
-from heatmap_locator.assign.evidence import Colours
 from heatmap_locator.assign.located import Located as Located
-from heatmap_locator.assign.located import SearchLike, all_sides, own_colour, sides_of
+from heatmap_locator.assign.located import SearchLike, all_sides, sides_of
 from heatmap_locator.assign.located import keep as keep
 from heatmap_locator.assign.shapes import shapes_of
 from heatmap_locator.assign.together import assign_together
@@ -54,11 +51,11 @@ def assign(
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
-    Print, straight sides, colour and how sides fit those of the neighbours are weighed together
+    Print, straight sides and how sides fit those of the neighbours are weighed together
     (``together.py``); where no piece's sides are known, print alone (``alone.py``).
 
     Args:
-        puzzle: encoded with its grid; colour is looked at where it has ``colours_of``.
+        puzzle: encoded with its grid.
         searches: one per piece, or what ``keep`` keeps of them, with at least one placement each;
             ``ASSIGN_TOP`` leave room to give way.
         by_print: look at nothing but print.
@@ -89,9 +86,5 @@ def assign(
         sides = all_sides(searches)
         shapes = shapes_of(sides)
         if (shapes.trust > 0).any():
-            read: Callable[[Grid], np.ndarray] | None = getattr(puzzle, "colours_of", None)
-            colours = None
-            if read is not None:
-                colours = Colours(read(grid), list(map(own_colour, searches)))
-            return assign_together(searches, sides, shapes, grid, size, progress, done, colours)
+            return assign_together(searches, sides, shapes, grid, size, progress, done)
     return assign_by_print(searches, grid, size, told)

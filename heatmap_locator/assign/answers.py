@@ -29,25 +29,21 @@ class Why:
         neighbours: of how well its sides fit those that they meet, to how sides fit by chance; of
             a half-done puzzle those that are done too, by the edge that its photo shows.
         met: sides that meet a neighbour's.
-        colour: of its mean colour, in the light that surely placed pieces show, to any cell; 0
-            where few are placed, or their photos share no light.
     """
 
     print: float
     straight: float
     neighbours: float
     met: int
-    colour: float = 0.0
 
     def to_dict(self) -> dict[str, float | int]:
-        """The fields by name, JSON-ready; ``colour`` only where it says something."""
-        found: dict[str, float | int] = {
+        """The fields by name, JSON-ready."""
+        return {
             "print": round(self.print, 2),
             "straight": round(self.straight, 2),
             "neighbours": round(self.neighbours, 2),
             "met": self.met,
         }
-        return found | ({"colour": round(self.colour, 2)} if self.colour else {})
 
 
 @dataclass(frozen=True)

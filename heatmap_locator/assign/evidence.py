@@ -1,5 +1,4 @@
-"""What print, colour and straight sides say of every piece in every cell and turn, before
-neighbours do."""
+"""What print and straight sides say of every piece in every cell and turn, before neighbours do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from heatmap_locator.outline.proportions import (
     proportions_of_sides,
     upright_or_not,
 )
-from heatmap_locator.picture.shared_light import Colour, colour_evidence
 from heatmap_locator.placement import Placement
 
 _SPILL = 0.15
@@ -112,8 +110,9 @@ def _where(
 
 
 def scores_by_print(places: Sequence[Placement]) -> np.ndarray:
-    """(M,) probabilities of a piece's places, without what straight sides say of them, a photo of
-    what is done, and colour, all said of all cells elsewhere: nothing is to count twice."""
+    """(M,) probabilities of a piece's places, without what straight sides say of them and a photo
+    of what is done, said of all cells elsewhere: nothing is to count twice.  Nor with colour, of
+    which all pieces together say nothing: plain ones err alike."""
     scores = np.array([place.score for place in places], np.float64)
     whys = [place.why for place in places]
     said = np.array([0.0 if why is None else why.sides + why.open + why.colour for why in whys])
@@ -162,43 +161,12 @@ def proportions_evidence(shapes: Shapes, grid: Grid, size: tuple[int, int]) -> n
     return np.tile(found, 2).astype(np.float32)
 
 
-@dataclass(frozen=True, eq=False)
-class Colours:
-    """What tells how colours look in the photos.
-
-    Attributes:
-        cells: (C, 3) of cells, as ``picture.shared_light.colours_of_cells`` has them.
-        pieces: of each piece, ``None`` where its photo shows none.
-    """
-
-    cells: np.ndarray
-    pieces: Sequence[Colour | None]
-
-
-def colours_say(colours: Colours | None, prints: np.ndarray) -> np.ndarray:
-    """(cells, N, 1) float32 log ratios by colour, in the light that tells the pieces surely placed
-    by print alone; 0 where these share none.
-
-    Args:
-        colours: ``None`` where nothing is known of them.
-        prints: (cells, N, 4) log ratios of pieces in cells and turns.
-    """
-    found = None
-    if colours is not None:
-        piece, _ = sure_by_print(prints)
-        at = np.flatnonzero(piece >= 0)
-        found = colour_evidence(colours.pieces, colours.cells, piece[at], at)
-    if found is None:
-        return np.zeros((*prints.shape[:2], 1), np.float32)
-    return found[..., None]
-
-
-def sure_by_print(prints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(cells,) the piece that lies in each cell by print alone, without a doubt, -1 for none, and
-    its side that is up.
+def neighbours_by_print(prints: np.ndarray, form: tuple[int, int]) -> np.ndarray:
+    """(M, 2) sides that face each other by print alone, without a doubt; side 4 p + i of piece p.
 
     Args:
         prints: (cells, N, 4) log ratios of pieces in cells and turns.
+        form: (rows, cols).
     """
     cells, count, _ = prints.shape
     flat = prints.transpose(1, 0, 2).reshape(count, -1)
@@ -208,17 +176,6 @@ def sure_by_print(prints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = best[sure] // 4
     alone = np.bincount(at, minlength=cells)[at] == 1
     piece[at[alone]], turn[at[alone]] = sure[alone], best[sure[alone]] % 4
-    return piece, turn
-
-
-def neighbours_by_print(prints: np.ndarray, form: tuple[int, int]) -> np.ndarray:
-    """(M, 2) sides that face each other by print alone, without a doubt; side 4 p + i of piece p.
-
-    Args:
-        prints: (cells, N, 4) log ratios of pieces in cells and turns.
-        form: (rows, cols).
-    """
-    piece, turn = sure_by_print(prints)
     facing = Arrangement(piece, turn).facing(form)
     # To the right and below: each pair once.
     found = [

@@ -1,10 +1,9 @@
-"""One piece a cell by all that is known: print, colour, straight sides, and neighbours that fit.
+"""One piece a cell by all that is known: print, straight sides, and neighbours that fit.
 
 The weight of an arrangement is the product of likelihood ratios: of each piece's print in its cell
-and turn to anywhere, of its colour there, of its straight sides at the border, and of every two
-sides that meet to two taken by chance.  What each cell may hold comes from belief propagation; the
-likeliest arrangement is then taken apart and assembled again (``rebuild.py``), and made better by
-exchanges.
+and turn to anywhere, of its straight sides at the border, and of every two sides that meet to two
+taken by chance.  What each cell may hold comes from belief propagation; the likeliest arrangement
+is then taken apart and assembled again (``rebuild.py``), and made better by exchanges.
 """
 
 import math
@@ -18,9 +17,7 @@ from heatmap_locator.assign.belief import ROUNDS, marginals, neighbours
 from heatmap_locator.assign.certainty import certainty
 from heatmap_locator.assign.doubt import doubted
 from heatmap_locator.assign.evidence import (
-    Colours,
     Print,
-    colours_say,
     neighbours_by_print,
     print_evidence,
     proportions_evidence,
@@ -64,7 +61,6 @@ def assign_together(
     size: tuple[int, int],
     progress: Callable[[str], None],
     done: Done | None = None,
-    colours: Colours | None = None,
 ) -> list[Assignment]:
     """Give every piece a cell of its own.
 
@@ -76,7 +72,6 @@ def assign_together(
         size: (width, height) of the picture.
         progress: told, in a few words, what is being done.
         done: what a photo of the half-done puzzle shows; ``None`` where all cells are open.
-        colours: of pieces and cells; ``None`` where they are not looked at.
 
     Returns:
         One per search, in the same order.
@@ -91,9 +86,7 @@ def assign_together(
     alone = np.setdiff1d(np.arange(count), list(twice))
     chance, holes = _by_done(done, sides, shapes, grid, progress)
     left_out = float(np.log(FOREIGN * (max(chance.sum() - len(alone), 0) + 0.5)))
-    by_colour = colours_say(colours, by_print)
-    said = by_print + by_colour + straight + holes.logs
-    whole = Task(_ratios(said, searches, chance), fit, form, left_out)
+    whole = Task(_ratios(by_print + straight + holes.logs, searches, chance), fit, form, left_out)
     found, tried = _arranged(whole, alone, progress)
     others = found_elsewhere(found, whole.unary, fit, form, left_out, twice)
     if others:
@@ -103,11 +96,9 @@ def assign_together(
         found, tried = whole.improved(found, _SETS, alone), []
     whole, found = doubted(whole, straight + holes.logs, found, alone)
     progress("weighing what else may be")
-    # Plain pieces err together in colour: it may choose among places, and makes none surer.
-    plain = replace(whole, unary=whole.unary - by_colour)
-    chances = certainty(plain, found, [(plain.worth(one), one) for _, one in tried], alone)
+    chances = certainty(whole, found, tried, alone)
     wrong = problems(found, whole.unary, whole.fit, shapes, grid, left_out, twice, scale)
-    whys = _whys(found, by_print, by_colour, straight, holes, whole.fit, form)
+    whys = _whys(found, by_print, straight, holes, whole.fit, form)
     result = []
     for index, (search, cell) in enumerate(zip(searches, found.cells(count).tolist(), strict=True)):
         if cell < 0:
@@ -192,7 +183,6 @@ def _by_done(
 def _whys(
     found: Arrangement,
     by_print: np.ndarray,
-    by_colour: np.ndarray,
     straight: np.ndarray,
     holes: Holes,
     fit: Fit,
@@ -211,7 +201,6 @@ def _whys(
             float(straight[cell, piece[n], turn[n]]),
             float(value[n].sum() + logs[cell, piece[n], turn[n]]),
             int(met[n].sum() + holes.met[cell]),
-            float(by_colour[cell, piece[n], 0]),
         )
         for n, cell in enumerate(at)
     }

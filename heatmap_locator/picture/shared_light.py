@@ -59,6 +59,9 @@ believed")."""
 _MISLED = 0.05
 """Probability that a piece's colour misleads: glare, another lamp, an outline that holds table."""
 
+_SPANS = float(np.log((1 + _BLACK) / _BLACK)) ** 3
+"""Of logarithms of RGB that a colour may have."""
+
 MOST = 3.0
 """Log ratio for a place by colour, at most: about twenty to one.  Drawn puzzles lose nothing by
 the limit (``train/LOG.md``, "the limit of 3")."""
@@ -151,6 +154,9 @@ class SharedLight:
         wide = np.sqrt(1 + np.einsum("ci,ij,cj->c", x, self.doubt, x))[:, None]
         off = (seen - x @ self.matrix) @ self.whitening
         own = log_density(off, np.broadcast_to(wide, wanted.shape))
+        own += float(np.log(np.diag(self.whitening)).sum())
+        # A colour that is no cell's, as of a piece's back, is that of none more than of others.
+        own = np.logaddexp(own + np.log(1 - _MISLED), np.log(_MISLED / _SPANS))
         ratio = own - np.logaddexp.reduce(own) + np.log(len(wanted))
         found: Array = np.logaddexp(ratio + np.log(1 - _MISLED), np.log(_MISLED))
         return np.minimum(found, MOST)
@@ -178,54 +184,27 @@ def lit_by(colours: Sequence[Colour | None], at: Sequence[int], cells: Array) ->
     """The light that surely placed pieces show.
 
     Args:
-        colours: of M pieces, ``None`` where a photo shows none.
+        colours: of M pieces, ``None`` where a photo shows none; the last ``_MOST`` count.
         at: of each its cell.
         cells: (C, 3) colours of all cells.
 
     Returns:
-        ``None`` where they are few, or share none: see :func:`colour_evidence`.
+        ``None`` where they are fewer than ``LEAST``, or where colour does not tell their cells,
+        each in the light of the others: then their photos share no light.
     """
-    placed, lying = np.arange(len(colours)), np.array(at, int)
-    if colour_evidence(colours, cells, placed, lying) is None:
+    told = [(own, cell) for own, cell in zip(colours, at, strict=True) if own is not None][-_MOST:]
+    if len(told) < LEAST:
         return None
-    told = [index for index, own in enumerate(colours) if own is not None][-_MOST:]
-    seen = np.array([colours[index] for index in told], np.float64)
-    return Lit(SharedLight.of(seen, cells[lying[told]]), cells)
-
-
-def colour_evidence(
-    colours: Sequence[Colour | None], cells: Array, placed: Array, at: Array
-) -> Array | None:
-    """What colour says of every piece in every cell, each piece by the light of the others.
-
-    Args:
-        colours: of N pieces, ``None`` where a photo shows none.
-        cells: (C, 3) colours of all cells.
-        placed: (M,) the pieces that are surely placed.
-        at: (M,) their cells.
-
-    Returns:
-        (C, N) float32 log likelihood ratios against any cell; ``None`` where few are placed, or
-        where colour does not tell these: then the photos share no light.
-    """
-    known = np.array([colour is not None for colour in colours], bool)
-    seen = np.array([(0.0, 0.0, 0.0) if own is None else own for own in colours], np.float64)
-    told = known[placed]
-    placed, at = placed[told], at[told]
-    step = max(1, -(-len(placed) // _MOST))
-    placed, at = placed[::step], at[::step]
-    if len(placed) < LEAST:
+    seen = np.array([own for own, _ in told], np.float64)
+    lying = np.array([cell for _, cell in told])
+    ratios = []
+    for index, own in enumerate(seen):
+        others = np.delete(lying, index)
+        light = SharedLight.of(np.delete(seen, index, axis=0), cells[others])
+        ratios.append(light.log_ratios(own, cells)[lying[index]])
+    if np.mean(ratios) <= 0:
         return None
-    light = SharedLight.of(seen[placed], cells[at])
-    found = np.stack([light.log_ratios(own, cells) for own in seen])
-    for index, piece in enumerate(placed):
-        others = np.delete(placed, index), np.delete(at, index)
-        rest = SharedLight.of(seen[others[0]], cells[others[1]])
-        found[piece] = rest.log_ratios(seen[piece], cells)
-    found[~known] = 0.0
-    if found[placed, at].mean() <= 0:
-        return None
-    return found.T.astype(np.float32)
+    return Lit(SharedLight.of(seen, cells[lying]), cells)
 
 
 def _with_one(wanted: Array) -> Array:

@@ -9,7 +9,6 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
-from heatmap_locator.resample import shrunk
 from heatmap_locator.service import half_done, marks, records, squaring
 from heatmap_locator.service.fitting import encode_soon, view
 from heatmap_locator.service.images import sniff
@@ -21,9 +20,6 @@ from heatmap_locator.service.storage import GoneError, Record
 
 if TYPE_CHECKING:
     from heatmap_locator.picture.done import Done
-
-SMALL_SIDE = 2000
-"""Pixels on the longer side of a picture, at most, off which its cells' colours are read."""
 
 
 @dataclass(frozen=True)
@@ -189,12 +185,6 @@ def seen_done(service: Service, record: Record) -> "Done | None":
     from heatmap_locator.picture.done import edge_again
 
     return edge_again(photo, picture, grid, done)
-
-
-def small_picture(service: Service, record: Record) -> np.ndarray:
-    """(H, W, 3) uint8 of a puzzle, as large as its cells' colours are read off."""
-    picture, _ = _seen(_original(service, record), record)
-    return shrunk(picture, SMALL_SIDE)[0]
 
 
 def _seen(original: np.ndarray, record: Record) -> tuple[np.ndarray, Grid | None]:

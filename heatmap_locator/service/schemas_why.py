@@ -13,9 +13,6 @@ class Why(BaseModel):
     open: float = Field(
         0.0, description="by the photo of the half-done puzzle; left out where there is none"
     )
-    colour: float = Field(
-        0.0, description="by mean colour, in a light that is known; left out where none is"
-    )
 
 
 class WhyThere(BaseModel):
@@ -27,11 +24,6 @@ class WhyThere(BaseModel):
     )
     neighbours: float = Field(description="of how its sides fit those that they meet, to chance")
     met: int = Field(description="sides that meet a neighbour's")
-    colour: float = Field(
-        0.0,
-        description="of its mean colour, in the light that surely placed pieces show; left out "
-        "where they show none",
-    )
 
 
 class PieceProblem(BaseModel):

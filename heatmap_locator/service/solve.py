@@ -3,8 +3,6 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from heatmap_locator.grid import Grid
 from heatmap_locator.service import half_done, puzzles, records, squaring
 from heatmap_locator.service.marks import settled
@@ -47,11 +45,10 @@ async def solve(service: Service, puzzle: Record) -> dict[str, Any]:
     def compute() -> "list[Assignment]":
         from heatmap_locator.assign import assign
 
-        return assign(_Cut(*size, grid, done, small), kept)
+        return assign(_Cut(*size, grid, done), kept)
 
     async with service.decoded.of(puzzle["id"]):
         done = await service.work(puzzles.seen_done, service, puzzle)
-        small = await service.work(puzzles.small_picture, service, puzzle)
     if done is not None:
         lying = [placements_of(piece)[0].cell for piece in located if piece.get("placed")]
         done = half_done.with_placed(done, [cell for cell in lying if cell is not None])
@@ -103,20 +100,6 @@ def _entry(answer: "Assignment", ids: list[str]) -> dict[str, Any]:
 class _Cut:
     """What an assignment asks of a puzzle, without its features."""
 
-    def __init__(
-        self,
-        width: int,
-        height: int,
-        grid: Grid,
-        done: "Done | None",
-        small: np.ndarray,
-    ) -> None:
+    def __init__(self, width: int, height: int, grid: Grid, done: "Done | None") -> None:
         self.width, self.height, self.done = width, height, done
         self.grid: Grid | None = grid
-        self._small = small
-
-    def colours_of(self, grid: Grid) -> np.ndarray:
-        """As ``Puzzle.colours_of`` has them."""
-        from heatmap_locator.picture.shared_light import colours_of_cells
-
-        return colours_of_cells(self._small, grid)

@@ -48,14 +48,13 @@ export function why({ placement, why: there }) {
 
 // What says nothing beside the print is not mentioned.
 const LEAST = Math.log(1.5);
-const ownRows = ({ print, sides, open = 0, colour = 0 }) => [
+const ownRows = ({ print, sides, open = 0 }) => [
   [t("why.print"), print],
-  ...(Math.abs(colour) > LEAST ? [[t("why.colour"), colour]] : []),
   ...(Math.abs(sides) > LEAST ? [[t("why.sides"), sides]] : []),
   ...(Math.abs(open) > LEAST ? [[t("why.open"), open]] : []),
 ];
 
-const fittedRows = ({ print, straight, neighbours, met, colour }) => [
-  ...ownRows({ print, sides: straight, colour }),
+const fittedRows = ({ print, straight, neighbours, met }) => [
+  ...ownRows({ print, sides: straight }),
   ...(met && Math.abs(neighbours) > LEAST ? [[t("why.neighbours", { n: met }), neighbours]] : []),
 ];

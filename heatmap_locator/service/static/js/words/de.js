@@ -196,7 +196,7 @@ export default {
   "problem.damaged": "Eine seiner Seiten passt nicht zum Nachbarn: Eins der beiden ist beschädigt oder schlecht zu sehen.",
   "why": "Warum hier?", "why.print": "Der Druck", "why.sides": "Gerade Seiten",
   "why.neighbours": { one: "{n} Nachbar", other: "{n} Nachbarn" },
-  "why.open": "Freie Plätze", "why.colour": "Die Farbe",
+  "why.open": "Freie Plätze",
   "why.for": "{n} zu 1 dafür", "why.against": "{n} zu 1 dagegen", "why.nothing": "weder dafür noch dagegen",
   "why.hint": "Wie die Chancen danach stehen; zusammen werden sie malgenommen.",
 

@@ -200,7 +200,7 @@ export default {
   "problem.damaged": "One of its sides does not fit its neighbour’s: one of them is damaged, or badly seen.",
   "why": "Why here?", "why.print": "The print", "why.sides": "Straight sides",
   "why.neighbours": { one: "{n} neighbour", other: "{n} neighbours" },
-  "why.open": "Open places", "why.colour": "The colour",
+  "why.open": "Open places",
   "why.for": "{n} to 1 for it", "why.against": "{n} to 1 against it", "why.nothing": "neither for nor against",
   "why.hint": "The odds that each gives; together they are multiplied.",
 

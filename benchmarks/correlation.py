@@ -57,9 +57,9 @@ class Case:
 
 CASES = (
     Case("features", 150, 32, (84, 116), 13),
-    Case("pixels", 150, 3, (84, 116), 13),
+    Case("pixels", 150, 3, (168, 232), 26),
     Case("features", 1000, 32, (216, 296), 13),
-    Case("pixels", 1000, 3, (216, 296), 13),
+    Case("pixels", 1000, 3, (432, 592), 26),
 )
 
 

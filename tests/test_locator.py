@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import draw_texture
 from locator_support import CELL, COLS, FIXTURES, ROWS, cell, check, turned
 from PIL import Image
@@ -19,9 +18,6 @@ from PIL import Image
 from heatmap_locator import Locator, Puzzle
 from heatmap_locator.geometry import box_iou, clockwise, transform
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.bank import bank_angles, rotate_piece
-from heatmap_locator.model.network import EncodedImages
-from heatmap_locator.search.piece import prepare_piece
 
 picture, locator, puzzle = FIXTURES
 
@@ -155,17 +151,16 @@ def test_of_two_outlines_the_one_that_fits_the_picture_is_taken(
 
 
 def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.ndarray) -> None:
+    from heatmap_locator.model.bank import bank_angles, rotate_piece
+    from heatmap_locator.search.piece import prepare_piece
+
     piece = prepare_piece(cell(picture, 1, 1).copy())
     model = locator.model
     with torch.inference_mode():
         bank = rotate_piece(piece.photo, piece.weight, piece.reference, bank_angles(36)[None])
-        trimmed = model.encode_pieces(*bank).trimmed()
-        assert trimmed.mask is not None
-        features, pixels, mask = (
-            F.pad(t, (2,) * 4) for t in (trimmed.features, trimmed.pixels, trimmed.mask)
-        )
-        whole = EncodedImages(features, pixels, mask)
-        assert whole.trimmed().features.shape == trimmed.features.shape
+        whole = model.encode_pieces(*bank)
+        trimmed = whole.trimmed()
+        assert trimmed.features.shape[-1] < whole.features.shape[-1]
         small = cv2.resize(picture, (128, 96))
         tensor = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
         seen = model.encode_picture(tensor)
@@ -173,21 +168,3 @@ def test_empty_borders_of_a_bank_carry_no_weight(locator: Locator, picture: np.n
             model.correlate(seen, whole), model.correlate(seen, trimmed), strict=True
         ):
             torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
-
-
-def test_empty_borders_of_a_bank_are_not_encoded(locator: Locator, picture: np.ndarray) -> None:
-    """What they say to the features of the piece is small."""
-    piece = prepare_piece(cell(picture, 1, 1).copy())
-    bank = piece.rotated(36, torch.device("cpu"))
-    whole = locator.model.encode_pieces(*bank)  # with gradients, of the canvas
-    with torch.no_grad():
-        found = locator.model.encode_pieces(*bank)
-    assert found.features.shape[-1] < whole.features.shape[-1] == 15
-    wanted = whole.trimmed()
-    assert found.mask is not None
-    assert wanted.mask is not None
-    assert torch.equal(found.mask, wanted.mask.detach())
-    torch.testing.assert_close(found.pixels, wanted.pixels.detach())
-    inside = found.mask[0, :, 0] > 0.5
-    cosine = (found.features * wanted.features.detach())[0].sum(1)
-    assert cosine[inside].mean() > 0.98

@@ -184,6 +184,19 @@ def test_ncc_is_the_same_by_convolution_and_with_a_graph(
     )
 
 
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("size", [(40, 46), (41, 47)])
+@pytest.mark.parametrize("k", [9, 12])
+def test_coarsened_is_the_highest_of_three_by_three(size: tuple[int, int], k: int) -> None:
+    field, templates, masks = pieces(k, size)
+    fine = masked_ncc(field, templates, masks, NOISE, 3)
+    wanted = F.max_pool2d(fine, 3, 2)
+    found = masked_ncc(field, templates, masks, NOISE, 3, coarsen=True)
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    graph = masked_ncc(field.requires_grad_(), templates, masks, NOISE, 3, coarsen=True)
+    torch.testing.assert_close(graph.detach(), wanted, atol=1e-5, rtol=0)
+
+
 def test_every_picture_of_a_batch_is_its_own() -> None:
     field, templates, masks = pieces(12)
     both = masked_ncc(field, templates, masks, NOISE, 3)
@@ -265,7 +278,7 @@ def test_a_cpu_convolves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     field, templates, masks = pieces(12)
     monkeypatch.setattr(F, "conv2d", never)
-    masked_ncc(field, templates, masks, NOISE, 3)
+    masked_ncc(field, templates, masks, NOISE, 3, coarsen=True)
     field.requires_grad_()
     masked_ncc(field, templates.requires_grad_(), masks, NOISE).sum().backward()
     correlate(field, templates.detach())

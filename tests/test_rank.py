@@ -9,12 +9,12 @@ from conftest import draw_texture
 
 from heatmap_locator.geometry import CELL, angle_difference
 from heatmap_locator.grid import Grid
-from heatmap_locator.model.network import EncodedImages
+from heatmap_locator.model.network import PIXEL_STRIDE, EncodedImages
 from heatmap_locator.model.ranker import FEATURES, Ranker
 from heatmap_locator.search import measure as measure_module
 from heatmap_locator.search.align import rotation_of
 from heatmap_locator.search.compare import Compared, compare
-from heatmap_locator.search.levels import PIXEL_STRIDE, Field, Level
+from heatmap_locator.search.levels import Field, Level
 from heatmap_locator.search.measure import KEPT, lay, measure, measure_shortlist
 from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece

@@ -95,9 +95,9 @@ def draw_features(stages: Stages) -> Figure:
         (stages.puzzle.picture, "the picture"),
         (coloured(stages.level.encoded.features[0]), "its features"),
     ]
-    assert stages.bank.mask is not None
+    assert stages.bank.feature_mask is not None
     for step, title in ((0, "the piece as it lies,\nits features"), (turn, "set upright")):
-        cover = stages.bank.mask[0, step, 0].float().numpy()[..., None]
+        cover = stages.bank.feature_mask[0, step, 0].float().numpy()[..., None]
         own = coloured(stages.bank.features[0, step]) * cover + (1 - cover)
         shown.append((own, title))
     figure, panels = plt.subplots(

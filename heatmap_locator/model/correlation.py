@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, window_energies
 from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import Tiling, join
@@ -27,6 +28,7 @@ def masked_ncc(
     masks: Tensor,
     noise: float,
     energy_every: int = 1,
+    coarsen: bool = False,
     tiles: PictureTiles | None = None,
 ) -> Tensor:
     """Zero-mean, unit-variance correlation over the mask, at every position.
@@ -44,13 +46,14 @@ def masked_ncc(
             flat window does not turn its noise into a match.
         energy_every: evaluate the window's energy under every so-manieth mask only and
             interpolate, for templates that are one piece in equal steps of a whole turn.
+        coarsen: only the highest of every three by three positions, in steps of two.
         tiles: of the field, where it is one picture B times: what is transformed for one piece
             serves the next.
 
     Returns:
         ``(B, R, H', W')`` float32 in about -1..1.  Odd k: ``H' = H``, an entry is the template
         centred on that element.  Even k: ``H' = H + 1``, entry i is the template centred on the
-        edge before element i.
+        edge before element i.  Coarsened: ``(H' - 1) // 2`` of them.
     """
     with torch.autocast(field.device.type, enabled=False):
         weight, centred, weighted = _centred(templates, masks)
@@ -62,7 +65,7 @@ def masked_ncc(
         if by_fft(field.device) and not graph:
             pictures = [tiles] * len(field) if tiles else [PictureTiles(one) for one in field]
             pieces = zip(pictures, kernels, flat, count, strict=True)
-            each = [_in_tiles(*own, noise, energy_every) for own in pieces]
+            each = [_in_tiles(*own, noise, energy_every, coarsen) for own in pieces]
             return torch.stack(each) if len(each) > 1 else each[0][None]
     low = field.dtype
     if torch.is_autocast_enabled(field.device.type) and not by_fft(field.device):
@@ -73,7 +76,8 @@ def masked_ncc(
     numerator = correlate(distinct.to(low), kernels.to(low)).float()
     size = (numerator.shape[-2], numerator.shape[-1])
     with torch.autocast(field.device.type, enabled=False):
-        return numerator * _scale(distinct.float(), flat, count, noise, energy_every, size)
+        found = numerator * _scale(distinct.float(), flat, count, noise, energy_every, size)
+        return maximum_filter(found, 3, 2) if coarsen else found
 
 
 def masked_ncc_around(
@@ -177,6 +181,7 @@ def _in_tiles(
     count: Tensor,
     noise: float,
     every: int,
+    coarsen: bool,
 ) -> Tensor:
     """One picture's ``masked_ncc`` without gradients, finished tile by tile.
 
@@ -185,7 +190,7 @@ def _in_tiles(
         kernels: ``(R, C, k, k)`` weighted templates without mean, normalised.
         masks: ``(R, k, k)``.
         count: ``(R, 1, 1)`` their sums.
-        noise, every: as there.
+        noise, every, coarsen: as there.
     """
     tiling = picture.plan(kernels.shape[-1])
     scale = _tile_scale(picture, masks, count, noise, every, tiling)
@@ -193,17 +198,18 @@ def _in_tiles(
     # First every so-manieth kernel, then the ones that follow them: those of one kind lie equally
     # far between two energies.
     ordered = kernels.unflatten(0, (-1, every)).transpose(0, 1).flatten(0, 1)
-    height, width = tiling.step
+    height, width = (n // 2 if coarsen else n for n in tiling.step)
     down, across = tiling.count
     found = scale.new_empty(len(kernels) // every, every, down, height, across, width)
     for some, ncc in correlate_tiles(picture, ordered, tiling, every):
         divisor = _between(scale[:, some])
         for turn, own in enumerate(ncc):
             own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)
+            own = maximum_filter(own, 3, 2) if coarsen else own
             for tile, one in enumerate(own.unbind(1), some.start):
                 into = found[:, turn, tile // across, :, tile % across]
                 into.copy_(one[..., :height, :width])
-    rows, columns = tiling.size
+    rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
     whole = found.view(len(kernels), down * height, across * width)
     return whole[:, :rows, :columns]
 

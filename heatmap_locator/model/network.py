@@ -18,6 +18,9 @@ from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.model.verifier import Verifier
 from heatmap_locator.steps import step
 
+PIXEL_STRIDE = 2
+"""Working pixels per pixel of the images whose own correlation is the volume's second channel."""
+
 ENERGY_EVERY = {"feature": 6, "pixel": 3}
 """Rotations of the bank from one for which a window's energy is computed to the next, where it
 divides their number (``train/LOG.md``, "search, cost" and "energies of features")."""
@@ -75,15 +78,16 @@ class ModelConfig:
 
 @dataclass
 class EncodedImages:
-    """``features`` (..., C, h, w) and ``pixels`` (..., 3, h, w), both at stride 4, and, for pieces,
-    their weights, ``mask`` (..., 1, h, w).
+    """``features`` (..., C, h, w) at stride 4, ``pixels`` (..., 3, 2h, 2w) and, for pieces, the
+    weights of both, ``feature_mask`` (..., 1, h, w) and ``pixel_mask`` (..., 1, 2h, 2w).
 
     A picture that is asked for piece after piece has ``tiles`` of features and of pixels as well,
     whose transforms are kept."""
 
     features: Tensor
     pixels: Tensor
-    mask: Tensor | None = None
+    feature_mask: Tensor | None = None
+    pixel_mask: Tensor | None = None
     tiles: tuple[PictureTiles, PictureTiles] | None = None
 
     def kept(self) -> "EncodedImages":
@@ -101,8 +105,9 @@ class EncodedImages:
     def part(self, rows: Sequence[int]) -> "EncodedImages":
         """Some of the batch."""
         own = list(rows)
-        mask = None if self.mask is None else self.mask[own]
-        return EncodedImages(self.features[own], self.pixels[own], mask)
+        masks = (self.feature_mask, self.pixel_mask)
+        feature_mask, pixel_mask = (None if mask is None else mask[own] for mask in masks)
+        return EncodedImages(self.features[own], self.pixels[own], feature_mask, pixel_mask)
 
     def trimmed(self) -> "EncodedImages":
         """Pieces without the empty border that all their masks share.
@@ -110,17 +115,19 @@ class EncodedImages:
         The correlations stay the same and cost less.  The same number of elements goes on each
         side, so that the middle stays the middle.
         """
-        assert self.mask is not None
-        n = empty_border(self.mask)
-        features, pixels, mask = (
-            without_border(t, n) for t in (self.features, self.pixels, self.mask)
+        assert self.feature_mask is not None
+        assert self.pixel_mask is not None
+        f, p = empty_border(self.feature_mask), empty_border(self.pixel_mask)
+        features, pixels, feature_mask, pixel_mask = (
+            t[..., n : t.shape[-2] - n, n : t.shape[-1] - n]
+            for t, n in (
+                (self.features, f),
+                (self.pixels, p),
+                (self.feature_mask, f),
+                (self.pixel_mask, p),
+            )
         )
-        return EncodedImages(features, pixels, mask)
-
-
-def without_border(images: Tensor, n: int) -> Tensor:
-    """``(..., h, w)`` less n rows and columns on every side."""
-    return images[..., n : images.shape[-2] - n, n : images.shape[-1] - n]
+        return EncodedImages(features, pixels, feature_mask, pixel_mask)
 
 
 def empty_border(masks: Tensor) -> int:
@@ -146,7 +153,7 @@ class HeatmapLocator(nn.Module):
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""
         large = picture[0, 0].numel() > STRIP_PIXELS and not torch.is_grad_enabled()
         features = self._in_strips(picture) if large else self.encoder(picture)
-        return EncodedImages(features, F.avg_pool2d(picture, STRIDE))
+        return EncodedImages(features, F.avg_pool2d(picture, PIXEL_STRIDE))
 
     def _in_strips(self, picture: Tensor) -> Tensor:
         """A large picture's features, the same to the digit, in a part of the memory."""
@@ -161,12 +168,7 @@ class HeatmapLocator(nn.Module):
         return torch.cat(parts, 2)
 
     def encode_pieces(self, templates: Tensor, masks: Tensor) -> EncodedImages:
-        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank.
-
-        Without gradients a CPU encodes them less whole strides of the empty border that all their
-        masks share, which changes features by a few thousandths (``train/LOG.md``, "coarser
-        pixels").
-        """
+        """``(B, R, 3, S, S)`` templates and ``(B, R, 1, S, S)`` masks from the rotation bank."""
         b, r = templates.shape[:2]
         flat, weight = templates.flatten(0, 1), masks.flatten(0, 1)
         inner = erode(weight)
@@ -174,13 +176,12 @@ class HeatmapLocator(nn.Module):
         parts: Iterable[tuple[Tensor, Tensor]] = [(flat, weight)]
         whole = torch.is_grad_enabled() or torch.compiler.is_exporting()
         if flat.device.type == "cpu" and not whole:
-            n = empty_border(inner) // STRIDE * STRIDE
-            flat, weight, inner = (without_border(t, n) for t in (flat, weight, inner))
             parts = zip(flat.split(TEMPLATES), weight.split(TEMPLATES), strict=True)
         return EncodedImages(
             torch.cat([self.encoder(*part) for part in parts]).unflatten(0, (b, r)),
-            F.avg_pool2d(flat, STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(flat, PIXEL_STRIDE).unflatten(0, (b, r)),
             F.avg_pool2d(inner, STRIDE).unflatten(0, (b, r)),
+            F.avg_pool2d(inner, PIXEL_STRIDE).unflatten(0, (b, r)),
         )
 
     def correlate(
@@ -196,14 +197,28 @@ class HeatmapLocator(nn.Module):
             energy_every: as ``masked_ncc`` takes it, of each; 1 where left out.
         """
         every = energy_every or {}
-        assert pieces.mask is not None
+        assert pieces.feature_mask is not None
+        assert pieces.pixel_mask is not None
         features, pixels = picture.tiles or (None, None)
-        of_features = picture.features, pieces.features, pieces.mask, FEATURE_NOISE
-        of_pixels = picture.pixels, pieces.pixels, pieces.mask, PIXEL_NOISE
-        return (
-            masked_ncc(*of_features, every.get("feature", 1), tiles=features),
-            masked_ncc(*of_pixels, every.get("pixel", 1), tiles=pixels),
+        feature = masked_ncc(
+            picture.features,
+            pieces.features,
+            pieces.feature_mask,
+            FEATURE_NOISE,
+            every.get("feature", 1),
+            tiles=features,
         )
+        # Entry i lies on the edge before pixel i, so a cell of two pixels has three entries.
+        pixel = masked_ncc(
+            picture.pixels,
+            pieces.pixels,
+            pieces.pixel_mask,
+            PIXEL_NOISE,
+            every.get("pixel", 1),
+            coarsen=True,
+            tiles=pixels,
+        )
+        return feature, pixel
 
     @torch.no_grad()
     def correlate_bank(self, picture: EncodedImages, bank: EncodedImages) -> tuple[Tensor, Tensor]:

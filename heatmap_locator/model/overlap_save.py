@@ -46,7 +46,7 @@ of interpolating it between every second window is 0.01 to 0.016 (``train/LOG.md
 class PictureTiles:
     """A picture's tiles, transformed when first asked for and kept for later kernels.
 
-    For a puzzle of 1,000 pieces, kernels of one size take 3 MB of pixels and 27 MB of 32
+    For a puzzle of 1,000 pieces, kernels of one size take 13 MB of pixels and 27 MB of 32
     channels of features, in proportion to the pieces; sizes beyond ``KEPT_BYTES`` are dropped,
     the one used longest ago first.
 

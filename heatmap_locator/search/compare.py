@@ -1,7 +1,7 @@
 """The places named, compared by their pixels under angles and sizes around each.
 
-The correlation volume sees pixels at every fourth working pixel, under the bank's own angles and
-at one size; here more of both are tried, at every second.
+The correlation volume sees pixels at every second working pixel, under the bank's own angles and
+at one size; here more of both are tried, at the same resolution.
 """
 
 from dataclasses import dataclass, fields
@@ -11,8 +11,7 @@ from torch import Tensor
 
 from heatmap_locator.model.correlation import masked_ncc_around
 from heatmap_locator.model.filters import constant
-from heatmap_locator.model.network import PIXEL_NOISE
-from heatmap_locator.search.levels import PIXEL_STRIDE
+from heatmap_locator.model.network import PIXEL_NOISE, PIXEL_STRIDE
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.pose import ROTATIONS, SCALES, Poses
 

@@ -33,9 +33,6 @@ PIXEL_BYTES = 170
 """Memory that a working pixel needs at the peak of a search, measured at 1,000 to 10,000 pieces
 (``benchmarks/search.py --growth``)."""
 
-PIXEL_STRIDE = 2
-"""Working pixels a pixel of the picture that named places are compared in."""
-
 SOFT_SIGMA = 1.5
 """Working pixels; what lies further off than about this is not found by aligning."""
 
@@ -181,8 +178,7 @@ def encode_level(
     with autocast(device):
         encoded = model.encode_picture(working).kept()
     back = np.array([[picture.shape[1] / width, 0, 0], [0, picture.shape[0] / height, 0]])
-    halved = F.avg_pool2d(working, PIXEL_STRIDE)[0]
-    return Level(index, Field(working[0], halved, grid), encoded, back)
+    return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)
 
 
 def _require_memory(pixels: int, device: torch.device) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from heatmap_locator.model.bank import CANVAS, OVERSAMPLE, bank_angles, erode
 from heatmap_locator.model.filters import constant
-from heatmap_locator.search.levels import PIXEL_STRIDE
+from heatmap_locator.model.network import PIXEL_STRIDE
 from heatmap_locator.search.piece import PreparedPiece
 
 ROTATIONS = 72

@@ -109,14 +109,6 @@ class Puzzle:
     def height(self) -> int:
         return int(self.picture.shape[0])
 
-    def colours_of(self, grid: Grid) -> np.ndarray:
-        """(rows * cols, 3) of cells as printed, as ``picture.shared_light`` has them, rows first.
-
-        Args:
-            grid: how the picture is cut.
-        """
-        return colours_of_cells(self.picture, grid)
-
     @property
     def search_bytes(self) -> int:
         """About how much memory a search takes at its peak, beside what the puzzle itself holds."""
@@ -255,9 +247,8 @@ class Puzzle:
         """The same puzzle, its pieces photographed in the light that some searches show.
 
         Masked correlation takes a piece's mean colour away, as each photo may have a light of its
-        own.  Where one camera takes all pieces in one light, those placed with a score of
-        .99 or more tell how the picture's colours look in it, and plain print is then
-        found by its colour too.
+        own.  Where one camera takes all pieces in one light, those placed with a score of .99 or
+        more tell how the picture's colours look in it, and plain print is found by its colour too.
 
         Args:
             searches: of earlier pieces, or what ``assign.keep`` keeps of them.  With none the
@@ -275,7 +266,7 @@ class Puzzle:
         if grid is None:
             raise InputError("light needs the cells; encode the picture with pieces or grid")
         found, size = copy(self), (self.width, self.height)
-        found.lit = light_of(searches, grid, size, self.colours_of(grid))
+        found.lit = light_of(searches, grid, size, colours_of_cells(self.picture, grid))
         found._searcher = self._searcher.with_light(found.lit)
         return found
 

@@ -34,6 +34,7 @@ class FakePuzzle:
         self.picture = read_picture(picture)
         self.height, self.width = self.picture.shape[:2]
         self.grid = grid
+        self.cut = grid
         self.outlines = None
         self.done = None
 

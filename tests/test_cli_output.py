@@ -5,13 +5,15 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from command_support import FIXTURES, FakePuzzle, fails
+from command_support import FIXTURES, FakeLocator, FakePuzzle, fails
 from PIL import Image
 
 from heatmap_locator.command.cli import main
+from heatmap_locator.grid import Grid
 from heatmap_locator.picture.read import read_picture
 
 fake_locator, files = FIXTURES
@@ -135,6 +137,25 @@ def test_the_size_settled_on_is_told(
     out, err = capsys.readouterr()
     assert "190" not in out
     assert "--pieces 190" in err
+
+
+def test_the_cut_that_pieces_show_is_told(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(self: FakeLocator, picture: str, **cut: Any) -> FakePuzzle:
+        puzzle = FakePuzzle(picture, cut["grid"])
+        puzzle.cut = Grid(2, 3, edges=(-0.1, 0.0, 1.1, 1.0))
+        return puzzle
+
+    monkeypatch.setattr(FakeLocator, "encode", encode)
+    assert main(["--json", "a.png", "puzzle.png", "--pieces", "6"]) == 0
+    out, err = capsys.readouterr()
+    puzzle = json.loads(out)["puzzle"]
+    wide, high = puzzle["width"], puzzle["height"]
+    assert puzzle["cut"]["rows"] == 2
+    assert puzzle["cut"]["cols"] == 3
+    assert puzzle["cut"]["edges"] == pytest.approx([-0.1 * wide, 0, 1.1 * wide, high], abs=0.01)
+    assert "by the pieces placed, the puzzle has 2 rows of 3 and its edges lie at x" in err
 
 
 def test_where_no_size_is_clear_none_is_told(

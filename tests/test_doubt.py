@@ -81,7 +81,8 @@ def test_colours_that_no_light_makes_of_the_pictures_are_measured(
 
 
 def test_cells_are_measured_where_rows_and_columns_are_known(example_puzzle: Puzzle) -> None:
-    about = example_puzzle.search(PIECE).evidence
+    # Another one, as pieces that were placed before may have shown the cells.
+    about = replace(example_puzzle).search(PIECE).evidence
     exact = replace(example_puzzle, grid=Grid(12, 16)).search(PIECE).evidence
     assert about is not None
     assert exact is not None

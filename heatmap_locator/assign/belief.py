@@ -29,6 +29,7 @@ _SETTLED = 1e-3
 """Change of any probability below which nothing more is told."""
 
 _LOWEST = -60.0
+"""Logarithm of what is told, up or down, at most: beyond it single precision loses the rest."""
 
 # Rows and columns to the neighbour that faces side 0, 1, 2, 3 of an upright piece.
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))

@@ -2,9 +2,8 @@
 
 The picture on a box is seldom cropped as the puzzle is, and a number of pieces leaves rows and
 columns open.  Pieces tell: the middles of their bodies lie in the middles of cells, whose lines
-are equally far apart.  Across and down, each on its own, every distance and shift of the lines is
-weighed by how well it fits the middles, with how likely it is from the start; straight sides tell
-which line is the puzzle's edge.
+are equally far apart.  Across and down, every distance and shift of the lines is weighed by how
+well it fits the middles, and how likely it is before; straight sides tell which is the edge.
 """
 
 import math
@@ -12,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -65,8 +65,7 @@ class Told:
     Attributes:
         middle: (x, y) of its body in shares of the picture's width and height.
         score: of its place, 0..1.
-        straight: which of its sides are straight: that which faces up, right, down, left in the
-            picture; ``None`` where that is not known.
+        straight: whether the side that faces up, right, down, left there is; ``None``: not known.
     """
 
     middle: tuple[float, float]
@@ -74,12 +73,24 @@ class Told:
     straight: tuple[bool, bool, bool, bool] | None = None
 
 
+class SidesLike(Protocol):
+    """What is read of ``outline.sides.Sides``."""
+
+    @property
+    def outward(self) -> np.ndarray: ...
+    @property
+    def kinds(self) -> tuple[str, str, str, str]: ...
+    @property
+    def regular(self) -> bool: ...
+    @property
+    def opposite_straight(self) -> bool: ...
+
+
 def told_by(
     place: Placement,
     middle: tuple[float, float] | Array,
     size: tuple[int, int],
-    outward: Array | None = None,
-    straight: Sequence[bool] = (),
+    sides: SidesLike | None,
 ) -> Told:
     """What a piece tells where it lies.
 
@@ -87,19 +98,18 @@ def told_by(
         place: in the picture, with its matrix.
         middle: (x, y) of its body in pixels of the photo.
         size: (width, height) of the picture.
-        outward: (4,) degrees clockwise from up that its sides face in the photo; ``None`` where
-            they are not known.
-        straight: which of them are straight.
+        sides: of the piece; they tell nothing where they are those of no regular cut.
     """
     x, y = np.reshape(place.matrix, (2, 3)) @ [*middle, 1.0]
     shares = float(x) / size[0], float(y) / size[1]
-    if outward is None:
+    if sides is None or not sides.regular or sides.opposite_straight:
         return Told(shares, place.score)
-    faces = np.round((outward - place.rotation) / 90.0).astype(int) % 4
-    known = dict(zip(faces.tolist(), straight, strict=True))
-    if len(known) < 4:
+    faces = np.round((sides.outward - place.rotation) / 90.0).astype(int) % 4
+    facing = dict(zip(faces.tolist(), sides.kinds, strict=True))
+    if len(facing) < 4:
         return Told(shares, place.score)
-    return Told(shares, place.score, (known[0], known[1], known[2], known[3]))
+    up, right, down, left = (facing[face] == "straight" for face in range(4))
+    return Told(shares, place.score, (up, right, down, left))
 
 
 class FittedGrid:
@@ -108,7 +118,7 @@ class FittedGrid:
     The answer depends on what was told, not on its order.
 
     Args:
-        given: rows and columns as they were given, or as they follow from a number of pieces.
+        given: as ``fit_grid`` takes it.
     """
 
     def __init__(self, given: Grid) -> None:
@@ -153,7 +163,7 @@ def fit_grid(given: Grid, told: Sequence[Told]) -> Grid:
         known = [one.straight for one in told]
         ends = np.array([[math.nan] * 2 if s is None else [s[first], s[last]] for s in known])
         fits.append(_fit_axis(middles, scores, ends.astype(float), count, given.exact))
-    if all(fit is None for fit in fits) or (not given.exact and None in fits):
+    if fits == [None, None] or (not given.exact and None in fits):
         return given
     across, down = (
         _Axis(count) if fit is None else fit
@@ -181,8 +191,8 @@ def _fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: boo
     Args:
         middles: (N,) of bodies, in shares of the picture's side.
         scores: (N,) of their places.
-        ends: (N, 2) 1 where the side that faces the axis's beginning, or its end, is straight, 0
-            where it is not, NaN where that is not known.
+        ends: (N, 2) whether the side that faces the axis's beginning, its end, is straight; NaN
+            where that is not known.
         count: of cells, as given.
         exact: whether that is the puzzle's own.
 
@@ -250,9 +260,8 @@ class _Lines:
 
     def prior(self) -> Array:
         """(P, S) log probabilities, whichever of the lines are the puzzle's edges."""
-        shifts = self._shifts[:, None, None]
-        logs = np.stack([self._cropped(pitch, shifts) for pitch in self._pitches])
-        chances = np.exp(logs - logs.max()).sum(axis=(2, 3))
+        logs = [self._cropped(pitch, self._shifts[:, None, None]) for pitch in self._pitches]
+        chances = np.exp(np.stack(logs) - np.max(logs)).sum(axis=(2, 3))
         chances *= (1 - self._share) / chances.sum()
         chances[self.given] += self._share
         found: Array = np.log(np.maximum(chances, 1e-300))
@@ -261,8 +270,8 @@ class _Lines:
     def numbered(
         self, line: tuple[int, int], at: Array, scores: Array, ends: Array
     ) -> tuple[int, int, bool]:
-        """How many cells there are, what is added to places so that the first cell is 0, and
-        whether there is little doubt about both.
+        """How many cells there are, what is added to places so that the first is 0, and whether
+        there is little doubt about both.
 
         Args:
             line: distance and shift, which lines.

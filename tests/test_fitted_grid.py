@@ -1,5 +1,7 @@
 """Rows, columns and edges by pieces that were surely placed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -111,11 +113,18 @@ def test_what_a_piece_tells() -> None:
     # Turned clockwise by 90 degrees in its photo: what faces right there faces up in the picture.
     matrix = similarity((50.0, 50.0), (200.0, 100.0), -90.0, 1.0)
     place = Placement((0, 0, 1, 1), (0.5, 0.5), 90.0, 1.0, None, tuple(matrix.ravel().tolist()))
-    outward = np.array([0.0, 90.0, 180.0, 270.0])
-    told = told_by(place, (50.0, 50.0), (400, 400), outward, (False, True, False, False))
+    sides = SimpleNamespace(
+        outward=np.array([0.0, 90.0, 180.0, 270.0]),
+        kinds=("knob", "straight", "blank", "knob"),
+        regular=True,
+        opposite_straight=False,
+    )
+    told = told_by(place, (50.0, 50.0), (400, 400), sides)
     assert told.middle == pytest.approx((0.5, 0.25))
     assert told.straight == (True, False, False, False)
-    assert told_by(place, (50.0, 50.0), (400, 400)).straight is None
+    assert told_by(place, (50.0, 50.0), (400, 400), None).straight is None
+    sides.regular = False
+    assert told_by(place, (50.0, 50.0), (400, 400), sides).straight is None
 
 
 def test_a_grid_with_edges() -> None:

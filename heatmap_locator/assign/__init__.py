@@ -28,8 +28,7 @@ def _told(size: tuple[int, int], search: SearchLike) -> Told | None:
     sides, place = sides_of(search), search.placements[0]
     if sides is None or not sides.regular or sides.opposite_straight or place.score < HEARD:
         return None
-    straight = [kind == "straight" for kind in sides.kinds]
-    return told_by(place, sides.corners.mean(axis=0), size, sides.outward, straight)
+    return told_by(place, sides.corners.mean(axis=0), size, sides)
 
 
 class _Puzzle(Protocol):

@@ -215,13 +215,7 @@ class Searcher:
         if self._fitted is None or not found.placements or found.placements[0].score < HEARD:
             return
         size = self._picture.shape[1], self._picture.shape[0]
-        sides = piece.sides
-        outward, straight = None, [False] * 4
-        if sides is not None and sides.regular and not sides.opposite_straight:
-            outward = sides.outward
-            straight = [kind == "straight" for kind in sides.kinds]
-        place = found.placements[0]
-        self._fitted.tell(told_by(place, piece.body.middle, size, outward, straight))
+        self._fitted.tell(told_by(found.placements[0], piece.body.middle, size, piece.sides))
         grid = self._fitted.grid
         if grid is not self._grid:
             self.levels = [level.with_grid(grid) for level in self.levels]

@@ -78,14 +78,19 @@ class Grid:
         """Number of cells."""
         return self.rows * self.cols
 
-    def cell_size(self, width: float, height: float) -> tuple[float, float]:
-        """(width, height) of a cell in pixels, for a picture of ``width`` x ``height`` pixels."""
+    def outer(self, width: float, height: float) -> tuple[float, float, float, float]:
+        """(x1, y1, x2, y2) of the puzzle in pixels, for a picture of ``width`` x ``height``."""
         left, top, right, bottom = self.edges
-        return width * (right - left) / self.cols, height * (bottom - top) / self.rows
+        return width * left, height * top, width * right, height * bottom
 
     def origin(self, width: float, height: float) -> tuple[float, float]:
         """(x, y) of the first cell's outer corner in pixels, for such a picture."""
-        return width * self.edges[0], height * self.edges[1]
+        return self.outer(width, height)[:2]
+
+    def cell_size(self, width: float, height: float) -> tuple[float, float]:
+        """(width, height) of a cell in pixels, for such a picture."""
+        x1, y1, x2, y2 = self.outer(width, height)
+        return (x2 - x1) / self.cols, (y2 - y1) / self.rows
 
     def in_cells(self, points: Array, width: float, height: float) -> Array:
         """``(..., 2)`` (x, y) in pixels as (column, row) from the first cell's outer corner."""
@@ -101,17 +106,10 @@ class Grid:
 
     def cell_at(self, x: float, y: float, width: float, height: float) -> tuple[int, int]:
         """(row, col) of the cell under a point in pixels; points outside go to the nearest."""
-        if self.edges == WHOLE:
-            col, row = x / width * self.cols, y / height * self.rows
-        else:
-            col, row = self.in_cells(np.array([x, y]), width, height).tolist()
-        row, col = math.floor(row), math.floor(col)
-        return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
-
-    def outer(self, width: float, height: float) -> tuple[float, float, float, float]:
-        """(x1, y1, x2, y2) of the puzzle's edges in pixels, for such a picture."""
         left, top, right, bottom = self.edges
-        return width * left, height * top, width * right, height * bottom
+        col = math.floor((x / width - left) / (right - left) * self.cols)
+        row = math.floor((y / height - top) / (bottom - top) * self.rows)
+        return min(max(row, 0), self.rows - 1), min(max(col, 0), self.cols - 1)
 
     def check(self, width: int, height: int, name: str) -> "Grid":
         """Return the grid if its cells are at least ``MIN_CELL`` pixels in the picture ``name``.

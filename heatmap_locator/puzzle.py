@@ -251,8 +251,8 @@ class Puzzle:
         more tell how the picture's colours look in it, and plain print is found by its colour too.
 
         Args:
-            searches: of earlier pieces, or what ``assign.keep`` keeps of them.  With none the
-                light is forgotten.
+            searches: of earlier pieces, or what ``assign.keep`` keeps of them, with colour.  With
+                none the light is forgotten.
 
         Returns:
             Another puzzle, which shares this one's features; its answers depend on no others.

@@ -20,6 +20,7 @@ FOLDERS = {
 }
 
 GROUND = (
+    "cell_lines",
     "completion",
     "device",
     "errors",

@@ -116,14 +116,13 @@ def test_what_a_piece_tells() -> None:
     sides = SimpleNamespace(
         outward=np.array([0.0, 90.0, 180.0, 270.0]),
         kinds=("knob", "straight", "blank", "knob"),
-        regular=True,
-        opposite_straight=False,
+        tell=True,
     )
     told = told_by(place, (50.0, 50.0), (400, 400), sides)
     assert told.middle == pytest.approx((0.5, 0.25))
     assert told.straight == (True, False, False, False)
     assert told_by(place, (50.0, 50.0), (400, 400), None).straight is None
-    sides.regular = False
+    sides.tell = False
     assert told_by(place, (50.0, 50.0), (400, 400), sides).straight is None
 
 

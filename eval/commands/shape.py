@@ -227,7 +227,8 @@ def _answers(
         piece = puzzle.photograph(*cell)
         started, located = time.perf_counter(), None
         with contextlib.suppress(InputError):  # no piece found: it counts as wrong
-            located = keep(encoded.search(piece.photo, ASSIGN_TOP), puzzle.grid)
+            found = encoded.search(piece.photo, ASSIGN_TOP)
+            located = keep(found, puzzle.grid, colour=args.one_light)
         seconds = time.perf_counter() - started
         known[cell] = Answered(cell, piece.rotation, piece.texture, located, seconds)
         kept.add([known[cell]])

@@ -26,7 +26,7 @@ ASSIGN_TOP = 60
 def _told(size: tuple[int, int], search: SearchLike) -> Told | None:
     """What a piece tells of where cells lie, if its place is sure and its sides are known."""
     sides, place = sides_of(search), search.placements[0]
-    if sides is None or not sides.regular or sides.opposite_straight or place.score < HEARD:
+    if sides is None or not sides.tell or place.score < HEARD:
         return None
     return told_by(place, sides.corners.mean(axis=0), size, sides)
 

@@ -32,7 +32,7 @@ class Located:
         placements: best first.
         heatmap: (h, w) float in 0..1 over the picture.
         sides: of the piece, ``None`` where it has no four corners.
-        colour: of its print in the photo, ``None`` where that shows none.
+        colour: of its print in the photo, ``None`` where that shows none or was not asked for.
     """
 
     placements: list[Placement]
@@ -76,10 +76,17 @@ def light_of(
     return lit_by([own for own, _ in sure], [at for _, at in sure], cells)
 
 
-def keep(search: SearchLike, grid: Grid | None = None) -> Located:
-    """What assigning needs of a search; with the grid its heatmap is reduced to cells."""
+def keep(search: SearchLike, grid: Grid | None = None, colour: bool = False) -> Located:
+    """What assigning needs of a search.
+
+    Args:
+        search: of a piece.
+        grid: of the puzzle; with it the heatmap is reduced to cells.
+        colour: read the piece's colour off its photo too, which ``Puzzle.with_light`` asks for.
+    """
     heat = search.heatmap if grid is None else highest_in_cells(search.heatmap, grid)
-    return Located(search.placements, heat, sides_of(search), own_colour(search))
+    own = own_colour(search) if colour else None
+    return Located(search.placements, heat, sides_of(search), own)
 
 
 def highest_in_cells(heatmap: np.ndarray, grid: Grid) -> np.ndarray:

@@ -85,6 +85,12 @@ class Sides:
         return (straight[0] and straight[2]) or (straight[1] and straight[3])
 
     @property
+    def tell(self) -> bool:
+        """Whether they are those of a puzzle of knobs, cut into rows and columns, and so tell
+        where and how the piece lies."""
+        return self.regular and not self.opposite_straight
+
+    @property
     def cell(self) -> float:
         """Pixels of the photo on the side of the square of the corners' area, > 0."""
         return float(np.sqrt(abs(area_of(self.corners))))

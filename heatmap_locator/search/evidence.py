@@ -103,7 +103,7 @@ def _told(
     """``outward``, ``odds`` and ``upright`` of one piece."""
     sides = piece.sides
     silent = 0.0, (0.0,) * 4, (0.0, 0.0)
-    if sides is None or not sides.regular or sides.opposite_straight:
+    if sides is None or not sides.tell:
         return silent
     first = nearest_quarter(sides.outward, float(sides.outward[0]))
     odds = tuple(_odds(side, piece.searched) for side in sides.sides)

@@ -83,7 +83,7 @@ def squared(
         grid: of the puzzle, relied on where it is exact.
     """
     sides = piece.sides if grid is not None and grid.exact else None
-    if sides is None or not sides.regular or sides.opposite_straight:
+    if sides is None or not sides.tell:
         return place
     if grid is None or place.cell is None or sides.sure < _CLEAR or place.score > sides.sure:
         return place

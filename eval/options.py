@@ -9,7 +9,7 @@ from typing import Any
 from heatmap_locator.device import DEVICES, check_device
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import check_output_folder, check_weights_files
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 PROG = "heatmap-eval"
 
@@ -80,7 +80,7 @@ def add_method_arguments(parser: argparse.ArgumentParser, default: list[str]) ->
     add("--methods", metavar="NAME,...", type=names, default=default, help=text)
     add_weights_argument(parser)
     text = "a LoFTR checkpoint in kornia's form, .safetensors, .ckpt or .pt; without it loftr is "
-    add("--loftr-weights", metavar="PATH", type=Path, help=f"{text}skipped")
+    add("--loftr-weights", metavar="PATH", type=pathname, help=f"{text}skipped")
     add_device_argument(parser)
 
 
@@ -101,7 +101,7 @@ def add_pictures_argument(
     text: str = "folder of pictures; drawn without it",
     name: str = "--pictures",
 ) -> None:
-    parser.add_argument(name, metavar="DIR", type=Path, help=text)
+    parser.add_argument(name, metavar="DIR", type=pathname, help=text)
 
 
 def add_pieces_argument(
@@ -137,7 +137,7 @@ def add_dataset_argument(parser: argparse.ArgumentParser, what: str) -> None:
     """
     text = f"{what}; may be repeated"
     parser.add_argument(
-        "--dataset", metavar="DIR", type=Path, action="append", default=[], help=text
+        "--dataset", metavar="DIR", type=pathname, action="append", default=[], help=text
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import operator
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from heatmap_locator.errors import InputError
@@ -44,6 +45,13 @@ class Parser(argparse.ArgumentParser):
         if message and file is not None:
             with writing():
                 file.write(message)
+
+
+def pathname(text: str) -> Path:
+    """An argparse type: a file or folder.  An empty one, as of a variable not set, is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a file or folder")
+    return Path(text)
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

@@ -74,6 +74,7 @@ def test_a_program_that_differs_from_torch_is_an_error(monkeypatch: pytest.Monke
         (["{new}", "--weights", "{file}"], "not a readable safetensors file"),
         (["{new}", "--outline-weights", "{none}"], "no such weights file"),
         ([], "FOLDER"),
+        ([""], "FOLDER: is empty; name a file or folder"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -88,6 +88,12 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HEATMAP_FRONTS", "0")
     with pytest.raises(InputError, match="HEATMAP_FRONTS: '0' is not a whole number from 1 to"):
         read(Layout)
+    monkeypatch.setenv("HEATMAP_CORS", "*")
+    assert read(Settings).cors == ("*",)
+    for wrong in ("app.example", "https://a.example/page", "https://a.example,null"):
+        monkeypatch.setenv("HEATMAP_CORS", wrong)
+        with pytest.raises(InputError, match=r"HEATMAP_CORS: .*give origins such as https://"):
+            read(Settings)
     assert "token = ****" in Settings(token="s3cret").lines()
     assert not any("s3cret" in line for line in Settings(token="s3cret").lines())
 

@@ -141,5 +141,6 @@ def test_name_and_number_of_pieces_are_changed(client: TestClient) -> None:
     assert client.get(piece["links"]["self"]).json()["placements"][0]["cell"] == [1, 2]
     assert_problem(client.patch(address, json={"pieces": 12, "grid": "3x4"}), 422, "not both")
     assert_problem(client.patch(address, json={"grid": "none"}), 422)
-    assert_problem(client.patch(address, json={"pieces": 0}), 422)
+    for number in (0, True, "12", 12.0):
+        assert_problem(client.patch(address, json={"pieces": number}), 422)
     assert client.get(address).json()["pieces"] == 12

@@ -31,6 +31,10 @@ def test_the_command_refuses_in_one_line(
     assert not out.exists()
 
 
+def test_out_may_not_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--out: is empty; name a file or folder" in complaint(capsys, "tiny", "--out", "")
+
+
 def test_out_may_not_be_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     out.write_text("mine")

@@ -13,7 +13,7 @@ from heatmap_locator.completion import add_completion
 from heatmap_locator.device import DEVICES, check_device
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import check_output_folder, check_weights_files
-from heatmap_locator.options import Parser
+from heatmap_locator.options import Parser, pathname
 from heatmap_locator.outcome import run_command
 
 from .recipe_files import find_recipe
@@ -26,7 +26,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("recipe", help="a .toml file, or the name of a recipe of the package")
     parser.add_argument("--pictures", metavar="DIR", help="folder of training images")
-    parser.add_argument("--out", metavar="DIR", required=True, help="logs, checkpoints, weights")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=pathname,
+        required=True,
+        help="logs, checkpoints, weights",
+    )
     parser.add_argument("--init", metavar="PATH", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.ckpt")
     parser.add_argument("--steps", type=int, metavar="N", help="end after N steps")
@@ -73,7 +79,7 @@ def _as_raised(error: InputError) -> InputError:
 
 
 def _run(args: argparse.Namespace) -> int:
-    out = Path(args.out)
+    out: Path = args.out
     check_output_folder(out, "--out")
     check_device(args.device)
     check_weights_files(args.init)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     ABLATIONS,
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_weights_argument(parser)
     add_device_argument(parser)
     out = "keeps predictions.jsonl, which a later run goes on with, and results.json"
-    add("--out", metavar="DIR", type=Path, help=out)
+    add("--out", metavar="DIR", type=pathname, help=out)
     add_json_argument(parser, "a table")
 
 

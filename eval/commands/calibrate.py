@@ -5,10 +5,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.options import pathname
 from heatmap_train.draw.names import PICTURES
 
 from ..options import add_pictures_argument
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--write",
         metavar="OUT",
-        type=Path,
+        type=pathname,
         required=True,
         help="weights file to write, the same but for the calibration",
     )

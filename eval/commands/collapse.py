@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     PROG,
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--out",
         metavar="DIR",
-        type=Path,
+        type=pathname,
         required=True,
         help="results.json, collapse.md, gauge.png; members that are finished there are not "
         "trained again",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     add_json_argument,
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "the folder that was trained on: the pictures trained on are used; drawn without it"
     add_pictures_argument(parser, text)
     text = "safetensors file to write"
-    add("--write", metavar="OUT", type=Path, required=True, help=text)
+    add("--write", metavar="OUT", type=pathname, required=True, help=text)
     text = f"puzzles of {PIECES} pieces (default 16)"
     add("--puzzles", metavar="N", type=whole(1, 1000), default=16, help=text)
     text = "pieces photographed of each (default 25)"

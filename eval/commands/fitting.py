@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     add_device_argument,
@@ -55,7 +55,7 @@ def add_asked_arguments(
     add_device_argument(parser)
     add_workers_argument(parser)
     text = f"keeps {kept}, which a later run goes on with"
-    add("--out", metavar="DIR", type=Path, help=text)
+    add("--out", metavar="DIR", type=pathname, help=text)
     add_json_argument(parser, "a table")
 
 

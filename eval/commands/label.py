@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import check_output_folder, check_weights_files
+from heatmap_locator.options import pathname
 from heatmap_locator.outcome import flush, say
 
 from ..options import add_device_argument, add_weights_argument, check_folders
@@ -35,8 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.description = ABOUT
     add = parser.add_argument
-    add("folder", metavar="FOLDER", type=Path, help="of photos; gets manifest.csv")
-    add("--puzzle", metavar="FILE", type=Path, required=True, help="the whole puzzle's picture")
+    add("folder", metavar="FOLDER", type=pathname, help="of photos; gets manifest.csv")
+    add(
+        "--puzzle",
+        metavar="FILE",
+        type=pathname,
+        required=True,
+        help="the whole puzzle's picture",
+    )
     add("--grid", metavar="ROWSxCOLS", required=True, help="counted along its edges: 25x38")
     add("--open", action="store_true", help="show the proposals in the default browser")
     add_weights_argument(parser)

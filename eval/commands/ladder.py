@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.options import pathname
 
 from ..options import (
     METHODS,
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--out",
         metavar="DIR",
-        type=Path,
+        type=pathname,
         required=True,
         help="predictions, results.json, results.md and pictures; a later run goes on with them",
     )
@@ -46,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--corpus",
         metavar="DIR",
-        type=Path,
+        type=pathname,
         help="a folder with bench/, pictures to measure on; drawn without it",
     )
     add(
         "--real",
         metavar="DIR",
-        type=Path,
+        type=pathname,
         help="a folder of sets, each with its manifest.csv; skipped without it",
     )
     add_dataset_argument(parser, "a set of your own, with its manifest.csv")
@@ -65,8 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_method_arguments(parser, list(METHODS))
     add_seed_argument(parser)
-    add("--write-results", metavar="PATH", type=Path, help="write results.md there as well")
-    add("--notes", metavar="PATH", type=Path, help="Markdown to end that page with")
+    add(
+        "--write-results",
+        metavar="PATH",
+        type=pathname,
+        help="write results.md there as well",
+    )
+    add("--notes", metavar="PATH", type=pathname, help="Markdown to end that page with")
 
 
 def check(args: argparse.Namespace) -> None:

@@ -4,11 +4,10 @@ import argparse
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     add_dataset_argument,
@@ -61,7 +60,7 @@ class Measure(ABC):
         add("--limit", metavar="N", type=whole(1, 10**9), help="pieces of each set and count")
         add_method_arguments(parser, ["ours"])
         out = "keeps predictions.jsonl, which a later run goes on with, and results.json"
-        add("--out", metavar="DIR", type=Path, help=out)
+        add("--out", metavar="DIR", type=pathname, help=out)
         add_json_argument(parser, "a table")
 
     def check(self, args: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
+from heatmap_locator.options import pathname
 from heatmap_train.draw.names import PHOTOS
 
 from ..options import add_pictures_argument, listed, one_of
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--write",
         metavar="OUT",
-        type=Path,
+        type=pathname,
         help="weights file to write, the same but for what these photos say of misleading ones "
         "and of foreign ones; the table is then of fits to other pictures",
     )

@@ -3,12 +3,11 @@
 import argparse
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import check_weights_files
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     add_dataset_argument,
@@ -47,7 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset_argument(
         parser, "a set with its manifest.csv, whose cut-outs are the truth of its photos"
     )
-    add("--weights", metavar="PATH", type=Path, help="an outline network other than the packaged")
+    add(
+        "--weights",
+        metavar="PATH",
+        type=pathname,
+        help="an outline network other than the packaged",
+    )
     add_seed_argument(parser)
     add_json_argument(parser, "a table")
 

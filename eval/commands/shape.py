@@ -4,11 +4,10 @@ import argparse
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.options import whole
+from heatmap_locator.options import pathname, whole
 
 from ..options import (
     add_device_argument,
@@ -66,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--share", metavar="N", type=whole(1, 100), default=100, help=text)
     out = "keeps answers, which a later run goes on with, and results.json"
-    add("--out", metavar="DIR", type=Path, help=out)
+    add("--out", metavar="DIR", type=pathname, help=out)
     add_json_argument(parser, "a table")
 
 

@@ -13,7 +13,7 @@ from heatmap_locator import __version__
 from heatmap_locator.completion import add_completion
 from heatmap_locator.errors import InputError, display_name
 from heatmap_locator.files import check_output_folder, check_weights_files, write_atomically
-from heatmap_locator.options import Parser
+from heatmap_locator.options import Parser, pathname
 from heatmap_locator.outcome import run_command
 
 PROG = "heatmap-export"
@@ -37,7 +37,7 @@ def build_parser() -> Parser:
         epilog="docs/export.md tells their inputs and outputs and what is left to do around them.",
         allow_abbrev=False,
     )
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="made where there is none")
+    parser.add_argument("folder", metavar="FOLDER", type=pathname, help="made where there is none")
     parser.add_argument("--weights", metavar="FILE", help="a model's, instead of the shipped")
     parser.add_argument(
         "--outline-weights", metavar="FILE", help="an outline network's, instead of the shipped"

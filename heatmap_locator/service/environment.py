@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field as DataclassField
 from dataclasses import fields
@@ -60,11 +61,22 @@ def _model(kind: type) -> type[BaseSettings]:
     return create_model(kind.__name__, __base__=_Base, **members)
 
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", re.IGNORECASE)
+"""A scheme, a host and perhaps a port, as browsers send it (RFC 6454)."""
+
+
 def _split(value: object) -> object:
-    """Origins by comma."""
+    """Origins by comma.
+
+    Raises:
+        ValueError: one is none, and would allow nobody without a word.
+    """
     if not isinstance(value, str):
         return value
-    return tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+    origins = tuple(origin.strip().rstrip("/") for origin in value.split(",") if origin.strip())
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
 
 
 def _wrong(f: "DataclassField[Any]", kind: type, value: object) -> str:
@@ -75,6 +87,8 @@ def _wrong(f: "DataclassField[Any]", kind: type, value: object) -> str:
     if get_origin(hint) is Literal:
         *names, last = get_args(hint)
         return f"'{value}': use {', '.join(names)} or {last}"
+    if get_origin(hint) is tuple:
+        return f"'{value}': give origins such as https://example.org, by comma, or *"
     low = f"above {limits['gt']}" if "gt" in limits else f"from {limits.get('ge', 0)}"
     high = f" to {limits['le']}" if "le" in limits else ""
     number = "a whole number" if hint is int else "a number"

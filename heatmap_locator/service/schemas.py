@@ -232,7 +232,9 @@ class PuzzleChange(BaseModel):
     )
 
     name: str = Field("", max_length=200)
-    pieces: int | None = Field(None, ge=1, le=50_000, description="null: not known")
+    pieces: int | None = Field(
+        None, ge=1, le=50_000, strict=True, description="null: not known"
+    )  # true is no number
     grid: str | None = Field(None, max_length=20, description="ROWSxCOLS; null: not known")
 
 

@@ -101,6 +101,12 @@ def test_pieces_pass_also_those_of_other_puzzles(example_puzzle: Puzzle) -> None
     assert example_puzzle.locate(on_table(example_puzzle.picture[210:280, 280:350]))
 
 
+def test_rows_and_columns_that_cannot_be_say_how_large_the_piece_then_is() -> None:
+    puzzle = Locator.from_pretrained(device="cpu").encode(EXAMPLES / "puzzle.jpg", grid=(1, 192))
+    with pytest.raises(NoPieceError, match=r"this is 1\d by 0\.\d+ pieces large"):
+        puzzle.search(EXAMPLES / "piece1.jpg")
+
+
 def test_one_piece_of_a_puzzle_with_far_fewer_than_were_given_is_one() -> None:
     puzzle = Locator.from_pretrained(device="cpu").encode(EXAMPLES / "puzzle.jpg", pieces=2500)
     found = puzzle.search(EXAMPLES / "piece1.jpg")

@@ -156,5 +156,7 @@ def test_what_the_library_says_of_a_photo_has_words() -> None:
     lines = sayings()
     assert {remarks.NOT_OF_IT, remarks.MAYBE_NOT, remarks.TOO_PLAIN} < set(lines)
     assert len(lines) >= 7
-    for line in [*lines, "no piece found: this is 5 by 4 pieces large in the picture; photograph"]:
+    for size in ("5 by 4", "12 by 0.06"):
+        lines.append(f"no piece found: this is {size} pieces large in the picture; photograph")
+    for line in lines:
         assert any(pattern.search(line) for pattern in patterns), line

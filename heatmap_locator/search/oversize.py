@@ -74,8 +74,9 @@ class Oversize:
         cell = grid.cell_size(width, height)
         across, down = size[0] / cell[0], size[1] / cell[1]
         if max(across, down) > CELLS and grid.pieces > 2 * CELLS**2:
+            wide, high = (f"{n:.0f}" if n >= 1 else f"{n:.1g}" for n in (across, down))
             raise NoPieceError(
-                f"no piece found: this is {across:.0f} by {down:.0f} pieces large in the picture; "
+                f"no piece found: this is {wide} by {high} pieces large in the picture; "
                 "photograph one loose piece, or correct the number of pieces",
                 name=name,
             )

@@ -14,7 +14,7 @@ const LINES = [
   [/^cut short, its last/, "doubt.short"],
   [/no finished part of the picture found/, "said.undone"],
   [/^no piece found: this is the whole picture/, "said.whole"],
-  [/^no piece found: this is (\d+) by (\d+) pieces large/, "said.many", "across", "down"],
+  [/^no piece found: this is ([\d.]+) by ([\d.]+) pieces large/, "said.many", "across", "down"],
   [/^no piece found/, "said.no-piece"],
   [/not an image that can be read|cannot be read as an image/, "said.other"],
   [/^the file is empty/, "said.empty"],

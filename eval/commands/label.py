@@ -37,13 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = ABOUT
     add = parser.add_argument
     add("folder", metavar="FOLDER", type=pathname, help="of photos; gets manifest.csv")
-    add(
-        "--puzzle",
-        metavar="FILE",
-        type=pathname,
-        required=True,
-        help="the whole puzzle's picture",
-    )
+    add("--puzzle", metavar="FILE", type=pathname, required=True, help="the whole puzzle's picture")
     add("--grid", metavar="ROWSxCOLS", required=True, help="counted along its edges: 25x38")
     add("--open", action="store_true", help="show the proposals in the default browser")
     add_weights_argument(parser)

@@ -66,12 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_method_arguments(parser, list(METHODS))
     add_seed_argument(parser)
-    add(
-        "--write-results",
-        metavar="PATH",
-        type=pathname,
-        help="write results.md there as well",
-    )
+    add("--write-results", metavar="PATH", type=pathname, help="write results.md there as well")
     add("--notes", metavar="PATH", type=pathname, help="Markdown to end that page with")
 
 

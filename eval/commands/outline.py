@@ -46,12 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset_argument(
         parser, "a set with its manifest.csv, whose cut-outs are the truth of its photos"
     )
-    add(
-        "--weights",
-        metavar="PATH",
-        type=pathname,
-        help="an outline network other than the packaged",
-    )
+    text = "an outline network other than the packaged"
+    add("--weights", metavar="PATH", type=pathname, help=text)
     add_seed_argument(parser)
     add_json_argument(parser, "a table")
 

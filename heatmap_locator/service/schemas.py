@@ -22,6 +22,11 @@ def _example(value: Any) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
+def _request(*examples: Any) -> ConfigDict:
+    """Of what is sent: a name that is not known is refused."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
+
+
 class Placement(BaseModel):
     """One possible place of a piece, as ``heatmap-predict --json`` prints it."""
 
@@ -193,12 +198,7 @@ class SuggestedCorners(BaseModel):
 class CornersChange(BaseModel):
     """New corners, or null for none."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"corners": [[102, 96], [911, 120], [940, 700], [80, 671]]}]
-        },
-    )
+    model_config = _request({"corners": [[102, 96], [911, 120], [940, 700], [80, 671]]})
 
     corners: Corners | None
 
@@ -206,11 +206,8 @@ class CornersChange(BaseModel):
 class PieceChange(BaseModel):
     """What people say of a piece; what is left out stays as it is."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"placed": True, "chosen": [382.0, 252.6]}, {"rejected": [[75.2, 31.0]]}]
-        },
+    model_config = _request(
+        {"placed": True, "chosen": [382.0, 252.6]}, {"rejected": [[75.2, 31.0]]}
     )
 
     placed: bool = Field(False, description="whether it lies in its place")
@@ -226,15 +223,11 @@ class PieceChange(BaseModel):
 class PuzzleChange(BaseModel):
     """What is to be changed of a puzzle; what is left out stays as it is."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "Lake in winter"}, {"pieces": 500}]},
-    )
+    model_config = _request({"name": "Lake in winter"}, {"pieces": 500})
 
     name: str = Field("", max_length=200)
-    pieces: int | None = Field(
-        None, ge=1, le=50_000, strict=True, description="null: not known"
-    )  # true is no number
+    # strict: true is no number
+    pieces: int | None = Field(None, ge=1, le=50_000, strict=True, description="null: not known")
     grid: str | None = Field(None, max_length=20, description="ROWSxCOLS; null: not known")
 
 

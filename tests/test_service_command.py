@@ -58,6 +58,8 @@ def test_help_is_quick_to_come() -> None:
         (["--token", ""], {}, "--token: is empty, or has spaces around it; give one without"),
         ([], {"HEATMAP_TOKEN": "s3cret\n"}, "HEATMAP_TOKEN: is empty, or has spaces around it"),
         (["--data", "/dev/null/x"], {}, "/dev/null/x: cannot be written"),
+        (["--data", ""], {}, "argument --data: is empty; name a file or folder"),
+        (["--weights", ""], {}, "argument --weights: is empty; name a file or folder"),
     ],
 )
 def test_the_command_refuses_in_one_line(

@@ -17,6 +17,7 @@ from heatmap_train.cli import main
         (["tiny", "--steps", "many"], "--steps"),
         (["tiny", "--stop", "0"], "--stop must be at least 1"),
         (["tiny", "--init", "none.safetensors"], "none.safetensors: no such weights file"),
+        (["tiny", "--pictures", ""], "--pictures: is empty; name a file or folder"),
         (["tiny", "--workers", "-1"], "--workers must be"),
         (["tiny", "--devices", "0"], "--devices must be"),
         (["tiny", "--resume"], "nothing to resume"),

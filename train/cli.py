@@ -25,13 +25,11 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train a model by a recipe. Without --pictures it draws its own.",
     )
     parser.add_argument("recipe", help="a .toml file, or the name of a recipe of the package")
-    parser.add_argument("--pictures", metavar="DIR", help="folder of training images")
     parser.add_argument(
-        "--out",
-        metavar="DIR",
-        type=pathname,
-        required=True,
-        help="logs, checkpoints, weights",
+        "--pictures", metavar="DIR", type=pathname, help="folder of training images"
+    )
+    parser.add_argument(
+        "--out", metavar="DIR", type=pathname, required=True, help="logs, checkpoints, weights"
     )
     parser.add_argument("--init", metavar="PATH", help="start from these weights")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/last.ckpt")
@@ -83,7 +81,7 @@ def _run(args: argparse.Namespace) -> int:
     check_output_folder(out, "--out")
     check_device(args.device)
     check_weights_files(args.init)
-    if args.pictures is not None and not Path(args.pictures).is_dir():
+    if args.pictures is not None and not args.pictures.is_dir():
         raise InputError("no such folder; check the path", name=args.pictures)
     for name, least in _LEAST.items():
         value = getattr(args, name)

@@ -104,7 +104,7 @@ def make_batches(
 def train(
     recipe: LoopRecipe,
     *,
-    pictures: str | None,
+    pictures: str | Path | None,
     out: Path,
     resume: bool = False,
     init: str | None = None,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field as DataclassField
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
@@ -57,8 +58,21 @@ def _model(kind: type) -> type[BaseSettings]:
         hint = get_type_hints(kind)[f.name]
         if get_origin(hint) is tuple:
             hint = Annotated[hint, NoDecode, BeforeValidator(_split)]
+        if _is_path(hint):
+            hint = Annotated[hint, BeforeValidator(_named)]
         members[f.name] = hint, Field(f.default, **f.metadata["limits"])
     return create_model(kind.__name__, __base__=_Base, **members)
+
+
+def _is_path(hint: Any) -> bool:
+    return Path in (hint, *get_args(hint))
+
+
+def _named(value: object) -> object:
+    """A path; an empty one, which would be the current folder, is none."""
+    if value == "":
+        raise ValueError
+    return value
 
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s]+", re.IGNORECASE)
@@ -87,6 +101,8 @@ def _wrong(f: "DataclassField[Any]", kind: type, value: object) -> str:
     if get_origin(hint) is Literal:
         *names, last = get_args(hint)
         return f"'{value}': use {', '.join(names)} or {last}"
+    if _is_path(hint):
+        return "is empty; name a file or folder"
     if get_origin(hint) is tuple:
         return f"'{value}': give origins such as https://example.org, by comma, or *"
     low = f"above {limits['gt']}" if "gt" in limits else f"from {limits.get('ge', 0)}"

@@ -100,7 +100,7 @@ class Examples:
 def collect(
     init: str,
     device: str,
-    pictures: str | None,
+    pictures: str | Path | None,
     recipe: RankerRecipe,
     count: int,
     kept: Examples,
@@ -132,7 +132,7 @@ def collect(
 
 
 def _searcher(
-    init: str, device: str, pictures: str | None, split: str, recipe: RankerRecipe
+    init: str, device: str, pictures: str | Path | None, split: str, recipe: RankerRecipe
 ) -> Callable[[int], list[Example]]:
     """Draws a puzzle by its number and searches for its pieces."""
     locator, source = Locator.from_pretrained(init, device), PictureSource(pictures, split)

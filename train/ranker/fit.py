@@ -75,7 +75,7 @@ def first_right(examples: list[Example], weights: Tensor) -> float:
 def train_ranker(
     recipe: RankerRecipe,
     *,
-    pictures: str | None,
+    pictures: str | Path | None,
     out: Path,
     init: str | None,
     resume: bool,

@@ -26,7 +26,7 @@ def collect(
     init: str,
     model: str,
     device: str,
-    pictures: str | None,
+    pictures: str | Path | None,
     recipe: VerifierRecipe,
     split: str,
     folder: Path,
@@ -90,7 +90,12 @@ def _check(folder: Path, recipe: VerifierRecipe, model: str) -> None:
 
 
 def _miner(
-    init: str, device: str, pictures: str | None, split: str, recipe: VerifierRecipe, folder: Path
+    init: str,
+    device: str,
+    pictures: str | Path | None,
+    split: str,
+    recipe: VerifierRecipe,
+    folder: Path,
 ) -> Callable[[int], None]:
     """Draws a puzzle by its number, searches it and keeps what it finds."""
     mining = recipe.mining

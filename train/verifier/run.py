@@ -24,7 +24,7 @@ _FEWEST = 50
 def train_verifier(
     recipe: VerifierRecipe,
     *,
-    pictures: str | None,
+    pictures: str | Path | None,
     out: Path,
     init: str | None,
     resume: bool,

@@ -49,8 +49,7 @@ class ModelConfig:
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
         verifier: members of the second stage; 0 where there is none.
-        verifier_filters: channels of its filters over maps, a multiple of 8; with 0 it goes by
-            numbers alone.
+        verifier_hidden: numbers that its members make of a place's, even.
     """
 
     encoder: str = "resnet18"
@@ -59,7 +58,7 @@ class ModelConfig:
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
     verifier: int = 0
-    verifier_filters: int = 0
+    verifier_hidden: int = 64
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,9 +67,11 @@ class ModelConfig:
     def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
         """Rebuild from ``to_dict``; an unknown key is a ValueError."""
         unknown = set(values) - {f.name for f in fields(cls)}
+        if "verifier_filters" in unknown and not values["verifier_filters"]:
+            unknown.remove("verifier_filters")  # once the second stage could have some
         if unknown:
             raise ValueError(f"unknown model setting: {', '.join(sorted(unknown))}")
-        values = dict(values)
+        values = {key: value for key, value in values.items() if key != "verifier_filters"}
         if "head_decoder" in values:
             values["head_decoder"] = tuple(values["head_decoder"])
         return cls(**values)
@@ -146,8 +147,8 @@ class HeatmapLocator(nn.Module):
         self.config = config
         self.encoder = Encoder(config.encoder, config.features)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
-        members, width = config.verifier, config.verifier_filters
-        self.ranker = Ranker(Verifier(members, width) if members else None)
+        members, hidden = config.verifier, config.verifier_hidden
+        self.ranker = Ranker(Verifier(members, hidden) if members else None)
 
     def encode_picture(self, picture: Tensor) -> EncodedImages:
         """``(B, 3, H, W)`` working pictures, 0..1, H and W multiples of 4."""

@@ -10,46 +10,31 @@ piece.  What is added to the ranker's logits starts at nothing.
 import torch
 from torch import Tensor, nn
 
-from heatmap_locator.model.comparison import FAR, MAPS, SCALARS, PairViews
+from heatmap_locator.model.comparison import FAR, SCALARS
 
 LIMIT = 8.0
 """Logits that are added or taken away at most, so that whatever a photo shows that training did
 not, it moves a place no further (``train/LOG.md``, "second stage, its limit")."""
 
 
-def _filters(width: int, wide: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(MAPS, width, 3, padding=1),
-        nn.GroupNorm(4, width),
-        nn.ReLU(),
-        nn.Conv2d(width, wide, 3, stride=2, padding=1),
-        nn.GroupNorm(4, wide),
-        nn.ReLU(),
-        nn.Conv2d(wide, wide, 3, padding=1),
-        nn.GroupNorm(4, wide),
-        nn.ReLU(),
-    )
-
-
 class Member(nn.Module):
     """What a second look adds to the ranker's logits, and the logit of "none of these places".
 
-    Numbers of every place, and filters over the maps of its pair where it has any; then the places
-    of a piece together (Zaheer et al., "Deep Sets", 2017).  As made, it adds exactly nothing.
+    The numbers of every place, then those of all places of a piece together (Zaheer et al., "Deep
+    Sets", 2017).  As made, it adds exactly nothing.
 
     Args:
-        width: channels after the first filters, a multiple of 8; 0 goes by the numbers alone.
+        hidden: numbers that a place's become, even.
     """
 
-    def __init__(self, width: int = 0) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
-        wide = 3 * width // 2
-        self.look = _filters(width, wide) if width else None
-        self.place = nn.Sequential(nn.Linear(2 * wide + SCALARS, 64), nn.ReLU())
-        self.others = nn.Sequential(nn.Linear(128, 32), nn.ReLU())
-        self.judge = nn.Sequential(nn.Linear(96, 48), nn.ReLU())
+        common = hidden // 2
+        self.place = nn.Sequential(nn.Linear(SCALARS, hidden), nn.ReLU())
+        self.others = nn.Sequential(nn.Linear(2 * hidden, common), nn.ReLU())
+        self.judge = nn.Sequential(nn.Linear(hidden + common, 48), nn.ReLU())
         self.added = nn.Linear(48, 1)
-        self.none = nn.Linear(33, 1)
+        self.none = nn.Linear(common + 1, 1)
         for last in (self.added, self.none):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -58,14 +43,9 @@ class Member(nn.Module):
         self.register_buffer("mean", torch.zeros(SCALARS))
         self.register_buffer("deviation", torch.ones(SCALARS))
 
-    def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, scalars: Tensor, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`Verifier.forward`."""
-        scalars = ((seen.scalars - self.mean) / self.deviation).clamp(-6, 6)
-        pooled = list[Tensor]()
-        if self.look is not None:
-            found = self.look(seen.maps.flatten(0, 1)).unflatten(0, seen.maps.shape[:2])
-            pooled = [found.mean((3, 4)), found.amax((3, 4))]
-        own = self.place(torch.cat([*pooled, scalars], 2))
+        own = self.place(((scalars - self.mean) / self.deviation).clamp(-6, 6))
         there = real[..., None]
         mean = (own * there).sum(1) / there.sum(1).clamp_min(1)
         common = torch.cat([mean, own.masked_fill(~there, 0).amax(1)], 1)
@@ -84,22 +64,22 @@ class Verifier(nn.Module):
 
     Args:
         members: one at least.
-        width: of each.
+        hidden: as :class:`Member` takes it.
     """
 
-    def __init__(self, members: int = 1, width: int = 0) -> None:
+    def __init__(self, members: int, hidden: int) -> None:
         super().__init__()
-        self.width = width
-        self.members = nn.ModuleList([Member(width) for _ in range(members)])
+        self.hidden = hidden
+        self.members = nn.ModuleList([Member(hidden) for _ in range(members)])
 
-    def forward(self, seen: PairViews, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, scalars: Tensor, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """What is to be added, ``(B, M)``, -LIMIT..LIMIT, and the logit of none, ``(B)``.
 
         Args:
-            seen: of B pieces at M places.
+            scalars: ``(B, M, SCALARS)`` as ``comparison.compare_pairs`` returns it.
             logits: ``(B, M)``, the ranker's.
             real: ``(B, M)`` bool, False where a piece has fewer places.
         """
-        found = [member(seen, logits, real) for member in self.members]
+        found = [member(scalars, logits, real) for member in self.members]
         added, none = (torch.stack(part).mean(0) for part in zip(*found, strict=True))
         return added, none

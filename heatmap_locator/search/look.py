@@ -44,8 +44,7 @@ def look_again(
     views = pair(warp.gather(1, at[..., None].expand(-1, -1, 2, 3)), poses, picture)
     chosen = features.gather(1, at.expand(-1, -1, features.shape[2]))
     images = views.prints, views.insides, views.windows
-    seen = compare_pairs(*images, chosen, *own, maps=bool(verifier.width))
-    added, _ = verifier(seen, *own)
+    added, _ = verifier(compare_pairs(*images, chosen, *own), *own)
     added = added - added[:, :1]  # the ranker's first keeps its logit, which photos are judged by
     least = added.masked_fill(~own[1], torch.inf).amin(1, keepdim=True).clamp_max(0)
     least = torch.where(least.isfinite(), least, 0).expand_as(logits)

@@ -94,9 +94,9 @@ class TrainingModule(RecipeModule):
         added = {
             k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
         }
-        first = replace(model.config, encoder=shape.encoder, verifier=0, verifier_filters=0)
+        first = replace(model.config, encoder=shape.encoder, verifier=0, verifier_hidden=0)
         if (
-            first != replace(shape, verifier=0, verifier_filters=0)
+            first != replace(shape, verifier=0, verifier_hidden=0)
             or any(k not in own or own[k].shape != v.shape for k, v in state.items())
             or not all(k.startswith("encoder.backbone.layer1.") for k in added)
         ):

@@ -100,7 +100,7 @@ def _miner(
     """Draws a puzzle by its number, searches it and keeps what it finds."""
     mining = recipe.mining
     source = PictureSource(pictures, split)
-    miner = Miner(Locator.from_pretrained(init, device), mining.captures, mining.places)
+    miner = Miner(Locator.from_pretrained(init, device), mining.places)
 
     def mine(number: int) -> None:
         rng = np.random.default_rng([mining.seed, STREAMS[split], number])

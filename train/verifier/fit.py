@@ -23,19 +23,18 @@ WARMUP = 100
 def loss_of(batch: Shown, added: Tensor, none: Tensor) -> Tensor:
     """Cross-entropy over the places of each piece and "none of these".
 
-    Right places count together; where there is none, none of these is right.  Pieces count alike,
-    however often they were captured.
+    Right places count together; where there is none, none of these is right.
     """
     logits = (batch.logits + added).masked_fill(~batch.real, -torch.inf)
     every = torch.cat([logits, none[:, None]], 1)
     right = torch.cat([batch.right, ~batch.right.any(1, keepdim=True)], 1)
     hit = every.masked_fill(~right, -torch.inf).logsumexp(1)
-    return ((every.logsumexp(1) - hit) * batch.share).sum() / batch.share.sum()
+    return (every.logsumexp(1) - hit).mean()
 
 
 def measure_scalars(member: Member, data: Shown) -> None:
     """Set the mean and deviation by which scalars are brought to one size."""
-    scalars = data.views.scalars[data.real]
+    scalars = data.scalars[data.real]
     member.mean.copy_(scalars.mean(0))
     member.deviation.copy_(scalars.std(0).clamp_min(1e-3))
 
@@ -54,7 +53,7 @@ def train_on(
         seed: everything random follows from it.
         say: told how far it is.
     """
-    verifier = Verifier(settings.members, settings.filters)
+    verifier = Verifier(settings.members, settings.hidden)
     for number in range(settings.members):
 
         def told(text: str, number: int = number) -> None:
@@ -68,10 +67,10 @@ def _member(
     data: Shown, settings: VerifierSettings, seed: int, say: Callable[[str], None]
 ) -> Member:
     torch.manual_seed(seed)
-    member = Member(settings.filters)
+    member = Member(settings.hidden)
     measure_scalars(member, data)
     groups = parameter_groups(member, settings.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     steps = settings.epochs * max(1, len(data) // settings.batch)
 
     def factor(step: int) -> float:
@@ -83,14 +82,14 @@ def _member(
     rng, mean = np.random.default_rng(seed), 0.0
     for step, rows in enumerate(epochs(len(data), settings.batch, settings.epochs, rng)):
         batch = varied(data.rows(rows), generator)
-        loss = loss_of(batch, *member(batch.views, batch.logits, batch.real))
+        loss = loss_of(batch, *member(batch.scalars, batch.logits, batch.real))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(member.parameters(), settings.clip)
         optimizer.step()
         schedule.step()
         mean += (float(loss.detach()) - mean) * max(0.02, 1 / (step + 1))
-        if step % 20 == 0:
+        if step % 100 == 0:
             say(f"step {step} of {steps}, loss {mean:.3f}")
     return member
 
@@ -99,9 +98,9 @@ def _member(
 def judged(verifier: Verifier, data: Shown) -> tuple[np.ndarray, float]:
     """(P, M) logits of the places, -inf where there is none, and the loss."""
     found, losses = [], []
-    for rows in torch.arange(len(data)).split(16):
+    for rows in torch.arange(len(data)).split(128):
         batch = data.rows(rows)
-        added, none = verifier(batch.views, batch.logits, batch.real)
+        added, none = verifier(batch.scalars, batch.logits, batch.real)
         losses += [float(loss_of(batch, added, none))] * len(rows)
         found.append((batch.logits + added).masked_fill(~batch.real, -torch.inf))
     return torch.cat(found).numpy(), float(np.mean(losses))
@@ -132,7 +131,7 @@ def gains(data: Packed, before: np.ndarray, now: np.ndarray) -> list[Gain]:
     """Of all pieces, by picture, by texture and by number of pieces.
 
     Args:
-        data: P captures.
+        data: P pieces.
         before, now: (P, N) logits, -inf where there is no place.
     """
     at = np.arange(len(data.first))

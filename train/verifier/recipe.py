@@ -18,9 +18,7 @@ class MiningSettings:
         seed: every puzzle follows from it and its number.
         puzzles: drawn to learn from.
         validation_puzzles: of held-back pictures, to report what is gained.
-        captures: photos of each piece.  The first is searched for as a user's is; the others are
-            laid where the first one's places were, which costs a part of a search.
-        places: kept of each piece: those that the ranker puts first, and the right one.
+        places: kept of each piece, those that the ranker puts first.
         earlier: ``--out`` folders of other runs, on other machines or of other puzzles, with the
             same first stage; their examples are taken as well.
     """
@@ -28,7 +26,6 @@ class MiningSettings:
     seed: Whole = 0
     puzzles: Count = 400
     validation_puzzles: Count = 60
-    captures: Count = 4
     places: Count = 24
     earlier: tuple[str, ...] = ()
 
@@ -44,7 +41,7 @@ class VerifierSettings:
         weight_decay: of matrices and filters.
         clip: largest norm of the gradient.
         members: networks that are trained apart, whose mean counts.
-        filters: channels of the filters over maps; with 0 it goes by numbers alone.
+        hidden: numbers that a member makes of a place's.
     """
 
     epochs: Count = 20
@@ -53,7 +50,7 @@ class VerifierSettings:
     weight_decay: NotNegative = 1e-2
     clip: Positive = 1.0
     members: Count = 4
-    filters: Annotated[int, Field(ge=0, multiple_of=8)] = 0
+    hidden: Annotated[int, Field(gt=0, multiple_of=2)] = 128
 
 
 @dataclass(frozen=True, config=SETTINGS)

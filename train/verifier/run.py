@@ -18,7 +18,7 @@ from .kept import Packed, joined, read
 from .recipe import VerifierRecipe
 
 _FEWEST = 50
-"""Captures; less teaches nothing."""
+"""Photos; less teaches nothing."""
 
 
 def train_verifier(
@@ -50,21 +50,17 @@ def train_verifier(
         data[split] = joined([read(file) for file in files])
     if len(data["train"].first) < _FEWEST:
         raise InputError(f"{len(data['train'].first)} photos to learn from: too few; mine more")
-    weights = model.ranker.weights.detach().cpu()
-    maps = bool(recipe.verifier.filters)
-    examples = {split: shown(own, weights, True, maps) for split, own in data.items()}
-    verifier = train_on(examples["train"], recipe.verifier, recipe.mining.seed, progress.say)
+    verifier = train_on(shown(data["train"]), recipe.verifier, recipe.mining.seed, progress.say)
     progress.clear()
-    held, asked = data["validation"], examples["validation"]
-    before = asked.logits.masked_fill(~asked.real, -torch.inf).numpy()
-    now, loss = judged(verifier, asked)
+    held = data["validation"]
+    now, loss = judged(verifier, shown(held))
     print(f"{len(data['train'].first)} photos to learn from, {len(held.first)} held back")
     print(f"loss, held back: {loss:.3f}")
     shares = ", ".join(f"{k}: {100 * share:.1f}%" for k, share in recall(held).items())
     print(f"right place among the first, as ranked before: {shares}")
-    print(table(gains(held, before, now)))
+    print(table(gains(held, held.ranked, now)))
     config = replace(
-        model.config, verifier=recipe.verifier.members, verifier_filters=verifier.width
+        model.config, verifier=recipe.verifier.members, verifier_hidden=recipe.verifier.hidden
     )
     made = HeatmapLocator(config)
     made.load_state_dict(model.state_dict() | _prefixed(verifier.state_dict()))

@@ -177,6 +177,7 @@ def test_calibrate_writes_weights_that_hold_it(
     held = Calibration.from_extra(extra["calibration"])
     before = Calibration.from_extra(shipped["calibration"])
     assert (held.trust, held.foreign) == (before.trust, before.foreign)
+    assert held.foreign_cells == before.foreign_cells != {}
     for name in ("scale", "unseen", "places"):
         assert getattr(held, name) == pytest.approx(chosen["calibration"][name], rel=1e-4)
     assert main([*common, "--per-count", "60", "--write", str(again)]) == 0

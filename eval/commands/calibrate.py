@@ -149,7 +149,8 @@ def run(args: argparse.Namespace) -> int:
     rows = assess(data, before)
     chosen = choose(rows)
     # What heatmap-eval nuisances --write has fitted stays.
-    calibration = replace(rounded(chosen.calibration), trust=before.trust, foreign=before.foreign)
+    found = rounded(chosen.calibration)
+    calibration = replace(before, scale=found.scale, unseen=found.unseen, places=found.places)
     write_calibrated(args, model, calibration)
     sure = _sure(records, chosen.scores)
     if args.json:

@@ -74,12 +74,12 @@ def test_what_is_not_there(client: TestClient, method: str, path: str, status: i
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PATCH", "/v1/puzzles", "GET, POST"),
-        ("PUT", f"/v1/puzzles/{MISSING}", "GET, PATCH, DELETE"),
-        ("POST", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", "GET, PATCH, DELETE"),
+        ("PATCH", "/v1/puzzles", "GET, HEAD, POST"),
+        ("PUT", f"/v1/puzzles/{MISSING}", "GET, HEAD, PATCH, DELETE"),
+        ("POST", f"/v1/puzzles/{MISSING}/pieces/{MISSING}", "GET, HEAD, PATCH, DELETE"),
         ("GET", f"/v1/puzzles/{MISSING}/corners", "PUT"),
         ("GET", f"/v1/puzzles/{MISSING}/locate", "POST"),
-        ("POST", "/healthz", "GET"),
+        ("POST", "/healthz", "GET, HEAD"),
         ("POST", "/openapi.json", "GET, HEAD"),
     ],
 )
@@ -89,6 +89,22 @@ def test_a_wrong_method_is_told_all_right_ones(
     answer = client.request(method, path)
     assert_problem(answer, 405)
     assert answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/puzzles", "/", "/openapi.json", "/metrics"])
+def test_head_is_answered_as_get_without_what_is_asked_for(client: TestClient, path: str) -> None:
+    head, got = client.head(path), client.get(path)
+    assert head.status_code == got.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+def test_head_of_what_is_not_there_and_of_a_stream_ends(client: TestClient) -> None:
+    assert client.head(f"/v1/puzzles/{MISSING}").status_code == 404
+    assert client.head(f"/v1/puzzles/{MISSING}/locate").status_code == 405
+    events = client.head(f"/v1/puzzles/{add_small(client)['id']}/events")
+    assert events.status_code == 200
+    assert events.headers["content-type"].startswith("text/event-stream")
 
 
 def test_a_crash_is_a_problem_too(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

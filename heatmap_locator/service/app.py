@@ -26,7 +26,7 @@ from heatmap_locator.service import (
 )
 from heatmap_locator.service.device import Device, load_locator
 from heatmap_locator.service.folder import LocalStorage
-from heatmap_locator.service.middleware import POLICY, Measured, SecurityHeaders
+from heatmap_locator.service.middleware import POLICY, HeadAsGet, Measured, SecurityHeaders
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.settings import Settings
 from heatmap_locator.service.storage import Storage
@@ -117,6 +117,7 @@ def _lifespan(
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the first to see a request."""
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Guard, settings=settings)
     if settings.cors:
         app.add_middleware(

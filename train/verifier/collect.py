@@ -9,6 +9,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.files import write_atomically
 from heatmap_locator.locator import Locator
+from heatmap_locator.model.comparison import SCALARS
 from heatmap_locator.model.ranker import FEATURES
 
 from ..draw.pictures import PictureSource
@@ -71,7 +72,7 @@ def _earlier(folder: Path, places: int, model: str) -> list[Path]:
     if not path.is_file():
         raise InputError(f"holds no {MADE_BY}: no run of this recipe's kind", name=folder)
     mining, _, *by = json.loads(path.read_text())
-    if by != [model, list(FEATURES)] or mining["places"] != places:
+    if by != [model, list(FEATURES), SCALARS] or mining["places"] != places:
         raise InputError("of another model or number of places; leave it out", name=folder)
     return sorted(folder.glob("*.npz"))
 
@@ -80,7 +81,7 @@ def _check(folder: Path, recipe: VerifierRecipe, model: str) -> None:
     """That files in the folder, if any, are of this recipe, but for how many there are."""
     kept = recipe.to_dict()["mining"].items()
     mining = {k: v for k, v in kept if "puzzles" not in k and k != "earlier"}
-    own = [mining, recipe.to_dict()["puzzles"], model, list(FEATURES)]
+    own = [mining, recipe.to_dict()["puzzles"], model, list(FEATURES), SCALARS]
     made_by = json.dumps(own, sort_keys=True)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MADE_BY

@@ -50,7 +50,7 @@ class VerifierSettings:
     weight_decay: NotNegative = 1e-2
     clip: Positive = 1.0
     members: Count = 4
-    hidden: Annotated[int, Field(gt=0, multiple_of=2)] = 128
+    hidden: Annotated[int, Field(gt=0, multiple_of=2)] = 64
 
 
 @dataclass(frozen=True, config=SETTINGS)

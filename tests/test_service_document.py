@@ -101,6 +101,8 @@ def test_head_is_answered_as_get_without_what_is_asked_for(client: TestClient, p
 
 def test_head_of_what_is_not_there_and_of_a_stream_ends(client: TestClient) -> None:
     assert client.head(f"/v1/puzzles/{MISSING}").status_code == 404
+    line = 'heatmap_requests_total{method="HEAD",route="/v1/puzzles/{puzzle}",status="404"} 1.0'
+    assert line in client.get("/metrics").text
     assert client.head(f"/v1/puzzles/{MISSING}/locate").status_code == 405
     events = client.head(f"/v1/puzzles/{add_small(client)['id']}/events")
     assert events.status_code == 200

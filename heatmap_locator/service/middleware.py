@@ -42,7 +42,12 @@ class HeadAsGet:
                 # Ends the answer; a stream of events then hears that its client has gone.
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        await self.app({**scope, "method": "GET"}, receive, without_body)
+        asked = {**scope, "method": "GET"}
+        try:
+            await self.app(asked, receive, without_body)
+        finally:
+            if "route" in asked:  # for the figures
+                scope["route"] = asked["route"]
 
 
 class SecurityHeaders:

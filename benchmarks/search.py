@@ -16,11 +16,16 @@ of ours, one of the others.
 of 1,000 in pictures of ever more pixels: seconds to encode the picture and to search, and the
 highest memory above that of the process before.  What does not fit is refused in a line.
 
-OMP_NUM_THREADS is the number of threads; ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 hold a
-newer processor to the instructions that most have.
+``--busy N`` runs beside as many processes that compute all the time, as other programs would; the
+times of the clock are then what counts.
+
+OMP_NUM_THREADS is the number of threads; GOMP_SPINCOUNT=20000, which the package sets where torch
+is not loaded yet, is how long they wait before they sleep; ATEN_CPU_CAPABILITY=avx2
+ONEDNN_MAX_CPU_ISA=AVX2 hold a newer processor to the instructions that most have.
 """
 
 import argparse
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
@@ -122,6 +127,12 @@ def growth(locator: Locator, picture: np.ndarray, args: argparse.Namespace) -> N
         print(f"{start} {' '.join(cells)} {used}", flush=True)
 
 
+def compute() -> None:
+    """For ever, as another program would."""
+    while True:
+        sum(range(100_000))
+
+
 def numbers(text: str) -> list[int]:
     return [int(value) for value in text.split(",")]
 
@@ -135,9 +146,12 @@ def main() -> None:
     add("--pieces", type=numbers, metavar="N,...", help="of the puzzles")
     add("--megapixels", type=numbers, metavar="N,...", help="of the pictures of 1,000 pieces")
     add("--repeat", type=int, default=3, help="pieces of ours (default 3)")
+    add("--busy", type=int, default=0, metavar="N", help="processes that compute all the time")
     add("--device", choices=("cpu", "cuda"), default="cpu")
     args = parser.parse_args()
     cv2.setNumThreads(torch.get_num_threads())
+    for _ in range(args.busy):
+        multiprocessing.get_context("spawn").Process(target=compute, daemon=True).start()
     print(machine(args.device))
     locator = Locator.from_pretrained(device=args.device)
     (growth if args.growth else beside_others)(locator, read_picture(Path(PICTURE)), args)

@@ -8,6 +8,8 @@
 Importing this package is cheap: torch is loaded when ``Locator`` is first touched.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from heatmap_locator.errors import HeatmapLocatorError, InputError, NoPieceError, WeightsError
@@ -37,6 +39,13 @@ __all__ = [
     "__version__",
     "find_corners",
 ]
+
+if "torch" not in sys.modules and "OMP_WAIT_POLICY" not in os.environ:
+    # Threads of GNU's OpenMP, which torch has on Linux, wait for each other in a loop, 300,000
+    # times round, before they sleep.  Where another program has one of the processors, that is
+    # most of what they do (docs/performance.md, "Beside other programs").  It is read once, when
+    # torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 _LAZY = {
     "Assignment": "heatmap_locator.assign",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from heatmap_locator.found import Search as Search
 from heatmap_locator.found import notebook_png
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
+from heatmap_locator.model.memory import free_bytes
 from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import single_precision
 from heatmap_locator.options import in_range
@@ -25,18 +26,12 @@ from heatmap_locator.picture.done import Done, read_done
 from heatmap_locator.picture.read import ImageSource, listed
 from heatmap_locator.picture.shared_light import Lit, colours_of_cells
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.open_size import sureness
-from heatmap_locator.search.piece import (
-    PreparedPiece,
-    fitting_into,
-    name_of,
-    prepare_piece,
-    prepare_pieces,
-)
+from heatmap_locator.search.lanes import lanes_for
+from heatmap_locator.search.photos import Photos
+from heatmap_locator.search.piece import name_of, prepare_piece
 from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.several import LocatedPiece as LocatedPiece
 from heatmap_locator.search.several import assign_found, with_answers
-from heatmap_locator.search.sizes import SURE
 
 MAX_TOP = 100
 """Placements that can be asked for."""
@@ -155,32 +150,19 @@ class Puzzle:
         Raises:
             InputError: ``top`` is out of range, or ``pieces`` is one image.
         """
-        pieces = listed(pieces)
-        top = in_range(top, 1, MAX_TOP, "top")
-        answers: list[list[_Answer]] = [[] for _ in pieces]
-        asked: list[tuple[int, PreparedPiece]] = []
-        for index, read in enumerate(prepare_pieces(pieces, self.outlines, cutout)):
-            try:
-                fitting = fitting_into(read, self.height, self.width, name_of(pieces[index]))
-                asked += [(index, piece) for piece in fitting]
-            except InputError as error:
-                answers[index].append((error, None))
-        start = 0
-        while start < len(asked):
-            part = asked[start : start + self._searcher.together]
-            start += len(part)
-            names = [name_of(pieces[index]) for index, _ in part]
-            own, say = [piece for _, piece in part], self.progress
-            placed = [
-                any(sureness(answer) >= SURE for answer, _ in answers[index]) for index, _ in part
-            ]
-            found = self._searcher.answers(own, self.calibration, top, names, say, placed)
-            for (index, piece), answer in zip(part, found, strict=True):
-                answers[index].append((answer, piece))
-        return [
-            self._said(*max(own, key=lambda one: sureness(one[0])), name_of(photo))
-            for own, photo in zip(answers, pieces, strict=True)
-        ]
+        photos = Photos(
+            self._searcher,
+            (self.height, self.width),
+            self.outlines,
+            self.calibration,
+            in_range(top, 1, MAX_TOP, "top"),
+            cutout,
+            self.progress,
+        )
+        return photos.answers(listed(pieces), self._lanes)
+
+    def _lanes(self, jobs: int) -> int:
+        return lanes_for(jobs, self.device, self.search_bytes, free_bytes(self.device))
 
     def locate_many(
         self, photo: ImageSource, top: int = 1, cutout: bool = False
@@ -270,17 +252,6 @@ class Puzzle:
         found._searcher = self._searcher.with_light(found.lit)
         return found
 
-    def _said(
-        self, found: Search | InputError, piece: PreparedPiece | None, name: str
-    ) -> Search | InputError:
-        """The answer chosen for a photo, with what is odd about it."""
-        if isinstance(found, InputError) or piece is None:
-            return found
-        try:
-            return self._searcher.said(found, piece, self.calibration, name)
-        except InputError as error:
-            return error
-
     @single_precision()
     @torch.inference_mode()
     def measure(self, piece: ImageSource, cutout: bool = False) -> tuple[Tensor, list[Placement]]:
@@ -294,7 +265,3 @@ class Puzzle:
             ``(N, F)`` as ``ranker.FEATURES`` names it, and the N places, not ranked.
         """
         return self._searcher.measure(prepare_piece(piece, self.outlines, cutout))
-
-
-_Answer: TypeAlias = tuple[Search | InputError, PreparedPiece | None]
-"""What was found of what a photo may show."""

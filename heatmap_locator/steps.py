@@ -26,6 +26,11 @@ def step() -> None:
         _asked.call()
 
 
+def asked_by_others() -> bool:
+    """Whether something is called at the steps of this thread."""
+    return _asked.call is not None
+
+
 @contextmanager
 def stepping(call: Callable[[], None]) -> Iterator[None]:
     """Context in which something is called at every step of this thread.

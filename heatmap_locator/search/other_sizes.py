@@ -65,6 +65,12 @@ class OtherSizes:
         self._lock = Lock()
 
     @property
+    def fitted(self) -> bool:
+        """Whether a piece has fitted at the given size, after which no other is looked at."""
+        with self._lock:
+            return self._fitted
+
+    @property
     def estimate(self) -> int | None:
         """About how many pieces there are, where that is not the number given."""
         with self._lock:

@@ -93,6 +93,13 @@ class Searcher:
         return None if self.by_size is None else self.by_size.sizes.estimate
 
     @property
+    def settled(self) -> bool:
+        """Whether no search depends on those before it, but for what has been learnt of the cut."""
+        if self.by_size is not None:
+            return False
+        return self._other_sizes is None or self._other_sizes.fitted
+
+    @property
     def together(self) -> int:
         """Pieces that go through the network at once; 1 at least.
 
@@ -206,11 +213,9 @@ class Searcher:
             judge = self._judge(calibration)
             return mirror_image(judge, piece, levels, places, self._model, self._device)
 
-        found = remarked(found, piece, self._outlines, mirrored)
-        self._learn(found, piece)
-        return found
+        return remarked(found, piece, self._outlines, mirrored)
 
-    def _learn(self, found: Search, piece: PreparedPiece) -> None:
+    def learn(self, found: Search, piece: PreparedPiece) -> None:
         """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
         if self._fitted is None or not found.placements or found.placements[0].score < HEARD:
             return

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -210,8 +211,11 @@ def test_a_stop_waits_for_nothing_long(plain_locator: Locator) -> None:
 
 
 def test_a_client_that_hangs_up_is_not_searched_for(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
+    make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # One search at a time, however many threads torch has.
+    monkeypatch.setattr("heatmap_locator.service.service.abreast", lambda locator: 1)
+    client = make_client()
     puzzle, search_many = add_small(client)["id"], Puzzle.search_many
     begun, go, searched = threading.Event(), threading.Event(), list[int]()
 

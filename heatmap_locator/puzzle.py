@@ -136,7 +136,7 @@ class Puzzle:
     def search_many(
         self, pieces: Sequence[ImageSource], top: int = 1, cutout: bool = False
     ) -> list["Search | InputError"]:
-        """``search`` for several pieces: together through a network on a GPU, side by side on a CPU.
+        """``search`` for several pieces, together on a GPU and side by side on a CPU.
 
         Args:
             pieces: photos of one piece each, as ``locate`` takes them.

@@ -162,6 +162,8 @@ class Puzzle:
         return photos.answers(listed(pieces), self._lanes)
 
     def _lanes(self, jobs: int) -> int:
+        if jobs < 2:  # the memory that is left is not asked for
+            return 1
         return lanes_for(jobs, self.device, self.search_bytes, free_bytes(self.device))
 
     def locate_many(

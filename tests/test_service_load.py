@@ -19,8 +19,9 @@ from heatmap_locator.service.images import Decoders
 def test_a_whole_batch_is_decoded_while_another_is_searched(
     make_client: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On a CPU they would be searched one by one.
+    # On a CPU they would be searched one by one, as many at a time as torch has threads.
     monkeypatch.setattr("heatmap_locator.service.service.together", lambda _, batch: batch)
+    monkeypatch.setattr("heatmap_locator.service.service.abreast", lambda _: 1)
     client, sizes = make_client(batch=12), []
     puzzle = add_small(client)["id"]
     search_many, service = Puzzle.search_many, client.app.state.service  # type: ignore[attr-defined]

@@ -69,7 +69,6 @@ class Verifier(nn.Module):
 
     def __init__(self, members: int, hidden: int) -> None:
         super().__init__()
-        self.hidden = hidden
         self.members = nn.ModuleList([Member(hidden) for _ in range(members)])
 
     def forward(self, scalars: Tensor, logits: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

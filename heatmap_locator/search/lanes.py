@@ -14,10 +14,16 @@ import torch
 from heatmap_locator.steps import asked_by_others, stepping
 
 LANES = 4
-"""Searches side by side, at most: each takes memory, and shares the caches."""
+"""Searches that may be begun and not ended, at most; each holds its memory meanwhile."""
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+def abreast(device: torch.device) -> int:
+    """Searches that compute side by side: on a CPU one for each of torch's threads, which do more
+    apart than together, ``LANES`` at most; one elsewhere."""
+    return min(LANES, torch.get_num_threads()) if device.type == "cpu" else 1
 
 
 def lanes_for(jobs: int, device: torch.device, search_bytes: int, free: int | None) -> int:
@@ -25,15 +31,15 @@ def lanes_for(jobs: int, device: torch.device, search_bytes: int, free: int | No
 
     Args:
         jobs: that there are.
-        device: where they compute; a GPU has its own way to do several.
+        device: where they compute.
         search_bytes: memory that one takes.
         free: memory that is left, ``None`` where that is not known.
     """
     # Whoever pauses a search or gives it up, as the service does, does so in his own thread.
-    if device.type != "cpu" or asked_by_others():
+    if asked_by_others():
         return 1
     fitting = LANES if free is None else free // max(1, search_bytes)
-    return max(1, min(LANES, jobs, torch.get_num_threads(), fitting))
+    return max(1, min(abreast(device), jobs, fitting))
 
 
 def side_by_side(do: Callable[[Job], Result], jobs: Sequence[Job], lanes: int) -> list[Result]:

@@ -47,7 +47,8 @@ class Searcher:
     """A replica with a model: collects searches into batches and runs them on its engine."""
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
-        from heatmap_locator.service.device import abreast, load_locator, together
+        from heatmap_locator.search.lanes import abreast
+        from heatmap_locator.service.device import load_locator, together
         from heatmap_locator.service.engine import Engine
         from heatmap_locator.service.images import Decoders
         from heatmap_locator.service.metrics import Metrics
@@ -61,7 +62,7 @@ class Searcher:
             together(locator, settings.batch),
             settings.cache,
             Metrics(),
-            abreast(locator),
+            abreast(locator.device),
         )
         self.search.set_max_batch_size(settings.batch)
         self.search.set_batch_wait_timeout_s(BATCH_WAIT)

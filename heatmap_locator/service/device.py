@@ -11,10 +11,6 @@ if TYPE_CHECKING:
     from heatmap_locator.locator import Locator, Search
 
 
-LANES = 4
-"""Searches that may be begun and not ended; each holds its memory meanwhile."""
-
-
 class Device(Protocol):
     """What searches: the engine of this process, or one elsewhere in a cluster."""
 
@@ -58,11 +54,3 @@ def load_locator(settings: Settings) -> "Locator":
 def together(locator: "Locator", batch: int) -> int:
     """Most pieces to search together: ``batch``, and one on a CPU, which gains nothing by more."""
     return 1 if locator.device.type == "cpu" else batch
-
-
-def abreast(locator: "Locator") -> int:
-    """Searches that compute side by side: on a CPU one for each of torch's threads, which do more
-    apart than together, ``LANES`` at most; one elsewhere."""
-    import torch
-
-    return min(LANES, torch.get_num_threads()) if locator.device.type == "cpu" else 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from heatmap_locator.service.device import LANES
+from heatmap_locator.search.lanes import LANES
 from heatmap_locator.service.jobs import Answer, Batch, GivenUpError, Job, may_pause
 from heatmap_locator.service.metrics import Metrics
 from heatmap_locator.service.searching import Load, Searching

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from heatmap_locator.search.lanes import abreast
 from heatmap_locator.service import records, squaring
-from heatmap_locator.service.device import Device, abreast, together
+from heatmap_locator.service.device import Device, together
 from heatmap_locator.service.engine import Engine
 from heatmap_locator.service.events import Events
 from heatmap_locator.service.images import Decoders
@@ -75,7 +76,7 @@ class Service:
                 together(locator, settings.batch),
                 settings.cache,
                 self.metrics,
-                abreast(locator),
+                abreast(locator.device),
             )
         self.device: Device = device
         self.idle = True
@@ -83,7 +84,7 @@ class Service:
         self._in_work = 0
         each = settings.batch
         if locator is not None:
-            each = together(locator, each) * abreast(locator)
+            each = together(locator, each) * abreast(locator.device)
         each *= BATCHES
         self.decoded = Slots(max(FEWEST_DECODED, 2 * each), each)
         self.drawing = asyncio.Semaphore(DRAWN)

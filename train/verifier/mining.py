@@ -81,16 +81,16 @@ class Miner:
         images = views.prints, views.insides, views.windows
         own = features[:, kept], logits[:, kept], real[:, kept]
         scalars = compare_pairs(*images, *own).cpu().numpy()
+        logits, real, warp = logits.cpu(), real.cpu(), warp.cpu()
         examples = []
         for n, (piece, taken) in enumerate(zip(pieces, photos, strict=True)):
-            there = real[n].cpu()
-            laid = warp[n].cpu()[there].double().numpy()
+            laid = warp[n, real[n]].double().numpy()
             right = is_right(compose(laid, _to_print(piece, taken)), taken, level)
             few = right[kept]
             examples.append(
                 Example(
                     scalars[n, : len(few)],
-                    logits[n, : len(few)].cpu().numpy(),
+                    logits[n, : len(few)].numpy(),
                     few,
                     int(np.argmax(right)) if right.any() else -1,
                     taken.spread,

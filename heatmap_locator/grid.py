@@ -9,6 +9,7 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import Array
+from heatmap_locator.likely_cuts import Cut, likely_cuts
 from heatmap_locator.options import as_whole
 
 MAX_PIECES = 50_000
@@ -44,6 +45,7 @@ class Grid:
             fits a number of pieces best.
         edges: where the puzzle ends in the picture, which is seldom cropped as the puzzle is.
         ends_known: whether they are, and not only where the lines between cells lie.
+        likely: of a guess, the cuts that the number of pieces leaves open.
 
     Raises:
         InputError: on construction, for anything else.
@@ -54,6 +56,7 @@ class Grid:
     exact: bool = field(default=True, compare=False)
     edges: Edges = WHOLE
     ends_known: bool = field(default=True, compare=False)
+    likely: tuple[Cut, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("rows", "cols"):
@@ -217,4 +220,5 @@ class Grid:
             if abs(c[2]) <= _COUNT_TOLERANCE and c[1] <= math.log(_LOOSE_ASPECT)
         ]
         best = min(exact or near or candidates)
-        return cls(best[3], best[4], exact=False)
+        likely = likely_cuts(pieces, width, height)
+        return cls(best[3], best[4], exact=False, likely=likely)

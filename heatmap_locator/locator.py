@@ -98,7 +98,8 @@ class Locator:
 
         Args:
             picture: path, PIL image, or (H, W, 3) uint8 array.
-            pieces: number of pieces; rows and columns follow from the picture's shape.
+            pieces: number of pieces; by the picture's shape rows and columns are one of a few
+                that are likely, and all of these count.
             grid: ``(rows, cols)`` or ``"ROWSxCOLS"``, instead of ``pieces``; better where it is
                 known, as places across its lines are told apart.  With neither, the size of a
                 piece is searched, which takes longer.

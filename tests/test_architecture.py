@@ -29,6 +29,7 @@ GROUND = (
     "found",
     "geometry",
     "grid",
+    "likely_cuts",
     "options",
     "outcome",
     "overlay",

@@ -114,6 +114,11 @@ def test_edges_are_wider_where_the_cells_are_a_guess() -> None:
     unknown = evidence_of_places(middles, turns, seen, None, (1000, 1600), 40.0)
     assert known[0, 0] > guess[0, 0] > 1.0 > 0.0 > guess[0, 1] > known[0, 1]
     assert unknown[0].tolist() == pytest.approx(guess[0].tolist())
+    # A number of pieces says how large the outermost cells are.
+    number = evidence_of_places(
+        middles, turns, seen, Grid.from_pieces(1000, 1600, 1000), (1000, 1600), 40.0
+    )
+    assert number.tolist() == known.tolist()
 
 
 def photo_of(

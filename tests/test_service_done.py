@@ -137,7 +137,9 @@ def test_it_needs_the_cells(client: TestClient) -> None:
 
 def test_only_rows_and_columns_that_were_given_are_exact() -> None:
     for given, exact in (([5, 6], True), (None, False)):
-        grid = grid_of({"grid": [5, 6], "asked": {"pieces": 30, "grid": given}})
+        size = {"width": 600, "height": 500}
+        grid = grid_of({"grid": [5, 6], "asked": {"pieces": 30, "grid": given}, **size})
         assert grid is not None
         assert (grid.rows, grid.cols, grid.exact) == (5, 6, exact)
+        assert [(cut.rows, cut.cols) for cut in grid.likely] == ([] if exact else [(5, 6)])
     assert grid_of({"grid": None, "asked": {"grid": None}}) is None

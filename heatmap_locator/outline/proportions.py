@@ -60,6 +60,26 @@ def upright_or_not(piece: float, cells: float) -> tuple[float, float]:
     return up - whole, aside - whole
 
 
+def upright_in_grid(
+    piece: float, grid: Grid | None, width: float, height: float
+) -> tuple[float, float]:
+    """:func:`upright_or_not` for a grid's cells; for a guess, by all cuts that are likely.
+
+    Args:
+        piece: as :func:`proportions_of`.
+        grid, width, height: as in :func:`proportions_of_cells`.
+    """
+    if grid is None or grid.exact:
+        return upright_or_not(piece, proportions_of_cells(grid, width, height))
+    up = aside = 1 - sum(cut.chance for cut in grid.likely)
+    for cut in grid.likely:
+        own = Grid(cut.rows, cut.cols)
+        ratios = upright_or_not(piece, proportions_of_cells(own, width, height))
+        up += cut.chance * math.exp(ratios[0])
+        aside += cut.chance * math.exp(ratios[1])
+    return math.log(up), math.log(aside)
+
+
 def nearest_quarter(outward: Array, rotation: float) -> float:
     """Of the four angles that a piece's sides allow, the one nearest to a rotation.
 

@@ -19,8 +19,7 @@ from heatmap_locator.model.filters import constant
 from heatmap_locator.outline.proportions import (
     nearest_quarter,
     proportions_of,
-    proportions_of_cells,
-    upright_or_not,
+    upright_in_grid,
 )
 from heatmap_locator.outline.sides import Side
 from heatmap_locator.search.lattice import in_cells
@@ -44,12 +43,12 @@ MISSED_IN_PHOTO, OTHER_IN_PHOTO = (0.007, 0.007), (0.98, 0.02)
 
 CROPPED, CROPPED_UNKNOWN = 0.02, 0.08
 """How likely the picture's edge is not the puzzle's, or the cut no regular one, so that sides say
-nothing: where rows and columns are known, and where not.  Set by hand."""
+nothing: where about how many cells there are is known, and where not.  Set by hand."""
 
 SLACK, SLACK_UNKNOWN = 0.08, 0.18
 """Deviation, in cells, of where along the way from the outermost cell to the next a place ceases
 to be on the edge: the middle of a body is half a cell from it, or one and a half.  Wider where
-rows and columns are a guess."""
+the number of pieces is a guess."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +91,13 @@ def seen_sides(
         grid: of the puzzle, ``None`` where it is not known.
         size: (height, width) of the picture.
     """
-    cells = proportions_of_cells(grid, size[1], size[0])
-    outward, odds, upright = zip(*(_told(piece, cells) for piece in pieces), strict=True)
+    told = (_told(piece, grid, size) for piece in pieces)
+    outward, odds, upright = zip(*told, strict=True)
     return SeenSides(torch.tensor(outward), torch.tensor(odds), torch.tensor(upright))
 
 
 def _told(
-    piece: PreparedPiece, cells: float
+    piece: PreparedPiece, grid: Grid | None, size: tuple[float, float]
 ) -> tuple[float, tuple[float, ...], tuple[float, float]]:
     """``outward``, ``odds`` and ``upright`` of one piece."""
     sides = piece.sides
@@ -107,7 +106,7 @@ def _told(
         return silent
     first = nearest_quarter(sides.outward, float(sides.outward[0]))
     odds = tuple(_odds(side, piece.searched) for side in sides.sides)
-    upright = upright_or_not(proportions_of(sides.corners), cells)
+    upright = upright_in_grid(proportions_of(sides.corners), grid, size[1], size[0])
     return first, odds, upright
 
 
@@ -127,7 +126,7 @@ def side_evidence(
     rotations: Tensor,
     sides: SeenSides,
     cells: Tensor,
-    exact: bool,
+    known: bool,
 ) -> Tensor:
     """Log-likelihood ratio, ``(B, M)``, of places against any place, by the pieces' sides.
 
@@ -136,9 +135,9 @@ def side_evidence(
         rotations: ``(B, M)`` degrees that the photos are turned clockwise from each place.
         sides: of the pieces.
         cells: ``(..., 2)``, broadcast to ``middles``: (columns, rows) of cells in the puzzle.
-        exact: whether those are its own, and where it ends is known.
+        known: whether it has about so many, and where it ends is known.
     """
-    slack, cropped = (SLACK, CROPPED) if exact else (SLACK_UNKNOWN, CROPPED_UNKNOWN)
+    slack, cropped = (SLACK, CROPPED) if known else (SLACK_UNKNOWN, CROPPED_UNKNOWN)
     turned = torch.round((sides.outward[:, None] - rotations) / 90.0).long()
     # The side that faces up, right, down and left in the picture.
     facing = torch.remainder(torch.arange(4, device=rotations.device) - turned[..., None], 4)
@@ -191,7 +190,8 @@ def evidence_of_places(
     """
     if grid is None:
         cells = constant((size[1] / side, size[0] / side), middles.device).to(middles.dtype)
-        return side_evidence(middles / side, rotations, sides, cells, exact=False)
+        return side_evidence(middles / side, rotations, sides, cells, known=False)
     cells = constant((float(grid.cols), float(grid.rows)), middles.device).to(middles.dtype)
-    exact = grid.exact and grid.ends_known
-    return side_evidence(in_cells(middles, grid, size), rotations, sides, cells, exact)
+    # Cuts of one number differ by too little to move a place from the edge to the next cells.
+    known = grid.ends_known and (grid.exact or bool(grid.likely))
+    return side_evidence(in_cells(middles, grid, size), rotations, sides, cells, known)

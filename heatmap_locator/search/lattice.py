@@ -52,16 +52,37 @@ def cell_evidence(middles: Tensor, grid: Grid, width: float, height: float) -> T
 
     Args:
         middles: ``(..., 2)`` of the body there, in pixels of the picture.
-        grid: of the puzzle.
+        grid: of the puzzle; where it is a guess, all cuts that are likely count, and 0 is what
+            places earn where there are none.
         width, height: of the picture.
     """
-    count = constant((float(grid.cols), float(grid.rows)), middles.device)
-    cells = in_cells(middles, grid, (height, width))
+    if grid.exact:
+        count = constant((float(grid.cols), float(grid.rows)), middles.device)
+        return _odds(in_cells(middles, grid, (height, width)), count).log()
+    if not grid.likely:
+        return torch.zeros_like(middles[..., 0])
+    columns, rows, chances = zip(
+        *((float(cut.cols), float(cut.rows), cut.chance) for cut in grid.likely), strict=True
+    )
+    counts = torch.stack([constant(own, middles.device) for own in (columns, rows)], -1)
+    size = constant((float(width), float(height)), middles.device)
+    odds = _odds(middles[..., None, :] * (counts / size).to(middles.dtype), counts)
+    weights = constant(chances, middles.device).to(odds.dtype)
+    return (odds @ weights + (1 - sum(chances))).log()
+
+
+def _odds(cells: Tensor, count: Tensor) -> Tensor:
+    """Of ``(..., 2)`` middles in cells from the puzzle's top left, ``(...)``.
+
+    Args:
+        cells: where they are.
+        count: ``(..., 2)``, broadcast to them: (columns, rows) of cells in the puzzle.
+    """
     off = cells - cells.floor() - 0.5
     slip = CROP_DEVIATION * 2 * (cells - count / 2).abs()
     deviation = (MIDDLE_DEVIATION**2 + slip.square()).sqrt()
     log_density = -((off / deviation).square() / 2 + deviation.log() + math.log(2 * math.pi) / 2)
-    return (REGULAR * log_density.sum(-1).exp() + 1 - REGULAR).log()
+    return REGULAR * log_density.sum(-1).exp() + 1 - REGULAR
 
 
 def turn_evidence(rotations: Tensor, direction: Tensor | float) -> Tensor:

@@ -62,11 +62,11 @@ def cut_evidence(
         middles: ``(..., 2)`` of the pieces' bodies, working pixels.
         rotations: ``(...)`` degrees.
         direction: of the bodies in their photos, degrees.
-        grid: of the puzzle; its cells are relied on where it is exact.
+        grid: of the puzzle, ``None`` where it is not known.
         size: (height, width) of the working picture.
     """
     turn = turn_evidence(rotations, direction)
-    if grid is None or not grid.exact:
+    if grid is None:
         return torch.zeros_like(turn), turn
     return cell_evidence(middles, grid, size[1], size[0]), turn
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
+from heatmap_locator.likely_cuts import likely_cuts
 from heatmap_locator.service import half_done, records
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.storage import GoneError, Record, Storage
@@ -99,8 +100,11 @@ def grid_of(record: Record) -> Grid | None:
     """A puzzle's grid, exact where rows and columns were given; ``None`` where it is not known."""
     if record["grid"] is None:
         return None
-    rows, cols = record["grid"]
-    return Grid(rows, cols, exact=record["asked"]["grid"] is not None)
+    (rows, cols), asked = record["grid"], record["asked"]
+    if asked["grid"] is not None:
+        return Grid(rows, cols)
+    likely = likely_cuts(asked["pieces"], record["width"], record["height"])
+    return Grid(rows, cols, exact=False, likely=likely)
 
 
 def load_picture(storage: Storage, decoders: Decoders, puzzle: str, version: int) -> Loaded:

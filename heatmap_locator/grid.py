@@ -33,6 +33,8 @@ _SHORT_PENALTY = 0.01
 # Counts further off than this are looked at only if nothing nearer has cells like a puzzle's.
 _COUNT_TOLERANCE = 0.05
 _LOOSE_ASPECT = 1.5
+# Probability from which a guess is the cut: that of a number that is not round.  Set by hand.
+_CERTAIN = 0.8
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class Grid:
 
     def __str__(self) -> str:
         return f"{self.rows}x{self.cols}"
+
+    @property
+    def certain(self) -> bool:
+        """Whether there is hardly another cut: it was given, or is the one that a number allows."""
+        own = ((cut.rows, cut.cols, cut.chance >= _CERTAIN) for cut in self.likely)
+        return self.exact or (self.rows, self.cols, True) in own
 
     @property
     def pieces(self) -> int:

@@ -233,6 +233,8 @@ def test_an_angle_that_no_corners_allow_is_that_of_the_corners() -> None:
     assert squared(replace(place, rotation=75.0), piece, size, grid).rotation == (
         pytest.approx(115.0, abs=2)
     )
+    # Nine pieces of a square are 3 x 3, and hardly anything else.
+    assert squared(place, piece, size, Grid.from_pieces(9, *size)) == found
     # What is near, or certain, or of cells that are a guess, stays.
     for other, cells in (
         (replace(place, rotation=30.0), grid),

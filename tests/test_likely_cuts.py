@@ -41,10 +41,13 @@ def test_a_number_that_is_not_round_counts_the_pieces(
     pieces: int, width: float, height: float, only: tuple[int, int]
 ) -> None:
     assert chances(pieces, width, height) == {only: pytest.approx(0.9)}
+    assert Grid.from_pieces(pieces, width, height).certain
+    assert not Grid(*only, exact=False).certain
 
 
 def test_a_round_number_may_be_one_of_several() -> None:
     found = chances(1000, 1400, 1000)
+    assert not Grid.from_pieces(1000, 1400, 1000).certain
     assert {(25, 40), (27, 37), (27, 38), (28, 36)} <= found.keys()
     assert max(found.values()) < 0.5
     # The exact product counts for most where its cells are as square as others.

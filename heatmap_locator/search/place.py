@@ -80,9 +80,9 @@ def squared(
         place: in a cell of the grid, scored.
         piece: the piece.
         size: (width, height) of the picture.
-        grid: of the puzzle, relied on where it is exact.
+        grid: of the puzzle, relied on where it is certain.
     """
-    sides = piece.sides if grid is not None and grid.exact else None
+    sides = piece.sides if grid is not None and grid.certain else None
     if sides is None or not sides.tell:
         return place
     if grid is None or place.cell is None or sides.sure < _CLEAR or place.score > sides.sure:

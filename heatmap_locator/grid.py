@@ -47,7 +47,7 @@ class Grid:
             fits a number of pieces best.
         edges: where the puzzle ends in the picture, which is seldom cropped as the puzzle is.
         ends_known: whether they are, and not only where the lines between cells lie.
-        likely: of a guess, the cuts that the number of pieces leaves open.
+        likely: of a guess, the cuts that are likely for the number of pieces.
 
     Raises:
         InputError: on construction, for anything else.

@@ -1,4 +1,4 @@
-"""Ways of cutting a puzzle that a number of pieces leaves open, and how likely each of them is.
+"""Ways of cutting a puzzle that are likely for a number of pieces, and how likely each of them is.
 
 The number on a box is often nominal: a "1000" has 999, 1008 or 1026 pieces.  Round numbers of
 puzzles for adults are; others count the pieces there are.
@@ -29,8 +29,9 @@ _ROUND, _ROUND_FROM = 50, 100
 """Numbers of which a multiple, and from which on, is a round one: 24, 54 and 104 pieces are just
 so many, 500 and 1000 are not."""
 
-MOST = 6
-"""Cuts of a puzzle that are told: the likeliest."""
+LEAST = 0.15
+"""Probability of a cut that is told.  Those less likely take more than they give where the puzzle
+has another cut (``train/LOG.md``, "cuts that are less likely")."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,15 @@ class Cut:
 
 
 def likely_cuts(pieces: int, width: float, height: float) -> tuple[Cut, ...]:
-    """The likeliest cuts of a puzzle, likeliest first; their probabilities add up to less than 1.
+    """The likely cuts of a puzzle, likeliest first; their probabilities add up to less than 1.
 
     Args:
         pieces: as the box says it, at least 1.
         width, height: of its picture; only their ratio counts.
 
     Returns:
-        ``MOST`` at most, and none where no cells of so many pieces are nearly square.
+        those of ``LEAST`` and more; none where many are about as likely, or where no cells of so
+        many pieces are nearly square.
     """
     reach = math.exp(_FARTHEST * _CELL_ASPECT)
     square = math.sqrt(pieces * height / width)
@@ -74,5 +76,6 @@ def likely_cuts(pieces: int, width: float, height: float) -> tuple[Cut, ...]:
         off = math.log(math.prod(cut) / pieces)
         weights[cut] *= _NOMINAL * math.exp(-off / _MORE if off > 0 else off / _FEWER)
     share = (1 - _ANOTHER) / max(sum(weights.values()), math.ulp(1.0))
-    likeliest = sorted(weights, key=lambda cut: (-weights[cut], cut))[:MOST]
-    return tuple(Cut(*cut, share * weights[cut]) for cut in likeliest)
+    cuts = (Cut(*cut, share * weight) for cut, weight in sorted(weights.items()))
+    told = (cut for cut in cuts if cut.chance >= LEAST)
+    return tuple(sorted(told, key=lambda cut: -cut.chance))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from heatmap_locator.grid import Grid
-from heatmap_locator.likely_cuts import MOST, likely_cuts
+from heatmap_locator.likely_cuts import LEAST, likely_cuts
 from heatmap_locator.outline.proportions import (
     proportions_of_cells,
     upright_in_grid,
@@ -24,11 +24,10 @@ def chances(pieces: int, width: float, height: float) -> dict[tuple[int, int], f
 @pytest.mark.parametrize("aspect", [0.7, 1.0, 4 / 3, 1.5, 16 / 9, 3.0])
 def test_chances_are_those_of_cuts_of_about_so_many_squares(pieces: int, aspect: float) -> None:
     found = chances(pieces, 1000 * aspect, 1000)
-    assert len(found) <= MOST
     assert sum(found.values()) <= 0.9 + 1e-9
     assert list(found.values()) == sorted(found.values(), reverse=True)
     for (rows, cols), chance in found.items():
-        assert chance > 0
+        assert chance >= LEAST
         assert abs(math.log(rows * cols / pieces)) <= 0.06
         assert abs(math.log(aspect * rows / cols)) < 0.3
 
@@ -48,8 +47,9 @@ def test_a_number_that_is_not_round_counts_the_pieces(
 def test_a_round_number_may_be_one_of_several() -> None:
     found = chances(1000, 1400, 1000)
     assert not Grid.from_pieces(1000, 1400, 1000).certain
-    assert {(25, 40), (27, 37), (27, 38), (28, 36)} <= found.keys()
+    assert found.keys() == {(25, 40), (27, 37)}
     assert max(found.values()) < 0.5
+    assert likely_cuts(5000, 1500, 1000) == ()  # too many are about as likely
     # The exact product counts for most where its cells are as square as others.
     assert chances(1000, 1600, 1000)[25, 40] > found[25, 40]
     turned = chances(1000, 1000, 1400)

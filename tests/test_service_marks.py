@@ -83,6 +83,25 @@ def test_what_cannot_be_said_of_a_piece(
     assert client.get(piece["links"]["self"]).json() == piece
 
 
+def test_a_place_is_not_chosen_and_rejected(client: TestClient) -> None:
+    puzzle = add_small(client)["id"]
+    (piece,) = locate(client, puzzle, (1, 2))
+    first, second = (place["center"] for place in piece["placements"][:2])
+    denied = 422, "chosen: that place is one of those in rejected"
+    near = [first[0] + 3.0, first[1] - 2.0]
+    for said in ({"chosen": first, "rejected": [second, first]}, {"chosen": first, "placed": True}):
+        said = {"rejected": [near], **said}
+        assert_problem(change(client, piece, **said), *denied)
+        assert client.get(piece["links"]["self"]).json() == piece
+    # What was said before counts as well, until it is taken back.
+    placed = change(client, piece, placed=True, chosen=first).json()
+    assert_problem(change(client, piece, rejected=[near]), *denied)
+    assert client.get(piece["links"]["self"]).json() == placed
+    assert change(client, piece, rejected=[near], chosen=second).status_code == 200
+    assert_problem(change(client, piece, chosen=first), *denied)
+    assert change(client, piece, rejected=[], chosen=first).json() == placed
+
+
 def test_one_of_a_few_places_holds_until_one_of_them_is_wrong(client: TestClient) -> None:
     puzzle = add_small(client)["id"]
     (piece,) = locate(client, puzzle, (1, 2))

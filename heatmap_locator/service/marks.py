@@ -30,6 +30,20 @@ def is_at(placement: Placement, point: Sequence[float]) -> bool:
     return math.hypot(x - point[0], y - point[1]) < 0.5 * min(x2 - x1, y2 - y1)
 
 
+def is_denied(record: Record, placements: list[Placement]) -> bool:
+    """Whether the place that is chosen is among those that are said to be wrong.
+
+    Args:
+        placements: all of the piece, wrong ones too.
+    """
+    chosen = record.get("chosen")
+    there = [p for p in placements if chosen is not None and is_at(p, chosen)]
+    if not there:
+        return False
+    nearest = min(there, key=lambda p: math.dist(p.center, chosen))
+    return nearest not in ordered(record, placements)
+
+
 def ordered(record: Record, placements: list[Placement]) -> list[Placement]:
     """Places without those that are wrong, the chosen one first."""
     wrong, chosen = record.get("rejected", []), record.get("chosen")

@@ -9,7 +9,7 @@ from heatmap_locator.picture.formats import NAMES
 from heatmap_locator.service import photos as photos_kept
 from heatmap_locator.service import pictures, schemas
 from heatmap_locator.service.locating import Asked
-from heatmap_locator.service.marks import is_at
+from heatmap_locator.service.marks import is_at, is_denied
 from heatmap_locator.service.problems import Problem
 from heatmap_locator.service.records import clean_name, piece_view, placements_of
 from heatmap_locator.service.responses import problems
@@ -153,7 +153,8 @@ async def change_piece(
 ) -> Any:
     """Marks a piece as placed, chooses one of its places, or takes wrong ones away.
 
-    Points are in the picture's pixels. `many` searches its photo again for all pieces in it.
+    Points are in the picture's pixels. What is left out stays as it was said before; a place cannot
+    be both chosen and rejected. `many` searches its photo again for all pieces in it.
     """
     given = change.model_dump(exclude_unset=True)
     record = await service.piece(puzzle, piece)
@@ -165,9 +166,12 @@ async def change_piece(
     for point in [given.get("chosen"), *given.get("rejected", [])]:
         if point is not None:
             finite([point], "points")
-    if given.get("chosen") and not any(
-        is_at(place, given["chosen"]) for place in placements_of({**record, **given})
+    said = {**record, **given}
+    if given.keys() & {"chosen", "rejected"} and is_denied(
+        said, placements_of({**said, "rejected": []})
     ):
+        raise Problem(422, "chosen: that place is one of those in rejected; give it in one of them")
+    if given.get("chosen") and not any(is_at(p, given["chosen"]) for p in placements_of(said)):
         raise Problem(422, "chosen: none of the piece's places is there")
     changed = await service.change_piece(puzzle, piece, given)
     service.events.publish(puzzle, "piece", piece_view(changed, version))

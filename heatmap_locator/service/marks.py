@@ -37,7 +37,9 @@ def is_denied(record: Record, placements: list[Placement]) -> bool:
         placements: all of the piece, wrong ones too.
     """
     chosen = record.get("chosen")
-    there = [p for p in placements if chosen is not None and is_at(p, chosen)]
+    if chosen is None:
+        return False
+    there = [p for p in placements if is_at(p, chosen)]
     if not there:
         return False
     nearest = min(there, key=lambda p: math.dist(p.center, chosen))

@@ -12,7 +12,7 @@ _WHY = {
     409: "The puzzle is not ready, or has no grid.",
     413: "The upload is larger than the limit.",
     415: "The body or a file is of a kind that is not taken.",
-    422: "A field is missing, unknown or out of range, or an image cannot be used.",
+    422: "A field or parameter is missing, unknown or out of range, or an image cannot be used.",
     500: "The server failed; it has been logged.",
     503: "Too much is waiting; try again after Retry-After seconds.",
     507: "The storage is full of puzzles in use.",
@@ -33,7 +33,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that can answer with these problems."""
     reference = {"$ref": "#/components/schemas/Problem"}
     found: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({401, 500, *statuses}):
+    for status in sorted({401, 422, 500, *statuses}):
         entry: dict[str, Any] = {
             "description": _WHY[status],
             "content": {
@@ -46,3 +46,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             }
         found[status] = entry
     return found
+
+
+def image_answer(media_type: str, about: str) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` entry of an image."""
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": about, "content": {media_type: schema}}}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Header, Path, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Path, Request, Response, UploadFile
 from sse_starlette import EventSourceResponse
 
 from heatmap_locator.picture.formats import NAMES
@@ -11,15 +11,15 @@ from heatmap_locator.service import pictures, schemas
 from heatmap_locator.service.locating import Asked
 from heatmap_locator.service.marks import is_at, is_denied
 from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.queries import ApiRoute, fetched_anew
 from heatmap_locator.service.records import clean_name, piece_view, placements_of
-from heatmap_locator.service.responses import problems
+from heatmap_locator.service.responses import image_answer, problems
 from heatmap_locator.service.routes_puzzles import (
     ID_PATTERN,
     PuzzleId,
     Shown,
     TheService,
     finite,
-    image_answer,
 )
 from heatmap_locator.service.streams import (
     Photo,
@@ -32,7 +32,7 @@ from heatmap_locator.service.uploads import UploadRoute
 PieceId = Annotated[str, Path(pattern=ID_PATTERN, description="as locate answered it")]
 
 uploads = APIRouter(prefix="/v1", tags=["pieces"], route_class=UploadRoute)
-router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
+router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"], route_class=ApiRoute)
 
 
 @uploads.post(
@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1/puzzles/{puzzle}/pieces", tags=["pieces"])
     response_model=schemas.Located,
     response_model_exclude_unset=True,
     responses={
-        **problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
+        **problems(400, 404, 408, 409, 413, 415, 503, 507),
         202: {
             "description": "with `Prefer: respond-async`: the photos are kept; each is a piece "
             "that waits",
@@ -145,7 +145,7 @@ async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> An
     "/{piece}",
     response_model=schemas.Piece,
     response_model_exclude_unset=True,
-    responses=problems(400, 404, 409, 422),
+    responses=problems(400, 404, 409),
     summary="Say where it lies, or does not",
 )
 async def change_piece(
@@ -187,6 +187,7 @@ async def delete_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) ->
 @router.get(
     "/{piece}/image",
     response_class=Response,
+    dependencies=[Depends(fetched_anew)],
     responses={**problems(404), **image_answer("image/png", "the piece cut out, RGBA")},
     summary="The piece cut out",
 )
@@ -199,7 +200,7 @@ async def get_image(service: TheService, puzzle: PuzzleId, piece: PieceId) -> Re
 @router.get(
     "/{piece}/photo",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The photo it is from",
 )
 async def get_photo(
@@ -213,6 +214,7 @@ async def get_photo(
 @router.get(
     "/{piece}/overlay",
     response_class=Response,
+    dependencies=[Depends(fetched_anew)],
     responses={**problems(404), **image_answer("image/png", "its places drawn")},
     summary="Its places, drawn in the picture",
 )
@@ -226,6 +228,7 @@ async def get_overlay(service: TheService, puzzle: PuzzleId, piece: PieceId) -> 
 @router.get(
     "/{piece}/heatmap",
     response_class=Response,
+    dependencies=[Depends(fetched_anew)],
     responses={**problems(404), **image_answer("image/png", "grey, white is most likely")},
     summary="Its heatmap",
 )

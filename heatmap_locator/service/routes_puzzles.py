@@ -11,8 +11,9 @@ from heatmap_locator.picture.formats import NAMES
 from heatmap_locator.service import pictures, puzzles, schemas
 from heatmap_locator.service.fitting import view
 from heatmap_locator.service.problems import Problem
+from heatmap_locator.service.queries import ApiRoute, fetched_anew
 from heatmap_locator.service.records import clean_name
-from heatmap_locator.service.responses import problems
+from heatmap_locator.service.responses import image_answer, problems
 from heatmap_locator.service.service import Service
 from heatmap_locator.service.solve import solve
 from heatmap_locator.service.streams import puzzle_events
@@ -36,13 +37,7 @@ def get_service(request: Request) -> Service:
 TheService = Annotated[Service, Depends(get_service)]
 
 uploads = APIRouter(prefix="/v1", tags=["puzzles"], route_class=UploadRoute)
-router = APIRouter(prefix="/v1", tags=["puzzles"])
-
-
-def image_answer(media_type: str, about: str) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` entry of an image."""
-    schema = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": about, "content": {media_type: schema}}}
+router = APIRouter(prefix="/v1", tags=["puzzles"], route_class=ApiRoute)
 
 
 def _parse_corners(text: str | None) -> list[list[float]] | None:
@@ -68,7 +63,7 @@ def finite(points: list[list[float]], name: str) -> list[list[float]]:
     "/puzzles",
     status_code=201,
     response_model=schemas.Puzzle,
-    responses=problems(400, 408, 413, 415, 422, 503, 507),
+    responses=problems(400, 408, 413, 415, 503, 507),
     summary="Give the picture of a whole puzzle",
 )
 async def add_puzzle(
@@ -140,7 +135,7 @@ async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
 @router.patch(
     "/puzzles/{puzzle}",
     response_model=schemas.Puzzle,
-    responses=problems(400, 404, 409, 422, 503, 507),
+    responses=problems(400, 404, 409, 503, 507),
     summary="Change its name or number of pieces",
 )
 async def change_puzzle(service: TheService, puzzle: PuzzleId, change: schemas.PuzzleChange) -> Any:
@@ -162,7 +157,7 @@ async def delete_puzzle(service: TheService, puzzle: PuzzleId) -> None:
 @router.put(
     "/puzzles/{puzzle}/corners",
     response_model=schemas.Puzzle,
-    responses=problems(400, 404, 408, 413, 422, 503, 507),
+    responses=problems(400, 404, 408, 413, 503, 507),
     summary="Set the corners",
 )
 async def set_corners(service: TheService, puzzle: PuzzleId, change: schemas.CornersChange) -> Any:
@@ -188,7 +183,7 @@ async def suggest_corners(service: TheService, puzzle: PuzzleId) -> Any:
 @uploads.put(
     "/puzzles/{puzzle}/done",
     response_model=schemas.Puzzle,
-    responses=problems(400, 404, 408, 409, 413, 415, 422, 503, 507),
+    responses=problems(400, 404, 408, 409, 413, 415, 503, 507),
     summary="Give a photo of the half-done puzzle",
 )
 async def set_done(
@@ -220,7 +215,8 @@ async def forget_done(service: TheService, puzzle: PuzzleId) -> Any:
 @router.get(
     "/puzzles/{puzzle}/done",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    dependencies=[Depends(fetched_anew)],
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The photo of the half-done puzzle",
 )
 async def get_done(service: TheService, puzzle: PuzzleId, shown: Shown = False) -> Response:
@@ -237,6 +233,7 @@ async def _send(service: Service, puzzle: str, role: str, shown: bool = False) -
 @router.get(
     "/puzzles/{puzzle}/picture",
     response_class=Response,
+    dependencies=[Depends(fetched_anew)],
     responses={**problems(404), **image_answer("image/jpeg", "squared up and upright")},
     summary="The picture",
 )
@@ -248,6 +245,7 @@ async def get_picture(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/thumbnail",
     response_class=Response,
+    dependencies=[Depends(fetched_anew)],
     responses={**problems(404), **image_answer("image/jpeg", "480 pixels at most")},
     summary="A small picture",
 )
@@ -259,7 +257,7 @@ async def get_thumbnail(service: TheService, puzzle: PuzzleId) -> Response:
 @router.get(
     "/puzzles/{puzzle}/original",
     response_class=Response,
-    responses={**problems(404, 422), **image_answer("image/*", "the file as it was sent")},
+    responses={**problems(404), **image_answer("image/*", "the file as it was sent")},
     summary="The original",
 )
 async def get_original(service: TheService, puzzle: PuzzleId, shown: Shown = False) -> Response:

@@ -17,6 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heatmap_locator.service.problems import Problem, problem_response
+from heatmap_locator.service.queries import ApiRoute, unknown
 from heatmap_locator.service.settings import Settings
 
 MAX_PHOTOS = 32
@@ -234,12 +235,7 @@ class UploadRequest(Request):
         seen: set[str] = set()
         for name, value in form.multi_items():
             if name not in self.known:
-                shown = "".join(c if c.isprintable() else "?" for c in name[:40])
-                raise Problem(
-                    422,
-                    f"unknown field '{shown}'; this takes {', '.join(sorted(self.known))}",
-                    "unknown-field",
-                )
+                raise unknown(name, "field", self.known)
             if name in self.files and isinstance(value, str):
                 raise Problem(
                     422, f"{name}: is text, not a file; with curl, -F {name}=@FILE", "not-a-file"
@@ -249,7 +245,7 @@ class UploadRequest(Request):
             seen.add(name)
 
 
-class UploadRoute(APIRoute):
+class UploadRoute(ApiRoute):
     """A route whose form is read by ``UploadRequest``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

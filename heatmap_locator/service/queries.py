@@ -1,0 +1,75 @@
+"""Parameters of a request's address: as with fields of a body, one that is not known is refused."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from heatmap_locator.service.problems import Problem
+
+_SHOWN = 40
+"""Characters of a name that messages repeat."""
+
+
+def fetched_anew(
+    of: Annotated[
+        str, Query(description="anything: with another value browsers fetch it anew")
+    ] = "",
+) -> None:
+    """A dependency of routes whose images change under their address."""
+
+
+def unknown(name: str, what: str, known: frozenset[str]) -> Problem:
+    """The answer to a field or parameter that a route does not take.
+
+    Args:
+        name: as it was sent.
+        what: it is.
+        known: those that the route takes.
+    """
+    shown = "".join(c if c.isprintable() else "?" for c in name[:_SHOWN])
+    takes = ", ".join(sorted(known)) or "none"
+    return Problem(422, f"unknown {what} '{shown}'; this takes {takes}", f"unknown-{what}")
+
+
+class ApiRoute(APIRoute):
+    """A route that takes no query parameters but its own, each once."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known, fields = frozenset(_parameters(self.dependant)), _fields(self.dependant)
+
+        async def checked(request: Request) -> Response:
+            seen: set[str] = set()
+            for name, _ in request.query_params.multi_items():
+                if name in fields:
+                    raise Problem(422, f"{name}: send it in the body", "unknown-parameter")
+                if name not in known:
+                    raise unknown(name, "parameter", known)
+                if name in seen:
+                    raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
+                seen.add(name)
+            return await handle(request)
+
+        return checked
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """Names of a route's query parameters, with those of what it depends on."""
+    own = {field.alias for field in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
+
+
+def _fields(dependant: Dependant) -> set[str]:
+    """Names of the fields of a route's body, form or JSON."""
+    found: set[str] = set()
+    for field in dependant.body_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= kind.model_fields.keys()
+        else:
+            found.add(field.alias)
+    return found

@@ -97,6 +97,8 @@ def _read_not_mapped(image: Image.Image) -> Iterator[None]:
 def _of_floats(opened: Opened, name: str) -> Pixels:
     values = deep_values(opened.data())
     if values is None:
+        if opened.format.name == "PNM":
+            raise InputError(_DAMAGED, name=name)
         raise InputError(
             "its colours are floating-point numbers of a kind that is not read; "
             "save it with 8 or 16 bits a channel",

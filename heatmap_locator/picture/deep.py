@@ -1,5 +1,7 @@
-"""More than 8 bits a channel: which range the values have, and TIFF that Pillow does not read."""
+"""More than 8 bits a channel: which range the values have, and what Pillow does not read of them:
+TIFF and portable float maps of floats in colour."""
 
+import re
 from typing import IO
 
 import numpy as np
@@ -20,9 +22,16 @@ _DARK_DEPTHS = (10, 12)
 # Of floats, the quantile whose range is theirs: lamps go beyond.
 _TOP = 0.995
 
+# A portable float map in colour: width, height, and a scale whose sign is the order of bytes.
+_PFM = re.compile(rb"PF\s+(\d{1,9})\s+(\d{1,9})\s+([+-]?[0-9.]+(?:[eE][+-]?\d+)?)(?:\r\n|\s)")
+_PFM_HEAD = 100
 
-def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
-    """(width, height) after orientation of a TIFF whose samples are floats, from its header.
+
+def float_size(stream: IO[bytes]) -> tuple[int, int]:
+    """(width, height) after orientation of an image whose samples are floats in colour.
+
+    Args:
+        stream: of a TIFF or a portable float map; its header is read, and it is closed.
 
     Raises:
         ValueError: it is another, or damaged.
@@ -31,6 +40,11 @@ def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
 
     with stream:
         head = stream.read(8)
+        if head.startswith(b"PF"):
+            found = _PFM.match(head + stream.read(_PFM_HEAD))
+            if found is None:
+                raise ValueError("no such float map")
+            return int(found[1]), int(found[2])
         if head[2:4] not in (b"*\0", b"\0*"):
             raise ValueError("no such TIFF")
         tags = ImageFileDirectory_v2(head)
@@ -44,10 +58,12 @@ def float_tiff_size(stream: IO[bytes]) -> tuple[int, int]:
 
 
 def deep_values(data: bytes) -> np.ndarray | None:
-    """(H, W) or (H, W, 3) RGB of a TIFF, upright, or a PNG, in the values that it stores.
+    """(H, W) or (H, W, 3) RGB of a TIFF, upright, a PNG or a float map in colour, as stored.
 
-    None where OpenCV cannot read it either.
+    None where it cannot be read.
     """
+    if data.startswith(b"PF"):
+        return _float_map(data)
     import cv2  # here: what only looks at headers does without
 
     try:
@@ -59,6 +75,20 @@ def deep_values(data: bytes) -> np.ndarray | None:
     if values.ndim == 2:
         return values
     return np.ascontiguousarray(values[..., 2::-1]) if values.shape[2] >= 3 else values[..., 0]
+
+
+def _float_map(data: bytes) -> np.ndarray | None:
+    # Not by OpenCV, which prints about files cut short and knows one way to end lines.
+    found = _PFM.match(data[: 8 + _PFM_HEAD])
+    if found is None:
+        return None
+    shape = int(found[2]), int(found[1]), 3
+    kind = "<f4" if found[3].startswith(b"-") else ">f4"
+    try:
+        values = np.frombuffer(data, kind, int(np.prod(shape)), found.end())
+    except ValueError:  # cut short
+        return None
+    return np.ascontiguousarray(values.reshape(shape)[::-1], np.float32)  # rows from the bottom
 
 
 def to_8_bit(values: np.ndarray, full: bool = False) -> np.ndarray:

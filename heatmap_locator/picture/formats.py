@@ -72,7 +72,7 @@ FORMATS = (
         ("PPM",),
         "image/x-portable-anymap",
         (".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-        _begins(*(b"P%c%c" % (kind, space) for kind in b"123456f" for space in b" \t\n\r")),
+        _begins(*(b"P%c%c" % (kind, space) for kind in b"123456fF" for space in b" \t\n\r")),
         False,
     ),
     Format("TGA", ("TGA",), "image/x-tga", (".tga",), (), False),

@@ -11,7 +11,7 @@ from typing import IO
 from PIL import Image
 
 from heatmap_locator.errors import InputError, display_name
-from heatmap_locator.picture.deep import float_tiff_size
+from heatmap_locator.picture.deep import float_size
 from heatmap_locator.picture.formats import HEAD, NAMES, RAW, Format, described, identify, is_raw
 
 MAX_PIXELS = 100_000_000
@@ -37,7 +37,7 @@ class Opened:
     """An image file whose header has been read; its pixels are not decoded yet.
 
     Attributes:
-        image: as Pillow has it; None for a TIFF of floats in colour, which Pillow does not read.
+        image: as Pillow has it; None for floats in colour (TIFF, PFM), which Pillow does not read.
         size: (width, height) in pixels after its orientation.
         format: what it is.
         source: the file, or its bytes.
@@ -83,7 +83,7 @@ def open_image(source: str | os.PathLike[str] | bytes, name: str) -> Opened:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = _header(found, kind)
-            size = float_tiff_size(_stream(found)) if image is None else oriented_size(image)
+            size = float_size(_stream(found)) if image is None else oriented_size(image)
     except Image.DecompressionBombError:
         raise InputError(too_large("its size"), name=name) from None
     except ImportError:
@@ -159,7 +159,7 @@ def _stream(source: Path | bytes) -> IO[bytes]:
 
 
 def _header(source: Path | bytes, kind: Format) -> Image.Image | None:
-    """Pillow's image, its pixels not decoded; None for a TIFF of floats in colour."""
+    """Pillow's image, its pixels not decoded; None for what may be floats in colour."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if "HEIF" in kind.pillow:
         # The class itself: registering it would change Pillow for the whole process.
@@ -172,7 +172,7 @@ def _header(source: Path | bytes, kind: Format) -> Image.Image | None:
     try:
         return Image.open(file, formats=[one for one in kind.pillow if one in Image.OPEN])
     except Image.UnidentifiedImageError:
-        if kind.name != "TIFF":
+        if kind.name not in ("TIFF", "PNM"):
             raise
         return None
 

@@ -1,7 +1,6 @@
 """From an opened image to 8-bit pixels, upright; JPEG short of its last rows is read as well."""
 
 import io
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -10,9 +9,10 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from heatmap_locator.errors import DamagedImageWarning, InputError
+from heatmap_locator.errors import InputError
 from heatmap_locator.picture.deep import deep_values, to_8_bit
 from heatmap_locator.picture.opening import Opened, orientation
+from heatmap_locator.picture.quiet import quiet, warn_of_damage
 
 Pixels: TypeAlias = tuple[np.ndarray, np.ndarray | None]
 """(H, W, 3) uint8 RGB and (H, W) uint8 alpha, or None where the image has none."""
@@ -67,8 +67,7 @@ def _deep_colour(opened: Opened) -> bool:
 
 def _loads(image: Image.Image) -> bool:
     try:
-        with warnings.catch_warnings(), _read_not_mapped(image):
-            warnings.simplefilter("ignore")
+        with quiet(), _read_not_mapped(image):
             image.load()
     except MemoryError:
         raise
@@ -128,9 +127,7 @@ def _short_jpeg(opened: Opened, name: str) -> Image.Image:
             name=name,
         )
     what = f"its last {missing} rows are missing" if missing else "its last bytes are missing"
-    warnings.warn(
-        f"{name}: cut short, {what}; read without them", DamagedImageWarning, stacklevel=2
-    )
+    warn_of_damage(f"{name}: cut short, {what}; read without them")
     return image
 
 

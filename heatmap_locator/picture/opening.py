@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,7 @@ from PIL import Image
 from heatmap_locator.errors import InputError, display_name
 from heatmap_locator.picture.deep import float_size
 from heatmap_locator.picture.formats import HEAD, NAMES, RAW, Format, described, identify, is_raw
+from heatmap_locator.picture.quiet import quiet
 
 MAX_PIXELS = 100_000_000
 """Of an image; more is refused before it is decoded."""
@@ -80,8 +80,7 @@ def open_image(source: str | os.PathLike[str] | bytes, name: str) -> Opened:
         raise InputError(f"{described(head)}; use a {NAMES}", name=name)
     try:
         # Our own limit is enforced from the header, so Pillow's warning would only be noise.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             image = _header(found, kind)
             size = float_size(_stream(found)) if image is None else oriented_size(image)
     except Image.DecompressionBombError:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,15 @@ def test_the_service_reads_it_and_logs_it(caplog: pytest.LogCaptureFixture) -> N
         decoders.close()
     np.testing.assert_array_equal(short, piece())
     assert "a.jpg: cut short" in caplog.text
+
+
+def test_threads_that_read_at_the_same_time_lose_no_warning() -> None:
+    short = saved(noise(), "JPEG")[:-2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        before, said = list(warnings.filters), list[str]()
+        warnings.showwarning = lambda message, *_: said.append(str(message))  # type: ignore[assignment]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(read_picture, [short] * 60, [f"{n}.jpg" for n in range(60)]))
+        assert list(warnings.filters) == before
+    assert sorted(line.partition(".")[0] for line in said) == sorted(map(str, range(60)))

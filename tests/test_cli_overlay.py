@@ -51,3 +51,18 @@ def test_overlay_that_cannot_be_written(
     assert "out.png" in err
     assert "No space left" in err
     assert not [path for path in files.iterdir() if "out" in path.name]
+
+
+def test_overlays_with_names_as_long_as_they_can_be(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longest = f"{'o' * 251}.png"
+    assert main(["a.png", "puzzle.png", "--overlay", longest]) == 0
+    assert Path(longest).exists()
+    capsys.readouterr()
+    for argv in (["--overlay", f"o{longest}"], ["b.png", "--overlay", longest]):
+        said = fails(capsys, "a.png", *argv[:-2], "puzzle.png", *argv[-2:])
+        assert said.endswith(
+            ".png: cannot be written (File name too long); choose a shorter name\n"
+        )
+    assert "(File name too long); check the path" in fails(capsys, f"o{longest}", "puzzle.png")

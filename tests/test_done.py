@@ -55,6 +55,14 @@ def test_a_photo_of_something_else_is_refused(picture: np.ndarray) -> None:
             find_done(photo, picture, Grid(ROWS, COLS))
 
 
+def test_a_photo_of_all_done_is_refused(picture: np.ndarray) -> None:
+    """As the box's picture itself is, given by mistake: no piece would have a place."""
+    whole = cv2.resize(picture, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+    for photo in (picture, whole):
+        with pytest.raises(InputError, match="every cell done and none open"):
+            find_done(photo, picture, Grid(ROWS, COLS))
+
+
 def test_pieces_go_into_open_cells_alone(
     puzzle: Puzzle, picture: np.ndarray, half_done: np.ndarray
 ) -> None:

@@ -1,5 +1,6 @@
 """What the command prints and writes beside its answers: errors, progress, overlays."""
 
+import errno
 import os
 import sys
 import warnings
@@ -65,7 +66,11 @@ def overlay_paths(
         paths.append(path)
     inputs = {os.path.realpath(path) for path in [*pieces, picture]}
     for path in paths:
-        if path.is_dir():
+        try:
+            folder = path.is_dir()
+        except OSError as error:  # its name is too long
+            raise _unwritable(error, path) from None
+        if folder:
             raise InputError("is a folder; name a file for the overlay", name=display_name(path))
         same = any(path.exists() and os.path.exists(i) and path.samefile(i) for i in inputs)
         if same or os.path.realpath(path) in inputs:
@@ -79,30 +84,46 @@ def save_overlay(image: Any, path: Path) -> None:
     """Write (H, W, 3) uint8 so that the file is there whole or not at all."""
     from PIL import Image
 
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    # Not by the file's own name, which may be as long as names can be.
+    partial = path.with_name(f".{os.getpid()}-overlay{path.suffix}")
     try:
         with unfinished(partial):
             Image.fromarray(image).save(partial)
             os.replace(partial, path)
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"cannot be written ({reason}); choose another place", name=display_name(path)
-        ) from None
+        raise _unwritable(error, path) from None
     finally:
         partial.unlink(missing_ok=True)
 
 
-class Progress:
-    """A line on a terminal that says what takes long; silent elsewhere."""
+def _unwritable(error: OSError, path: Path) -> InputError:
+    fix = "a shorter name" if error.errno == errno.ENAMETOOLONG else "another place"
+    reason = error.strerror or error
+    return InputError(f"cannot be written ({reason}); choose {fix}", name=display_name(path))
 
-    def __init__(self) -> None:
+
+LARGE = 4000
+"""Pieces of a puzzle above which reading its picture takes seconds, and each search as well: of
+5,000 3 and 2 s of a processor (docs/performance.md)."""
+
+
+class Progress:
+    """A line on a terminal that says what takes long; silent elsewhere.
+
+    Args:
+        large: the puzzle is: what begins is told elsewhere as well, in a line each.
+    """
+
+    def __init__(self, large: bool = False) -> None:
         self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._large = large
         self._shown = False
 
     def say(self, text: str) -> None:
         """Show what begins now."""
-        if self._live:
+        if self._large and not self._live:
+            complain(text)
+        elif self._live:
             print(
                 f"\r\x1b[K{printable(text[:78], sys.stderr)}", end="", file=sys.stderr, flush=True
             )

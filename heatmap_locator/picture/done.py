@@ -84,7 +84,7 @@ def read_done(photo: ImageSource, picture: Array, grid: Grid | None) -> Done:
 
     Raises:
         InputError: the grid is not known, the photo cannot be read, or no finished part of this
-            picture is seen in it.
+            picture, or all of it, is seen in it.
     """
     if grid is None:
         raise InputError("what is open needs the cells; encode the picture with pieces or grid")
@@ -102,7 +102,7 @@ def find_done(photo: Array, picture: Array, grid: Grid, name: str = "photo") -> 
         name: what errors call the photo.
 
     Raises:
-        InputError: no finished part of this picture is seen in it.
+        InputError: no finished part of this picture is seen in it, or all of it is.
     """
     (seen, shown), (small, scale) = _compared(photo, picture, grid)
     parts = _parts(seen, small)
@@ -113,11 +113,16 @@ def find_done(photo: Array, picture: Array, grid: Grid, name: str = "photo") -> 
         )
     looks = [_look(seen, small, part, grid) for part in parts]
     from_photo, to_picture = np.diag([*shown, 1.0]), np.diag([*(1 / scale), 1.0])
-    return Done(
+    found = Done(
         np.min([chances for chances, _ in looks], axis=0),
         tuple(to_picture @ part @ from_photo for part in parts),
         edge_of([pixels for _, pixels in looks]),
     )
+    if not found.open_cells:
+        raise InputError(
+            "shows every cell done and none open; give a photo of the puzzle half done", name=name
+        )
+    return found
 
 
 def _look(photo: Array, picture: Array, part: Array, grid: Grid) -> tuple[Array, Pixels]:

@@ -143,6 +143,15 @@ _OTHERS = (
     (b"%PDF", "a PDF"),
     (b"%!PS", "PostScript"),
     (b"8BPS", "a Photoshop file"),
+    (b"\0\0\1\0", "an icon (ICO)"),
+    (b"icns", "an icon (ICNS)"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"DDS ", "a texture (DDS)"),
+    (b"gimp xcf", "a GIMP file"),
+    (b"qoif", "QOI"),
 )
 
 

@@ -150,7 +150,8 @@ def _unreadable(error: OSError | ValueError, name: str) -> InputError:
     if isinstance(error, InputError):
         return error
     reason = getattr(error, "strerror", None) or error
-    return InputError(f"cannot be read ({reason}); check its permissions", name=name)
+    fix = "its permissions" if isinstance(error, PermissionError) else "the path"
+    return InputError(f"cannot be read ({reason}); check {fix}", name=name)
 
 
 def _stream(source: Path | bytes) -> IO[bytes]:

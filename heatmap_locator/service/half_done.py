@@ -37,7 +37,8 @@ def read(photo: np.ndarray, picture: np.ndarray, grid: Grid | None, name: str) -
     """What a photo shows, as a record keeps it.
 
     Raises:
-        InputError: no finished part of the picture is seen in it, or the grid is not known.
+        InputError: no finished part of the picture, or all of it, is seen in it, or the grid is not
+            known.
     """
     from heatmap_locator.picture.done import find_done
 

@@ -195,7 +195,8 @@ async def set_done(
 ) -> Any:
     """Pieces go into the cells that it shows open (`open`) and are located anew.
 
-    A photo that shows no finished part of the picture is refused. A later photo replaces it.
+    A photo that shows no finished part of the picture, or all of it, is refused. A later one
+    replaces it.
     """
     name = clean_name(photo.filename, "photo")
     return await view(service, await puzzles.set_done(service, puzzle, await photo.read(), name))

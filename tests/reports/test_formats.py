@@ -176,6 +176,8 @@ def test_raw_files_are_named(
         (b"just text", "not an image that can be read; "),
         (b"8BPS" + bytes(60), "a Photoshop file cannot be read as an image; "),
         (b"\0\0\0\x18ftypqt  " + bytes(60), "a film cannot be read as an image; "),
+        (saved(piece(), "ICO"), "an icon (ICO) cannot be read as an image; "),
+        (b"\xff\x0a" + bytes(60), "JPEG XL cannot be read as an image; "),
     ],
 )
 def test_sentences_read_well_everywhere(

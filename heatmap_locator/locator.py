@@ -17,7 +17,7 @@ from heatmap_locator.model.network import HeatmapLocator
 from heatmap_locator.model.precision import single_precision
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.picture.corners import square_up
-from heatmap_locator.picture.read import ImageSource, read_picture
+from heatmap_locator.picture.read import ImageSource, read_picture, require_print
 from heatmap_locator.puzzle import LocatedPiece as LocatedPiece
 from heatmap_locator.puzzle import Puzzle as Puzzle
 from heatmap_locator.puzzle import Search as Search
@@ -108,12 +108,14 @@ class Locator:
                 up first, and boxes are in pixels of ``Puzzle.picture``.
 
         Raises:
-            InputError: the picture cannot be read, or pieces or grid make no sense for it.
+            InputError: the picture cannot be read or is of one colour, or pieces or grid make no
+                sense for it.
         """
         name = str(picture) if isinstance(picture, (str, Path)) else "picture"
         pixels = read_picture(picture)
         if corners is not None:
             pixels = square_up(pixels, corners)
+        require_print(pixels, name)
         height, width = pixels.shape[:2]
         known = Grid.make(size=(width, height), name=name, pieces=pieces, grid=grid)
         return Puzzle(self.model, self.device, self.calibration, pixels, known, self.outlines)

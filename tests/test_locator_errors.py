@@ -33,6 +33,18 @@ def test_a_grid_that_makes_no_sense(
         locator.encode(picture, **settings)
 
 
+def test_a_picture_of_one_colour(locator: Locator, picture: np.ndarray) -> None:
+    clear = np.dstack([picture, np.zeros(picture.shape[:2], np.uint8)])
+    for plain in (np.zeros_like(picture), np.full_like(picture, 255), clear):
+        with pytest.raises(
+            InputError, match=r"^picture: is of one colour all over, or fully trans"
+        ):
+            locator.encode(plain)
+    dot = np.zeros_like(picture)
+    dot[-1, -1] = 1
+    assert locator.encode(dot).size_estimate is None
+
+
 @pytest.mark.parametrize("top", [0, -1, 101, 1.5, "3", True])
 def test_a_bad_top(puzzle: Puzzle, picture: np.ndarray, top: Any) -> None:
     with pytest.raises(InputError, match="whole number from 1 to 100"):

@@ -103,6 +103,13 @@ def test_fields_that_make_no_sense(client: TestClient, fields: dict[str, str], s
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
 
 
+def test_a_picture_of_one_colour_is_refused(client: TestClient) -> None:
+    for plain in (np.full((90, 120, 3), 140, np.uint8), np.zeros((90, 120, 4), np.uint8)):
+        answer = client.post("/v1/puzzles", files={"picture": ("lid.png", encoded(plain))})
+        assert_problem(answer, 422, "lid.png: is of one colour all over")
+    assert client.get("/v1/puzzles").json() == {"puzzles": []}
+
+
 def test_bodies_of_other_kinds(client: TestClient) -> None:
     assert_problem(client.post("/v1/puzzles", json={"picture": "x"}), 415, "multipart")
     assert_problem(client.post("/v1/puzzles", data={"pieces": "5"}), 415, "multipart")

@@ -62,6 +62,24 @@ def read_piece(
     return rgb, alpha
 
 
+def require_print(picture: np.ndarray, name: str) -> None:
+    """Refuse a picture of one colour, in which no piece has a place.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        name: what the message calls it.
+
+    Raises:
+        InputError: it is.
+    """
+    # Of most pictures a few rows tell.
+    if (picture[:: MIN_SIDE * 8] == picture[0, 0]).all() and (picture == picture[0, 0]).all():
+        raise InputError(
+            "is of one colour all over, or fully transparent; use the picture on the puzzle's box",
+            name=name,
+        )
+
+
 def check_image(source: str | os.PathLike[str] | bytes, name: str | None = None) -> tuple[int, int]:
     """Check an image file, or its bytes, by its header, without decoding it.
 

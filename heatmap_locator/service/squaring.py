@@ -7,6 +7,7 @@ import numpy as np
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
 from heatmap_locator.likely_cuts import likely_cuts
+from heatmap_locator.picture.read import require_print
 from heatmap_locator.service import half_done, records
 from heatmap_locator.service.images import Decoders
 from heatmap_locator.service.storage import GoneError, Record, Storage
@@ -57,12 +58,14 @@ def squared(
     """What corners change in a puzzle's record, and its new files.
 
     Raises:
-        InputError: corners, pieces or grid make no sense for the picture, or are over a limit.
+        InputError: corners, pieces or grid make no sense for the picture, or are over a limit; or
+            it is of one colour.
     """
     picture = square_up(original, corners)
     height, width = picture.shape[:2]
     if max(height, width) > MAX_SIDE:
         raise InputError(f"a side is over {MAX_SIDE} pixels; shrink or crop the image", name=name)
+    require_print(picture, name)
     asked = record["asked"]
     grid = Grid.make(size=(width, height), name=name, pieces=asked["pieces"], grid=asked["grid"])
     if grid is not None and grid.pieces > max_pieces:

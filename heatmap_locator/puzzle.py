@@ -161,6 +161,13 @@ class Puzzle:
         )
         return photos.answers(listed(pieces), self._lanes)
 
+    def abreast(self, photos: int) -> int:
+        """How many of so many photos ``search_many`` takes side by side now; 1 at least.
+
+        One where each has to know what those before it said of the size of pieces, and on a GPU.
+        """
+        return self._lanes(photos) if self._searcher.settled else 1
+
     def _lanes(self, jobs: int) -> int:
         if jobs < 2:  # the memory that is left is not asked for
             return 1
@@ -218,7 +225,7 @@ class Puzzle:
 
         Raises:
             InputError: the grid is not known, the photo cannot be read, or no finished part of
-                this picture is seen in it.
+                this picture, or all of it, is seen in it.
         """
         found = copy(self)
         if not isinstance(photo, Done):

@@ -6,6 +6,7 @@ is tested elsewhere.
 
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class FakePuzzle:
     """FAKE: every piece goes to the same place."""
 
     size_estimate: int | None = None
+    lanes = 1
 
     def __init__(self, picture: str, grid: Grid | None) -> None:
         self.picture = read_picture(picture)
@@ -40,6 +42,20 @@ class FakePuzzle:
 
     def locate(self, piece: str, top: int = 1, cutout: bool = False) -> list[Placement]:
         return self.search(piece, top, cutout).placements
+
+    def abreast(self, photos: int) -> int:
+        return min(self.lanes, photos)
+
+    def search_many(
+        self, pieces: Sequence[str], top: int, cutout: bool = False
+    ) -> list[Search | InputError]:
+        found: list[Search | InputError] = []
+        for piece in pieces:
+            try:
+                found.append(self.search(piece, top, cutout))
+            except InputError as error:
+                found.append(error)
+        return found
 
     def search(self, piece: str, top: int, cutout: bool = False) -> Search:
         rgb, _ = read_piece(piece)

@@ -158,6 +158,35 @@ def test_the_cut_that_pieces_show_is_told(
     assert "by the pieces placed, the puzzle has 2 rows of 3 and its edges lie at x" in err
 
 
+def test_with_very_many_pieces_what_begins_is_told_without_a_terminal(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = FakePuzzle.search_many
+
+    def misfits(puzzle: FakePuzzle, *args: Any, **options: Any) -> list[Any]:
+        puzzle.progress("trying 6 to 810 pieces")
+        return search(puzzle, *args, **options)
+
+    monkeypatch.setattr(FakePuzzle, "search_many", misfits)
+    Image.new("RGB", (1200, 960)).save("large.png")
+    argv = ["a.png", "b.png", "large.png", "--json"]
+    assert main([*argv, "--pieces", "49999"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"heatmap-predict: {what}"
+        for what in (
+            "loading the model",
+            "reading the picture for 49999 pieces",
+            "piece 1 of 2: a.png",
+            "no sure fit at the size given: trying 6 to 810 pieces",
+            "piece 2 of 2: b.png",
+            "no sure fit at the size given: trying 6 to 810 pieces",
+        )
+    ]
+    for few in ([], ["--pieces", "4000"]):
+        assert main([*argv, *few]) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_where_no_size_is_clear_none_is_told(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from heatmap_locator.command.arguments import parse
 from heatmap_locator.command.inputs import Input, gather
 from heatmap_locator.command.interrupt import end_at_once
 from heatmap_locator.command.report import (
+    LARGE,
     PROG,
     Progress,
     complain,
@@ -79,21 +80,25 @@ def _run(args: argparse.Namespace) -> int:
         flat, corners = _square_up(picture, args.corners)
         grid = _grid(args, flat.shape[1], flat.shape[0], name)
 
-    progress = Progress()
+    # As it was given: the grid may hold a few more or less.
+    count = args.pieces or (0 if grid is None else grid.pieces)
+    progress = Progress(large=count > LARGE)
     try:
         progress.say("loading the model")
         from heatmap_locator.command.predict import Prediction
         from heatmap_locator.locator import Locator
 
         locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
-        progress.say("reading the picture")
+        progress.say("reading the picture" + (f" for {count} pieces" if count else ""))
         puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
         if args.done is not None:
             progress.say("looking for what is done")
             puzzle = puzzle.with_done(args.done)
-        puzzle.progress = lambda text: progress.say(f"size of a piece not given: {text}")
+        why = "size of a piece not given" if grid is None else "no sure fit at the size given"
+        puzzle.progress = lambda text: progress.say(f"{why}: {text}")
         answers = _answers(args, [piece.shown for piece in pieces])
         prediction = Prediction(puzzle, args.top, args.assign, answers, progress, args.cutout)
+        searched = prediction.asked([p.source for n, p in enumerate(pieces) if n not in failed])
         for index, piece in enumerate(pieces):
             if index in failed:
                 prediction.fail(failed[index])
@@ -103,7 +108,7 @@ def _run(args: argparse.Namespace) -> int:
                 prediction.add_photo(piece, sheet=bool(targets))
             else:
                 target = None if together or not targets else targets[index]
-                prediction.add(piece, target, sheet=together and bool(targets))
+                prediction.add(piece, target, together and bool(targets), searched)
         prediction.finish(targets[0] if together and targets else None)
         if arrivals is not None:
             _watch(args, arrivals, prediction, progress)
@@ -143,7 +148,7 @@ def _watch(
             out = args.overlay and Path(args.overlay)
             # With the photo's whole name: no two in a folder have the same.
             target = out.with_name(f"{out.stem}-{path.name}{out.suffix}") if out else None
-            prediction.add(piece, target, sheet=False)
+            prediction.add(piece, target, sheet=False, answers=None)
         progress.say(f"waiting for photos in {display_name(args.watch)}")
 
 

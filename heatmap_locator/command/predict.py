@@ -1,9 +1,10 @@
 """What ``heatmap-predict`` does with each piece: locate it, print it, draw it, keep its result."""
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from heatmap_locator.search.sizes import SURE
 
 if TYPE_CHECKING:
     from heatmap_locator.locator import Puzzle, Search
+
+Answer: TypeAlias = tuple["Search | InputError", float]
+"""What a search found, or why it did not, and the seconds that it took."""
 
 # Pieces are kept for the common overlay no larger than this.
 _KEPT_SIDE = 320
@@ -59,13 +63,42 @@ class Prediction:
         self._located: list[tuple[dict[str, Any], str, Located]] = []
         self._laid: dict[int, LaidPiece] = {}
 
-    def add(self, piece: Input, target: Path | None, sheet: bool) -> None:
-        """Locate the piece in an image; ``target`` is an overlay of its own.
+    def asked(self, images: Sequence[ImageSource], cutout: bool | None = None) -> Iterator[Answer]:
+        """Locate the pieces in images, as many at a time as go side by side.
+
+        Args:
+            images: of one piece each.
+            cutout: all of them are pieces cut out; as the command was told by default.
+
+        Yields:
+            the answer to each, in order.
+        """
+        top = max(self._top, ASSIGN_TOP) if self._together else self._top
+        left = list(images)
+        while left:
+            count = self._puzzle.abreast(len(left))
+            start = time.perf_counter()
+            found = self._puzzle.search_many(
+                left[:count], top, self._cutout if cutout is None else cutout
+            )
+            seconds = (time.perf_counter() - start) / count
+            del left[:count]
+            while found:  # one that has been taken is not held here
+                yield found.pop(0), seconds
+
+    def add(
+        self, piece: Input, target: Path | None, sheet: bool, answers: Iterator[Answer] | None
+    ) -> None:
+        """Take the answer for the piece in an image; ``target`` is an overlay of its own.
 
         Args:
             sheet: whether the piece is kept for the overlay of all.
+            answers: as ``asked`` gives them, this piece's next; it is asked alone without.
         """
-        self._add(piece.source, {"piece": piece.name}, piece.shown, target, sheet, self._cutout)
+        if answers is None:
+            answers = self.asked([piece.source])
+        about = {"piece": piece.name}
+        self._add(next(answers), about, piece.shown, target, sheet, isinstance(piece.source, str))
 
     def add_photo(self, photo: Input, sheet: bool) -> None:
         """Locate every piece in a photo of several."""
@@ -74,11 +107,12 @@ class Prediction:
         except InputError as error:
             self._fail({"piece": photo.name}, str(error.renamed(photo.shown)))
             return
+        answers = self.asked([piece.image for piece in found], cutout=True)
         for number, piece in enumerate(found, 1):
             label = f"{photo.shown}#{number}"
             self._progress.say(f"{label} of {len(found)}")
             about = {"piece": photo.name, "number": number, **_in_photo(piece)}
-            self._add(piece.image, about, label, None, sheet, True)
+            self._add(next(answers), about, label, None, sheet, named=False)
 
     def finish(self, target: Path | None) -> None:
         """Assign pieces to cells if they are to be, and draw the overlay of all."""
@@ -120,23 +154,18 @@ class Prediction:
 
     def _add(
         self,
-        source: ImageSource,
+        answer: Answer,
         about: dict[str, Any],
         label: str,
         target: Path | None,
         sheet: bool,
-        cutout: bool,
+        named: bool,
     ) -> None:
-        start = time.perf_counter()
-        try:
-            top = max(self._top, ASSIGN_TOP) if self._together else self._top
-            search = self._puzzle.search(source, top, cutout)
-        except InputError as error:
+        search, seconds = answer
+        if isinstance(search, InputError):
             # What comes as an array has no name of its own.
-            named = isinstance(source, str)
-            self._fail(about, str(error if named else error.renamed(label)))
+            self._fail(about, str(search if named else search.renamed(label)))
             return
-        seconds = time.perf_counter() - start
         self._progress.clear()
         placements = search.placements[: self._top]
         result = about | {

@@ -110,6 +110,24 @@ def test_a_picture_of_one_colour_is_refused(client: TestClient) -> None:
     assert client.get("/v1/puzzles").json() == {"puzzles": []}
 
 
+def test_json_bodies_of_other_kinds(client: TestClient) -> None:
+    """As ``curl -d`` sends them without a header, among others."""
+    puzzle = add_small(client)["links"]["self"]
+    form = "application/x-www-form-urlencoded"
+    for kind in ({"Content-Type": form}, {"Content-Type": "text/plain"}, {}):
+        answer = client.patch(puzzle, content=b'{"name": "Lake"}', headers=kind)
+        assert_problem(answer, 415, "send a JSON object, with the header Content-Type: app")
+    json = {"Content-Type": "application/json; charset=utf-8"}
+    for body in (b"[]", b"null", b'"x"'):
+        answer = client.patch(puzzle, content=body, headers=json)
+        assert_problem(answer, 422, "body: send a JSON object")
+    long = b'{"name": "' + b"x" * 70_000 + b'"}'
+    answer = client.patch(puzzle, content=long, headers=json)
+    assert_problem(answer, 413, "the body is larger than the 65536 bytes that are taken here")
+    answer = client.patch(puzzle, content=b'{"name": "Lake"}', headers=json)
+    assert answer.json()["name"] == "Lake"
+
+
 def test_bodies_of_other_kinds(client: TestClient) -> None:
     assert_problem(client.post("/v1/puzzles", json={"picture": "x"}), 415, "multipart")
     assert_problem(client.post("/v1/puzzles", data={"pieces": "5"}), 415, "multipart")

@@ -18,6 +18,9 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a refused request may be tried again."""
 
+_PLAINER = {"model_attributes_type": "send a JSON object"}
+"""For errors that pydantic tells in words of its own, what is said instead."""
+
 _log = logging.getLogger("heatmap_locator.service")
 
 
@@ -124,7 +127,7 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     found = [
         {
             "loc": [str(part) for part in entry["loc"]],
-            "msg": str(entry["msg"]),
+            "msg": _PLAINER.get(entry["type"], str(entry["msg"])),
             "type": entry["type"],
         }
         for entry in error.errors()[:20]

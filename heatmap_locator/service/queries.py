@@ -1,4 +1,7 @@
-"""Parameters of a request's address: as with fields of a body, one that is not known is refused."""
+"""Parameters of a request's address: as with fields of a body, one that is not known is refused.
+
+And of a route that takes JSON, a body that does not say it is.
+"""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -36,11 +39,12 @@ def unknown(name: str, what: str, known: frozenset[str]) -> Problem:
 
 
 class ApiRoute(APIRoute):
-    """A route that takes no query parameters but its own, each once."""
+    """A route that takes no query parameters but its own, each once, and JSON where it takes it."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known, fields = frozenset(_parameters(self.dependant)), _fields(self.dependant)
+        takes_json = any(map(_model_of, self.dependant.body_params))
 
         async def checked(request: Request) -> Response:
             seen: set[str] = set()
@@ -52,6 +56,9 @@ class ApiRoute(APIRoute):
                 if name in seen:
                     raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
                 seen.add(name)
+            if takes_json and not _says_json(request):
+                detail = "send a JSON object, with the header Content-Type: application/json"
+                raise Problem(415, detail, "not-json")
             return await handle(request)
 
         return checked
@@ -67,9 +74,19 @@ def _fields(dependant: Dependant) -> set[str]:
     """Names of the fields of a route's body, form or JSON."""
     found: set[str] = set()
     for field in dependant.body_params:
-        kind = field.field_info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= kind.model_fields.keys()
-        else:
-            found.add(field.alias)
+        model = _model_of(field)
+        found |= {field.alias} if model is None else set(model.model_fields)
     return found
+
+
+def _model_of(field: Any) -> type[BaseModel] | None:
+    """What a parameter is that is a JSON object of its own."""
+    kind = field.field_info.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )

@@ -145,7 +145,7 @@ async def get_piece(service: TheService, puzzle: PuzzleId, piece: PieceId) -> An
     "/{piece}",
     response_model=schemas.Piece,
     response_model_exclude_unset=True,
-    responses=problems(400, 404, 409),
+    responses=problems(400, 404, 409, 413, 415),
     summary="Say where it lies, or does not",
 )
 async def change_piece(

@@ -135,7 +135,7 @@ async def get_puzzle(service: TheService, puzzle: PuzzleId) -> Any:
 @router.patch(
     "/puzzles/{puzzle}",
     response_model=schemas.Puzzle,
-    responses=problems(400, 404, 409, 503, 507),
+    responses=problems(400, 404, 409, 413, 415, 503, 507),
     summary="Change its name or number of pieces",
 )
 async def change_puzzle(service: TheService, puzzle: PuzzleId, change: schemas.PuzzleChange) -> Any:
@@ -157,7 +157,7 @@ async def delete_puzzle(service: TheService, puzzle: PuzzleId) -> None:
 @router.put(
     "/puzzles/{puzzle}/corners",
     response_model=schemas.Puzzle,
-    responses=problems(400, 404, 408, 413, 503, 507),
+    responses=problems(400, 404, 408, 413, 415, 503, 507),
     summary="Set the corners",
 )
 async def set_corners(service: TheService, puzzle: PuzzleId, change: schemas.CornersChange) -> Any:

@@ -165,8 +165,10 @@ class _Body:
             except TimeoutError:
                 pass
         self._done = True
-        # What surrounds the files is not the sender's to count.
-        raise _too_large(max(self._limit - _SLACK, _SLACK))
+        if self._limit > _SLACK:  # what surrounds the files is not the sender's to count
+            raise _too_large(self._limit - _SLACK)
+        detail = f"the body is larger than the {_SLACK} bytes that are taken here"
+        raise Problem(413, detail, "too-large", {"Connection": "close"})
 
 
 class _Parser(MultiPartParser):

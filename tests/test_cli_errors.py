@@ -85,6 +85,8 @@ def test_bad_arguments(
 
 def test_a_name_that_looks_like_an_option(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("-a.png").write_bytes(Path("a.png").read_bytes())
+    said = fails(capsys, "b.png", "-a.png", "puzzle.png")
+    assert "unrecognized arguments: -a.png; name files that begin with - last, after --" in said
     assert main(["b.png", "--pieces", "24", "--json", "--", "-a.png", "puzzle.png"]) == 0
     results = json.loads(capsys.readouterr().out)["results"]
     assert [result["piece"] for result in results] == ["b.png", "-a.png"]

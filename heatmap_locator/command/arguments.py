@@ -35,7 +35,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = build_parser()
     options, names = _before_and_after_dashes(sys.argv[1:] if argv is None else argv)
-    args = parser.parse_intermixed_args(options)  # options may stand between the images
+    args, unknown = parser.parse_known_intermixed_args(options)  # options between the images, too
+    if unknown:
+        # With them come names that are fine.
+        unknown = [one for one in unknown if one.startswith("-")] or unknown
+        file = any(os.path.lexists(one) for one in unknown)
+        hint = "; name files that begin with - last, after --" if file else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     args.images += names
     _check(args, parser)
     return args

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
@@ -56,10 +57,14 @@ class ApiRoute(APIRoute):
                 if name in seen:
                     raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
                 seen.add(name)
-            if takes_json and not _says_json(request):
+            try:
+                return await handle(request)
+            except RequestValidationError as error:  # FastAPI reads no JSON that is not called so
+                of_body = all(entry["loc"][0] == "body" for entry in error.errors())
+                if not (takes_json and of_body) or _says_json(request):
+                    raise
                 detail = "send a JSON object, with the header Content-Type: application/json"
-                raise Problem(415, detail, "not-json")
-            return await handle(request)
+                raise Problem(415, detail, "not-json") from None
 
         return checked
 

@@ -18,6 +18,7 @@ from heatmap_locator.model.precision import supports_bfloat16
 
 from .draw.pictures import PictureSource
 from .locator.module import TrainingModule
+from .locator.puzzles import PuzzleBatches
 from .locator.recipe import Recipe
 from .outline.batches import PhotoBatches
 from .outline.module import OutlineModule
@@ -93,10 +94,12 @@ def make_module(
 
 def make_batches(
     recipe: LoopRecipe, source: PictureSource, stream: str, on_device: bool
-) -> SceneBatches | PhotoBatches:
+) -> SceneBatches | PhotoBatches | PuzzleBatches:
     """The batches that the recipe trains on; scenes captured unless the device does that."""
     if isinstance(recipe, OutlineRecipe):
         return PhotoBatches(source, recipe, stream)
+    if isinstance(recipe, Recipe) and recipe.puzzles is not None:
+        return PuzzleBatches(source, recipe, stream)
     assert isinstance(recipe, SceneRecipe)
     return (SceneBatches if on_device else CapturedBatches)(source, recipe, stream)
 

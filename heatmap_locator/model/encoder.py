@@ -1,4 +1,4 @@
-"""The shared encoder: pictures and pieces become dense, L2-normalised features at stride 4."""
+"""The shared encoder: pictures and pieces become dense features of at most unit length, stride 4."""
 
 from collections.abc import Sequence
 
@@ -50,12 +50,16 @@ class Encoder(nn.Module):
     Args:
         name: any encoder of segmentation-models-pytorch; nothing is downloaded.
         features: channels of the output.
+        floor: added to features' squared length, squared, before they are divided by it: where
+            little is to be seen they come out shorter and count for less.  0 makes all of unit
+            length.
     """
 
     kernel: Tensor
 
-    def __init__(self, name: str, features: int) -> None:
+    def __init__(self, name: str, features: int, floor: float = 0.0) -> None:
         super().__init__()
+        self.floor = floor
         self.backbone = backbone(name, 6, DEPTH)
         channels: Sequence[int] = self.backbone.out_channels  # type: ignore[assignment]
         self.project = nn.Conv2d(channels[DEPTH], features, 1)
@@ -67,7 +71,7 @@ class Encoder(nn.Module):
         """Encode ``(N, 3, H, W)`` images, 0..1, H and W multiples of 4.
 
         ``mask`` is ``(N, 1, H, W)``, 0..1, all ones where left out.
-        Returns ``(N, features, H / 4, W / 4)``, unit length per position.
+        Returns ``(N, features, H / 4, W / 4)``, of at most unit length per position.
         """
         if mask is None:
             mask = torch.ones_like(image[:, :1])
@@ -76,4 +80,7 @@ class Encoder(nn.Module):
             x = torch.cat([image * 2 - 1, contrast], 1)
         x = x.contiguous(memory_format=torch.channels_last)
         x = self.project(self.backbone(x)[DEPTH])
-        return F.normalize(x.float(), dim=1)
+        x = x.float()
+        if not self.floor:
+            return F.normalize(x, dim=1)
+        return x * (x.square().sum(1, keepdim=True) + self.floor**2).rsqrt()

@@ -46,6 +46,7 @@ class ModelConfig:
         encoder: smp encoder shared by picture and piece.
         features: channels of the features that are correlated.
         rotations: hypotheses in the bank, a multiple of 4.
+        feature_floor: of ``Encoder``; 0 where features are all of unit length.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
         verifier: members of the second stage; 0 where there is none.
@@ -55,6 +56,7 @@ class ModelConfig:
     encoder: str = "resnet18"
     features: int = 32
     rotations: int = 36
+    feature_floor: float = 0.0
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
     verifier: int = 0
@@ -145,7 +147,7 @@ class HeatmapLocator(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.encoder, config.features)
+        self.encoder = Encoder(config.encoder, config.features, config.feature_floor)
         self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
         members, hidden = config.verifier, config.verifier_hidden
         self.ranker = Ranker(Verifier(members, hidden) if members else None)

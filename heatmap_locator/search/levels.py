@@ -168,17 +168,42 @@ def encode_level(
     Raises:
         InputError: less memory is left than looking for a piece in it needs.
     """
+    height, width = working_size(picture, cell)
+    _require_memory(width * height, device)
+    working, back = working_picture(picture, cell, device)
+    with autocast(device):
+        encoded = model.encode_picture(working).kept()
+    return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)
+
+
+def working_size(picture: np.ndarray, cell: float) -> tuple[int, int]:
+    """(height, width) of a picture at CELL pixels a cell, in whole strides.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        cell: side of a cell in pixels of the picture.
+    """
     height, width = (
         max(2 * STRIDE, round(side * CELL / cell / STRIDE) * STRIDE) for side in picture.shape[:2]
     )
-    _require_memory(width * height, device)
+    return height, width
+
+
+def working_picture(picture: np.ndarray, cell: float, device: torch.device) -> tuple[Tensor, Array]:
+    """A picture of ``working_size``.
+
+    Args:
+        picture, cell: as there.
+        device: where it is wanted.
+
+    Returns:
+        ``(1, 3, H, W)`` float32, 0..1, and a 2x3 matrix from its pixels to the picture's.
+    """
+    height, width = working_size(picture, cell)
     resized = resize(picture, (width, height), CELL / cell)
     tensor = torch.from_numpy(np.ascontiguousarray(resized)).permute(2, 0, 1)[None]
-    working = tensor.to(device).float() / 255
-    with autocast(device):
-        encoded = model.encode_picture(working).kept()
     back = np.array([[picture.shape[1] / width, 0, 0], [0, picture.shape[0] / height, 0]])
-    return Level(index, Field(working[0], encoded.pixels[0].float(), grid), encoded, back)
+    return tensor.to(device).float() / 255, back
 
 
 def _require_memory(pixels: int, device: torch.device) -> None:

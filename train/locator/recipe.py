@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from heatmap_locator.model.network import ModelConfig
 
+from ..draw.puzzles import PuzzleSettings
 from ..settings import SETTINGS, Count, NotNegative, Whole
 from ..shared.recipe import LoopSettings, SceneRecipe
 
@@ -34,13 +35,26 @@ class RunSettings(LoopSettings):
 
 @dataclass(frozen=True, config=SETTINGS)
 class Recipe(SceneRecipe):
-    """Trains the locator."""
+    """Trains the locator: on scenes, or on whole puzzles where ``puzzles`` says how they are
+    drawn (:class:`.puzzles.PuzzleBatches`)."""
 
     run: RunSettings = field(default_factory=RunSettings)
     model: ModelConfig = field(default_factory=ModelConfig)
+    puzzles: PuzzleSettings | None = None
 
     @model_validator(mode="after")
     def _pieces_suffice(self) -> "Recipe":
-        if self.run.head_pieces > self.scenes.pieces:
-            raise ValueError("run.head_pieces must be from 1 to scenes.pieces")
+        drawn = "scenes" if self.puzzles is None else "puzzles"
+        if self.run.head_pieces > self._pieces:
+            raise ValueError(f"run.head_pieces must be from 1 to {drawn}.pieces")
+        if self.puzzles is not None and self.run.batch > 2:
+            raise ValueError("run.batch: a step sees one puzzle, and its mirror image with 2")
         return self
+
+    @property
+    def _pieces(self) -> int:
+        return (self.scenes if self.puzzles is None else self.puzzles).pieces
+
+    @property
+    def samples(self) -> int:
+        return self.run.batch * self._pieces

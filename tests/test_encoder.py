@@ -29,6 +29,23 @@ def test_features_have_unit_length_at_stride_4(encoder: Encoder, height: int, wi
     torch.testing.assert_close(found.norm(dim=1), torch.ones(2, height // 4, width // 4))
 
 
+@torch.no_grad()
+def test_with_a_floor_features_keep_their_direction_and_weak_ones_are_shorter(
+    encoder: Encoder,
+) -> None:
+    floored = Encoder("resnet18", 12, floor=1.5).eval()
+    floored.load_state_dict(encoder.state_dict())
+    one = images(1, 64, 100)
+    unit, found = encoder(one), floored(one)
+    length = found.norm(dim=1, keepdim=True)
+    assert length.max() < 1
+    torch.testing.assert_close(found, unit * length)
+    # Half of what is seen: shorter wherever there is less.
+    floored.project.weight *= 0.5
+    floored.project.bias *= 0.5  # type: ignore[operator]
+    assert (floored(one).norm(dim=1) < length[:, 0]).all()
+
+
 @pytest.mark.parametrize("training", [False, True])
 @torch.no_grad()
 def test_an_image_is_encoded_the_same_in_any_company(encoder: Encoder, training: bool) -> None:

@@ -1,4 +1,4 @@
-"""The shared encoder: pictures and pieces become dense features of at most unit length, stride 4."""
+"""The shared encoder: pictures and pieces become dense features, no longer than 1, at stride 4."""
 
 from collections.abc import Sequence
 

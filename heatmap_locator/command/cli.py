@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from heatmap_locator.command.predict import Prediction
     from heatmap_locator.grid import Grid
+    from heatmap_locator.picture.read import ImageSource
     from heatmap_locator.puzzle import Puzzle
 
 
@@ -84,19 +85,11 @@ def _run(args: argparse.Namespace) -> int:
     count = args.pieces or (0 if grid is None else grid.pieces)
     progress = Progress(large=count > LARGE)
     try:
-        progress.say("loading the model")
-        from heatmap_locator.command.predict import Prediction
-        from heatmap_locator.locator import Locator
-
-        locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
-        progress.say("reading the picture" + (f" for {count} pieces" if count else ""))
-        puzzle = locator.encode(picture.source if flat is None else flat, grid=grid)
-        if args.done is not None:
-            progress.say("looking for what is done")
-            puzzle = puzzle.with_done(args.done)
-        why = "size of a piece not given" if grid is None else "no sure fit at the size given"
-        puzzle.progress = lambda text: progress.say(f"{why}: {text}")
+        source = picture.source if flat is None else flat
+        puzzle = _encode(args, source, grid, count, progress)
         answers = _answers(args, [piece.shown for piece in pieces])
+        from heatmap_locator.command.predict import Prediction
+
         prediction = Prediction(puzzle, args.top, args.assign, answers, progress, args.cutout)
         searched = prediction.asked([p.source for n, p in enumerate(pieces) if n not in failed])
         for index, piece in enumerate(pieces):
@@ -119,6 +112,28 @@ def _run(args: argparse.Namespace) -> int:
     finally:
         progress.clear()
     return _conclude(args, puzzle, prediction.results, corners)
+
+
+def _encode(
+    args: argparse.Namespace,
+    source: "ImageSource",
+    grid: "Grid | None",
+    count: int,
+    progress: Progress,
+) -> "Puzzle":
+    """The picture encoded, and what is done of it known."""
+    progress.say("loading the model")
+    from heatmap_locator.locator import Locator
+
+    locator = Locator.from_pretrained(args.weights, args.device, args.outline_weights)
+    progress.say("reading the picture" + (f" for {count} pieces" if count else ""))
+    puzzle = locator.encode(source, grid=grid)
+    if args.done is not None:
+        progress.say("looking for what is done")
+        puzzle = puzzle.with_done(args.done)
+    why = "size of a piece not given" if grid is None else "no sure fit at the size given"
+    puzzle.progress = lambda text: progress.say(f"{why}: {text}")
+    return puzzle
 
 
 def _answers(args: argparse.Namespace, names: list[str]) -> Answers:

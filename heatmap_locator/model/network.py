@@ -46,21 +46,21 @@ class ModelConfig:
         encoder: smp encoder shared by picture and piece.
         features: channels of the features that are correlated.
         rotations: hypotheses in the bank, a multiple of 4.
-        feature_floor: of ``Encoder``; 0 where features are all of unit length.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
         verifier: members of the second stage; 0 where there is none.
         verifier_hidden: numbers that its members make of a place's, even.
+        feature_floor: of ``Encoder``; 0 where features are all of unit length.
     """
 
     encoder: str = "resnet18"
     features: int = 32
     rotations: int = 36
-    feature_floor: float = 0.0
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
     verifier: int = 0
     verifier_hidden: int = 64
+    feature_floor: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -185,11 +185,14 @@ def test_the_command_takes_both(
 
     asked: list[bool] = []
 
-    def search(self: Puzzle, image: object, top: int = 1, cutout: bool = False) -> Search:
+    def search_many(
+        self: Puzzle, images: list[object], top: int = 1, cutout: bool = False
+    ) -> list[Search]:
         asked.append(cutout)
-        return Search([], np.ones((8, 8), np.float32), piece(), np.ones((360, 360), np.float32))
+        outline = np.ones((360, 360), np.float32)
+        return [Search([], np.ones((8, 8), np.float32), piece(), outline) for _ in images]
 
-    monkeypatch.setattr(Puzzle, "search", search)
+    monkeypatch.setattr(Puzzle, "search_many", search_many)
     monkeypatch.setattr(Locator, "encode", lambda *args, **kwargs: example_puzzle)
     file = tmp_path / "a.png"
     file.write_bytes(saved(with_alpha(piece()), "PNG"))

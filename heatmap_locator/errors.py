@@ -50,4 +50,9 @@ class MissingPackageError(HeatmapLocatorError, ImportError):
 
 def display_name(path: str | os.PathLike[str]) -> str:
     """The path as messages print it: one printable line whatever the file is called."""
-    return "".join(c if c.isprintable() else "?" for c in os.fspath(path)) or "''"
+    return one_line(os.fspath(path)) or "''"
+
+
+def one_line(text: str) -> str:
+    """Text of somebody else's as messages repeat it: on one line, and all of it printable."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, one_line
 from heatmap_locator.geometry import Array
 from heatmap_locator.likely_cuts import Cut, likely_cuts
 from heatmap_locator.options import as_whole
@@ -81,8 +81,8 @@ class Grid:
     @property
     def certain(self) -> bool:
         """Whether there is hardly another cut: it was given, or is the one that a number allows."""
-        own = ((cut.rows, cut.cols, cut.chance >= _CERTAIN) for cut in self.likely)
-        return self.exact or (self.rows, self.cols, True) in own
+        sure = [(cut.rows, cut.cols) for cut in self.likely if cut.chance >= _CERTAIN]
+        return self.exact or (self.rows, self.cols) in sure
 
     @property
     def pieces(self) -> int:
@@ -186,8 +186,8 @@ class Grid:
         # \d would also take digits of other scripts; six digits are past any limit already.
         match = re.fullmatch(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*", text)  # noqa: RUF001
         if match is None:
-            shown = "".join(c if c.isprintable() else "?" for c in text[:40])
-            raise InputError("give it as ROWSxCOLS, such as 25x38", name=f"grid '{shown}'")
+            name = f"grid '{one_line(text[:40])}'"
+            raise InputError("give it as ROWSxCOLS, such as 25x38", name=name)
         return cls(int(match[1]), int(match[2]))
 
     @classmethod

@@ -8,7 +8,7 @@ import re
 import cv2
 import numpy as np
 
-from heatmap_locator.errors import InputError
+from heatmap_locator.errors import InputError, one_line
 from heatmap_locator.picture.rectangles import find_rectangles
 from heatmap_locator.picture.sides import fit_sides
 
@@ -40,12 +40,11 @@ def parse_corners(text: str) -> np.ndarray:
     Raises:
         InputError: the text has another form.
     """
-    shown = "".join(c if c.isprintable() else "?" for c in text[:60])
     number = r"[-+]?(?:[0-9]{1,7}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
     points = re.findall(rf"({number})\s*,\s*({number})(?:[\s;]+|$)", text.strip())
     pattern = rf"\s*{number}\s*,\s*{number}(?:[\s;]+{number}\s*,\s*{number}){{3}}\s*"
     if re.fullmatch(pattern, text) is None or len(points) != 4:
-        raise InputError(_FORM, name=f"corners '{shown}'")
+        raise InputError(_FORM, name=f"corners '{one_line(text[:60])}'")
     return np.array(points, np.float32)
 
 

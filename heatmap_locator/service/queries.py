@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from heatmap_locator.errors import one_line
 from heatmap_locator.service.problems import Problem
 
 _SHOWN = 40
@@ -34,9 +35,14 @@ def unknown(name: str, what: str, known: frozenset[str]) -> Problem:
         what: it is.
         known: those that the route takes.
     """
-    shown = "".join(c if c.isprintable() else "?" for c in name[:_SHOWN])
     takes = ", ".join(sorted(known)) or "none"
+    shown = one_line(name[:_SHOWN])
     return Problem(422, f"unknown {what} '{shown}'; this takes {takes}", f"unknown-{what}")
+
+
+def twice(name: str) -> Problem:
+    """The answer to a field or parameter that a request holds twice, where one is taken."""
+    return Problem(422, f"{name}: was sent twice; send one", "sent-twice")
 
 
 class ApiRoute(APIRoute):
@@ -55,7 +61,7 @@ class ApiRoute(APIRoute):
                 if name not in known:
                     raise unknown(name, "parameter", known)
                 if name in seen:
-                    raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
+                    raise twice(name)
                 seen.add(name)
             try:
                 return await handle(request)

@@ -17,7 +17,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heatmap_locator.service.problems import Problem, problem_response
-from heatmap_locator.service.queries import ApiRoute, unknown
+from heatmap_locator.service.queries import ApiRoute, twice, unknown
 from heatmap_locator.service.settings import Settings
 
 MAX_PHOTOS = 32
@@ -243,7 +243,7 @@ class UploadRequest(Request):
                     422, f"{name}: is text, not a file; with curl, -F {name}=@FILE", "not-a-file"
                 )
             if name in seen - self.several:
-                raise Problem(422, f"{name}: was sent twice; send one", "sent-twice")
+                raise twice(name)
             seen.add(name)
 
 

@@ -47,6 +47,18 @@ def test_training_begins_from_the_weights_that_ship(name: str) -> None:
     assert all(torch.equal(kept[key], value) for key, value in wanted.items())
 
 
+def test_features_may_get_a_floor_only_where_the_encoder_learns_it(tmp_path: Path) -> None:
+    TrainingModule(tiny()).write_weights(tmp_path / "none.safetensors", {})
+    floored = dataclasses.replace(
+        tiny(), model=dataclasses.replace(tiny().model, feature_floor=1.5)
+    )
+    TrainingModule(floored).start_from(str(tmp_path / "none.safetensors"))
+    run = dataclasses.replace(tiny().run, train_encoder=False)
+    head = TrainingModule(dataclasses.replace(floored, run=run))
+    with pytest.raises(InputError, match="not the recipe's"):
+        head.start_from(str(tmp_path / "none.safetensors"))
+
+
 def test_gradients_are_clipped_part_by_part() -> None:
     module = TrainingModule(tiny())
     for parameter in module.parameters():

@@ -77,11 +77,10 @@ class TrainingModule(RecipeModule):
 
         The file's model may have another encoder with the same layers and fewer blocks (resnet18
         for resnet34): the blocks it lacks start as the identity, so that the larger model begins
-        where the smaller one stands (Chen et al., "Net2Net", 2016).  Its features may have had
-        another floor.  A second stage is left out:
-        it weighs the places of the model that it was trained with.  Where the recipe trains the
-        head alone, the head starts afresh and only the encoder and the weights of the two
-        correlations are taken.
+        where the smaller one stands (Chen et al., "Net2Net", 2016).  A second stage is left out:
+        it weighs the places of the model that it was trained with.  Where the encoder is trained,
+        its features may have had another floor.  Where the recipe trains the head alone, the head
+        starts afresh and only the encoder and the weights of the two correlations are taken.
 
         Raises:
             WeightsError: the file cannot be read.
@@ -95,13 +94,9 @@ class TrainingModule(RecipeModule):
         added = {
             k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
         }
-        first = replace(
-            model.config,
-            encoder=shape.encoder,
-            feature_floor=shape.feature_floor,
-            verifier=0,
-            verifier_hidden=0,
-        )
+        first = replace(model.config, encoder=shape.encoder, verifier=0, verifier_hidden=0)
+        if self.recipe.run.train_encoder:
+            first = replace(first, feature_floor=shape.feature_floor)
         if (
             first != replace(shape, verifier=0, verifier_hidden=0)
             or any(k not in own or own[k].shape != v.shape for k, v in state.items())

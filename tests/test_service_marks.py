@@ -70,8 +70,9 @@ def test_a_placed_piece_keeps_its_place(client: TestClient) -> None:
         ({"chosen": [5000, 5000]}, 422, "none of the piece's places"),
         ({"rejected": [[1e9, 0]]}, 422, "pixels of the picture"),
         ({"many": True, "placed": True}, 422, "give many alone"),
+        ({"chosen": ["1", True]}, 422, "valid number"),
         ({"colour": "red"}, 422, "colour"),
-        ({"placed": "perhaps"}, 422, "placed"),
+        ({"placed": "yes"}, 422, "placed"),
     ],
 )
 def test_what_cannot_be_said_of_a_piece(

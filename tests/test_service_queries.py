@@ -64,3 +64,24 @@ def test_what_makes_browsers_fetch_anew_is_let_through(client: TestClient) -> No
         assert client.get(f"{link}?of=2").status_code == 200, link
     for link in ("/", "/static/js/main.js", "/openapi.json", "/docs", "/metrics"):
         assert client.get(f"{link}?v=2").status_code == 200, link
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("", '{"name": "a", "name": "b"}', "name"),
+        ("", '{"n\\u0061me": "a", "name": "b"}', "name"),
+        ("/corners", '{"corners": null, "corners": null}', "corners"),
+        ("/corners", '{"corners": [{"a": 1, "a": 2}]}', "a"),
+    ],
+)
+def test_a_key_sent_twice(client: TestClient, path: str, text: str, name: str) -> None:
+    puzzle = add_small(client)
+    answer = client.request(
+        "PUT" if path else "PATCH",
+        f"/v1/puzzles/{puzzle['id']}{path}",
+        content=text,
+        headers={"Content-Type": "application/json"},
+    )
+    assert_problem(answer, 422, f"{name}: was sent twice; send one")
+    assert client.get(f"/v1/puzzles/{puzzle['id']}").json()["name"] == puzzle["name"]

@@ -3,6 +3,8 @@
 And of a route that takes JSON, a body that does not say it is.
 """
 
+import contextlib
+import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -42,7 +44,7 @@ def unknown(name: str, what: str, known: frozenset[str]) -> Problem:
 
 def twice(name: str) -> Problem:
     """The answer to a field or parameter that a request holds twice, where one is taken."""
-    return Problem(422, f"{name}: was sent twice; send one", "sent-twice")
+    return Problem(422, f"{one_line(name[:_SHOWN])}: was sent twice; send one", "sent-twice")
 
 
 class ApiRoute(APIRoute):
@@ -63,6 +65,8 @@ class ApiRoute(APIRoute):
                 if name in seen:
                     raise twice(name)
                 seen.add(name)
+            if takes_json and _says_json(request):
+                _refuse_twins(await request.body())
             try:
                 return await handle(request)
             except RequestValidationError as error:  # FastAPI reads no JSON that is not called so
@@ -73,6 +77,21 @@ class ApiRoute(APIRoute):
                 raise Problem(415, detail, "not-json") from None
 
         return checked
+
+
+def _refuse_twins(body: bytes) -> None:
+    """Refuse an object with a key sent twice, of which the last would count without a word."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keyed: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in keyed:
+                raise twice(name)
+            keyed[name] = value
+        return keyed
+
+    with contextlib.suppress(ValueError, RecursionError):  # no JSON is answered where it is read
+        json.loads(body, object_pairs_hook=once)
 
 
 def _parameters(dependant: Dependant) -> set[str]:

@@ -12,7 +12,7 @@ from heatmap_locator.service.examples import (
 )
 from heatmap_locator.service.schemas_why import PieceProblem, Why, WhyThere
 
-Point = Annotated[list[float], Field(min_length=2, max_length=2)]
+Point = Annotated[list[Annotated[float, Field(strict=True)]], Field(min_length=2, max_length=2)]
 Box = Annotated[list[float], Field(min_length=4, max_length=4)]
 Corners = Annotated[list[Point], Field(min_length=4, max_length=4)]
 State = Literal["encoding", "ready", "failed"]
@@ -210,7 +210,7 @@ class PieceChange(BaseModel):
         {"placed": True, "chosen": [382.0, 252.6]}, {"rejected": [[75.2, 31.0]]}
     )
 
-    placed: bool = Field(False, description="whether it lies in its place")
+    placed: bool = Field(False, strict=True, description="whether it lies in its place")
     chosen: Point | None = Field(None, description="the middle of one of its places, or null")
     rejected: list[Point] = Field(
         [], max_length=100, description="middles of places that are wrong, all of them"

@@ -86,7 +86,7 @@ def ask(args: argparse.Namespace) -> list[dict[str, Any]]:
     """All pieces, those left out that ``--out`` has; written as they are answered."""
     lines = args.out.read_text().splitlines() if args.out.exists() else []
     rows = [json.loads(line) for line in lines]
-    done, locator = {row["piece"] for row in rows}, Locator.from_pretrained(device="cpu")
+    done, locator = {row["piece"] for row in rows}, Locator.from_pretrained(args.weights, device="cpu")
     with args.out.open("a") as file:
         for task in tasks(args):
             labels = [task.piece_id(piece) for piece in task.pieces]
@@ -162,6 +162,7 @@ def main() -> None:
     add("--limit", type=int, default=48, help="pictures (default 48)")
     add("--each", type=int, default=4, help="pieces of a picture (default 4)")
     add("--seed", type=int, default=0)
+    add("--weights", type=Path, metavar="FILE", help="others than those that ship")
     args = parser.parse_args()
     against = args.against.read_text().splitlines() if args.against else []
     show(ask(args), [json.loads(line) for line in against])

@@ -86,7 +86,8 @@ def ask(args: argparse.Namespace) -> list[dict[str, Any]]:
     """All pieces, those left out that ``--out`` has; written as they are answered."""
     lines = args.out.read_text().splitlines() if args.out.exists() else []
     rows = [json.loads(line) for line in lines]
-    done, locator = {row["piece"] for row in rows}, Locator.from_pretrained(args.weights, device="cpu")
+    done = {row["piece"] for row in rows}
+    locator = Locator.from_pretrained(args.weights, device="cpu")
     with args.out.open("a") as file:
         for task in tasks(args):
             labels = [task.piece_id(piece) for piece in task.pieces]

@@ -26,7 +26,7 @@ from heatmap_locator.picture.done import Done, read_done
 from heatmap_locator.picture.read import ImageSource, listed
 from heatmap_locator.picture.shared_light import Lit, colours_of_cells
 from heatmap_locator.placement import Placement
-from heatmap_locator.search.lanes import lanes_for
+from heatmap_locator.search.lanes import LANES, lanes_for
 from heatmap_locator.search.photos import Photos
 from heatmap_locator.search.piece import name_of, prepare_piece
 from heatmap_locator.search.searcher import Searcher
@@ -164,9 +164,12 @@ class Puzzle:
     def abreast(self, photos: int) -> int:
         """How many of so many photos ``search_many`` takes side by side now; 1 at least.
 
-        One where each has to know what those before it said of the size of pieces, and on a GPU.
+        On a GPU as many as go through the network together, ``LANES`` at most.  One where each has
+        to know what those before it said of the size of pieces.
         """
-        return self._lanes(photos) if self._searcher.settled else 1
+        if not self._searcher.settled:
+            return 1
+        return max(self._lanes(photos), min(photos, self._searcher.together, LANES))
 
     def _lanes(self, jobs: int) -> int:
         if jobs < 2:  # the memory that is left is not asked for

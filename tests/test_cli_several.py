@@ -17,8 +17,10 @@ from conftest import HANG
 from PIL import Image
 from service_support import EXAMPLES, small_piece
 
-from heatmap_locator import Locator
+from heatmap_locator import Locator, Puzzle
 from heatmap_locator.command.cli import main
+from heatmap_locator.search.lanes import LANES
+from heatmap_locator.search.searcher import Searcher
 
 fake_locator, files = FIXTURES
 
@@ -106,6 +108,18 @@ def test_a_puzzle_says_how_many() -> None:
     assert puzzle.abreast(8) == puzzle._lanes(8) >= 1
     assert puzzle.abreast(1) == 1
     assert locator.encode(EXAMPLES / "puzzle.jpg").abreast(8) == 1
+
+
+def test_a_gpu_takes_those_that_go_through_the_network_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    puzzle = Locator.from_pretrained(device="cpu").encode(EXAMPLES / "puzzle.jpg", pieces=192)
+    puzzle.locate(EXAMPLES / "piece1.jpg")
+    monkeypatch.setattr(Puzzle, "_lanes", lambda *_: 1)
+    monkeypatch.setattr(Searcher, "together", 3)
+    assert [puzzle.abreast(photos) for photos in (1, 2, 8)] == [1, 2, 3]
+    monkeypatch.setattr(Searcher, "together", 300)
+    assert puzzle.abreast(300) == LANES
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a refused request may be tried again."""
 
-_PLAINER = {"model_attributes_type": "send a JSON object"}
-"""For errors that pydantic tells in words of its own, what is said instead."""
+_NO_OBJECT = "model_attributes_type", "missing"
+"""Pydantic's errors for a body that is no JSON object: ``null`` is missing to an old FastAPI."""
 
 _log = logging.getLogger("heatmap_locator.service")
 
@@ -121,13 +121,19 @@ def _allowed(request: Request) -> list[str]:
     return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
+def _said(entry: Mapping[str, Any]) -> str:
+    """What is wrong at one place of a request."""
+    no_object = entry["type"] in _NO_OBJECT and tuple(entry["loc"]) == ("body",)
+    return "send a JSON object" if no_object else str(entry["msg"])
+
+
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # The input is left out: it may be a whole upload.
     found = [
         {
             "loc": [str(part) for part in entry["loc"]],
-            "msg": _PLAINER.get(entry["type"], str(entry["msg"])),
+            "msg": _said(entry),
             "type": entry["type"],
         }
         for entry in error.errors()[:20]

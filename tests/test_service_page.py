@@ -32,7 +32,8 @@ pytestmark = pytest.mark.slow
 browser, server, small_server, shots, open_page, small_page, puzzle = FIXTURES
 
 WIDTH = "() => document.querySelector('.picture').getBoundingClientRect().width"
-BOXES = "(all) => all.map((at) => document.querySelector(at).getBoundingClientRect().toJSON())"
+BOXES = """() => [".answer-text", ".answer-others", "#answer"]
+    .map((at) => document.querySelector(at).getBoundingClientRect().toJSON())"""
 FINGERS = "Input.dispatchTouchEvent"
 
 
@@ -140,10 +141,8 @@ def test_an_answer_is_legible_in_every_window(
     row(page, "piece2.jpg").click()
     expect(row(page, "piece2.jpg")).to_have_attribute("aria-current", "true")
     page.locator(".tile").first.wait_for(state="attached")
-    page.evaluate(DRAWN)
     expect(page.locator(".answer-others")).to_be_visible()
-    # At one moment: the page may draw the answer anew.
-    text, others, panel = page.evaluate(BOXES, [".answer-text", ".answer-others", "#answer"])
+    text, others, panel = drawn(page, BOXES)  # at one moment: the answer may be drawn anew
     assert text["width"] > 150
     beside = text["x"] + text["width"] <= others["x"]
     below = text["y"] + text["height"] <= others["y"]

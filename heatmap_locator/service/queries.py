@@ -1,6 +1,6 @@
 """Parameters of a request's address: as with fields of a body, one that is not known is refused.
 
-And of a route that takes JSON, a body that does not say it is.
+And of a route that takes JSON, a body that does not say it is, or holds a key twice.
 """
 
 import contextlib

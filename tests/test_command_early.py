@@ -47,7 +47,7 @@ print("LOADED", status, *[m for m in ("torch", "lightning") if m in sys.modules]
         ("heatmap-serve", ["--device", "cuda"], "use --device cpu"),
         ("heatmap-serve", ["--port", "{port}"], "in use); give another --host or --port"),
         ("heatmap-serve", ["--host", "192.0.2.1"], "give another --host or --port"),
-        ("heatmap-serve", ["--data", "{file}"], "name another --data"),
+        ("heatmap-serve", ["--data", "{file}", "--port", "0"], "name another --data"),
         ("heatmap-train", ["nonesuch", "--out", "x"], "nonesuch: no such recipe"),
         ("heatmap-train", ["{file}.toml", "--out", "x"], "no such recipe"),
         ("heatmap-train", ["base", "--out", "{file}"], "not a folder; name another for --out"),

@@ -57,7 +57,7 @@ def test_help_is_quick_to_come() -> None:
         ([], {"HEATMAP_TOKNE": "x"}, "HEATMAP_TOKNE: no setting has this name; did you mean HEATM"),
         (["--token", ""], {}, "--token: is empty, or has spaces around it; give one without"),
         ([], {"HEATMAP_TOKEN": "s3cret\n"}, "HEATMAP_TOKEN: is empty, or has spaces around it"),
-        (["--data", "/dev/null/x"], {}, "/dev/null/x: cannot be written"),
+        (["--data", "/dev/null/x", "--port", "0"], {}, "/dev/null/x: cannot be written"),
         (["--data", ""], {}, "argument --data: is empty; name a file or folder"),
         (["--weights", ""], {}, "argument --weights: is empty; name a file or folder"),
     ],

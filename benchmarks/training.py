@@ -1,4 +1,5 @@
-"""Pairs of piece and picture a second in training: correlation by convolution beside FFT.
+"""Pairs of piece and picture a second in training: correlation by convolution beside FFT, and
+observations that were kept beside those made anew.
 
     python benchmarks/training.py [--recipes head,encoder] [--steps 2] [--pictures DIR]
 
@@ -9,6 +10,10 @@ of that, ``step`` of the rest, in milliseconds of all processors together, media
 Pairs a second are of one processor.  ``times`` is how many times longer than by FFT the whole
 takes, and the step.  ``loss`` of the first differs by rounding and the energies of windows.
 
+Of a recipe that keeps what the head observes (``head_puzzles``) the ways are ``kept`` and ``anew``,
+and ``times`` is to the first.  There ``draw`` is drawing, correlating and writing, shared out over
+the times that the recipe shows a puzzle, and reading.
+
 OMP_NUM_THREADS is the number of threads: with one, convolutions with kernels of 25 and more take
 minutes.  ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 hold a newer processor to the
 instructions that most have.
@@ -16,9 +21,11 @@ instructions that most have.
 
 import argparse
 import statistics
+import tempfile
 import time
 from contextlib import nullcontext
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -31,6 +38,8 @@ from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.scenes import Scenes
 from heatmap_train.locator.module import TrainingModule
+from heatmap_train.locator.observed import observe, read, write
+from heatmap_train.locator.puzzles import PuzzleBatches
 from heatmap_train.locator.recipe import Recipe
 from heatmap_train.recipes import load_recipe
 from heatmap_train.shared.batches import CapturedBatches
@@ -43,11 +52,11 @@ def spent(start: float) -> float:
     return 1000 * (time.process_time() - start)
 
 
-def take_steps(module: TrainingModule, batches: list[Scenes], way: str) -> tuple[float, list[Any]]:
+def take_steps(module: TrainingModule, batches: list[Any], way: str) -> tuple[float, list[Any]]:
     """Median milliseconds of a step, and the losses."""
     made = module.configure_optimizers()
     optimizer, taken, losses = made["optimizer"], [], []
-    by_fft = nullcontext() if way == "FFT" else patch.object(correlation, "by_fft", never)
+    by_fft = nullcontext() if way != "conv2d" else patch.object(correlation, "by_fft", never)
     with by_fft, patch.object(module, "log"):
         for number, batch in enumerate(batches):
             start = time.process_time()
@@ -65,23 +74,46 @@ def never(device: torch.device) -> bool:
     return False
 
 
+def keep(
+    module: TrainingModule, scenes: list[Scenes], recipe: Recipe
+) -> tuple[float, float, list[Any]]:
+    """Median milliseconds to observe and write a puzzle, those to read one, and what was read."""
+    making, reading, kept = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for way, one in enumerate(scenes):
+            start, path = time.process_time(), Path(folder) / "puzzle.npz"
+            write(path, observe(module.model, one))
+            making.append(spent(start))
+            start = time.process_time()
+            kept.append(read(path).laid(way % 8, recipe.model.rotations))
+            reading.append(spent(start))
+    return statistics.median(making), statistics.median(reading), kept
+
+
 def row(name: str, args: argparse.Namespace) -> None:
     recipe = load_recipe(name)
     if not isinstance(recipe, Recipe):
         raise SystemExit(f"{name}: no recipe of the locator")
     module = TrainingModule(recipe)
     module.start_from(str(shipped_weights()))
-    source = PictureSource(args.pictures)
-    drawn, drawing, batches = CapturedBatches(source, recipe, "train"), [], []
+    source, run = PictureSource(args.pictures), recipe.run
+    puzzles = recipe.puzzles is not None
+    drawn = (PuzzleBatches if puzzles else CapturedBatches)(source, recipe, "train")
+    drawing, scenes = [], []
     for number in range(args.steps):
         start = time.process_time()
-        batches.append(drawn[number])
+        scenes.append(drawn[number])
         drawing.append(spent(start))
     draw = statistics.median(drawing)
-    run = recipe.run
-    pairs = run.batch * (recipe.scenes.pieces if run.train_encoder else run.head_pieces)
+    pieces = run.head_pieces if run.kept_puzzles or not run.train_encoder else 0
+    pairs = run.batch * (pieces or (recipe.puzzles or recipe.scenes).pieces)
+    ways = {way: (draw, scenes) for way in WAYS}
+    if run.kept_puzzles:
+        made, reading, observed = keep(module, scenes, recipe)
+        shown = recipe.optim.steps / run.kept_puzzles
+        ways = {"kept": ((draw + made) / shown + reading, observed), "anew": (draw, scenes)}
     first = None
-    for way in WAYS:
+    for way, (draw, batches) in ways.items():
         step, losses = take_steps(deepcopy(module), batches, way)
         first = first or (draw + step, step)
         times = (draw + step) / first[0], step / first[1]

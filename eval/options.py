@@ -24,6 +24,8 @@ ABLATIONS = {
     "maps": "offset and rotation maps neutralised",
     "unet": "U-Net off, plain readout of the correlations",
     "alone": "U-Net alone: heat, peaks, decode",
+    "cut": "the same, decoded in view of the cut",
+    "readout": "the same of the plain readout",
     "pixels": "only places that the pixels name",
     "head": "weight of the head in the ranker 0",
     "second": "second stage off",

@@ -99,6 +99,23 @@ def test_the_head_alone_answers_with_the_heatmap_s_peak(
     assert np.hypot(*((np.array([column, row]) + 0.5) * cell - found.center)) < 2 * cell
 
 
+def test_in_view_of_the_cut_it_answers_with_the_place_that_a_search_names_first(
+    locator: Locator, picture: np.ndarray
+) -> None:
+    piece = turned(picture, 1, 2, 40, 2.0)
+    row = ablations(locator)["cut"].prepare(picture, GRID)
+    first, second = row.locate(piece, 2)
+    check(first, 1, 2, 40)
+    assert first.score > second.score
+    prepared = prepare_piece(piece, locator.outlines, True)
+    searcher = locator.encode(picture, grid=(ROWS, COLS))._searcher
+    ((seen,),) = searcher.see([prepared])
+    for number, place in enumerate((first, second)):
+        assert place.rotation == pytest.approx(seen.named.rotation[0, number].item(), abs=1e-3)
+    # What the cut says is part of the score.
+    assert seen.named.logit[0, 0].sigmoid().item() != pytest.approx(first.score, abs=1e-6)
+
+
 @pytest.mark.slow
 def test_the_command_goes_on_and_asks_all_rows_the_same(
     plain_weights: Path, picture: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -13,7 +13,7 @@ from heatmap_locator.model.correlation import masked_ncc
 from heatmap_locator.model.network import PIXEL_NOISE
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.puzzles import PuzzleSettings
-from heatmap_train.locator.module import map_points, masked_centroid
+from heatmap_train.locator.places import map_points, masked_centroid
 from heatmap_train.locator.puzzles import PuzzleBatches
 from heatmap_train.locator.recipe import Recipe
 from heatmap_train.recipes import load_recipe, loop_recipe

@@ -13,8 +13,10 @@ from heatmap_locator.model.backbones import MOBILENET
 from heatmap_locator.model.files import load_model, shipped_weights
 from heatmap_locator.model.verifier import Verifier
 from heatmap_train.draw.pictures import PictureSource
-from heatmap_train.locator.module import TrainingModule, masked_centroid
+from heatmap_train.locator.module import TrainingModule
+from heatmap_train.locator.places import masked_centroid
 from heatmap_train.locator.recipe import Recipe
+from heatmap_train.loop import export
 from heatmap_train.recipes import load_recipe
 from heatmap_train.shared.batches import CapturedBatches
 
@@ -34,7 +36,7 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
         small.start_from(str(tmp_path / "large.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["encoder", "head"])
+@pytest.mark.parametrize("name", ["encoder", "encoder_puzzles", "head"])
 def test_training_begins_from_the_weights_that_ship(name: str) -> None:
     """They have a second stage, which recipes of the locator have not."""
     recipe = load_recipe(name)
@@ -135,3 +137,42 @@ def test_a_step_of_training_leaves_no_parameter_without_a_gradient(
     assert without == {"model.ranker.weights": 9}
     useless = [k for k, p in module.named_parameters() if p.grad is not None and not p.grad.any()]
     assert useless == []
+
+
+def test_weights_written_lie_between_where_it_began_and_where_it_ended(tmp_path: Path) -> None:
+    TrainingModule(tiny()).write_weights(tmp_path / "began.safetensors", {})
+    recipe = dataclasses.replace(tiny(), run=dataclasses.replace(tiny().run, written_share=0.25))
+    module = TrainingModule(recipe)
+    module.start_from(str(tmp_path / "began.safetensors"))
+    began = {k: v.clone() for k, v in module.model.state_dict().items()}
+    with torch.no_grad():
+        for parameter in module.model.parameters():
+            parameter += 1.0
+    # As a run that was stopped has it.
+    state = {"state_dict": module.state_dict(), "hyper_parameters": {"recipe": recipe.to_dict()}}
+    module.on_save_checkpoint(state)
+    torch.save({**state, "global_step": 1}, tmp_path / "last.ckpt")
+    export(tmp_path / "last.ckpt", tmp_path / "ended.safetensors")
+    ended = load_model(tmp_path / "ended.safetensors")[0].state_dict()
+    for key, _ in module.model.named_parameters():
+        torch.testing.assert_close(ended[key], began[key] + 0.25)
+
+
+def test_a_second_stage_is_taken_along_where_the_recipe_s_model_has_one(tmp_path: Path) -> None:
+    recipe = tiny()
+    model = dataclasses.replace(recipe.model, verifier=2, verifier_hidden=8)
+    torch.manual_seed(0)
+    made = TrainingModule(dataclasses.replace(recipe, model=model))
+    made.write_weights(tmp_path / "two.safetensors", {})
+    before = made.model.state_dict()
+    module = TrainingModule(dataclasses.replace(recipe, model=model))
+    module.start_from(str(tmp_path / "two.safetensors"))
+    after = module.model.state_dict()
+    assert any(key.startswith("ranker.verifier.") for key in after)
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    without = TrainingModule(recipe)
+    without.start_from(str(tmp_path / "two.safetensors"))
+    assert not any(key.startswith("ranker.verifier.") for key in without.model.state_dict())
+    without.write_weights(tmp_path / "one.safetensors", {})
+    with pytest.raises(InputError, match="not the recipe's"):
+        module.start_from(str(tmp_path / "one.safetensors"))

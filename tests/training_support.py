@@ -34,12 +34,12 @@ def often(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(loop, "SAVE_EVERY", 3)
 
 
-def run(recipe: Recipe, pictures: Path, out: Path, **settings: Any) -> None:
+def run(recipe: Recipe, pictures: Path | None, out: Path, **settings: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         often(patch)
         status = loop.train(
             recipe,
-            pictures=str(pictures),
+            pictures=None if pictures is None else str(pictures),
             out=out,
             workers=0,
             device="cpu",

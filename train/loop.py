@@ -12,12 +12,14 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.tuner import Tuner
 
+from heatmap_locator.command.report import Progress
 from heatmap_locator.errors import InputError
 from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_locator.model.precision import supports_bfloat16
 
 from .draw.pictures import PictureSource
 from .locator.module import TrainingModule
+from .locator.observed import ObservedPuzzles, keep
 from .locator.puzzles import PuzzleBatches
 from .locator.recipe import Recipe
 from .outline.batches import PhotoBatches
@@ -93,9 +95,19 @@ def make_module(
 
 
 def make_batches(
-    recipe: LoopRecipe, source: PictureSource, stream: str, on_device: bool
-) -> SceneBatches | PhotoBatches | PuzzleBatches:
-    """The batches that the recipe trains on; scenes captured unless the device does that."""
+    recipe: LoopRecipe, source: PictureSource, stream: str, on_device: bool, kept: Path
+) -> SceneBatches | PhotoBatches | PuzzleBatches | ObservedPuzzles:
+    """The batches that the recipe trains on; scenes captured unless the device does that.
+
+    Args:
+        recipe: of the loop.
+        source: of pictures.
+        stream: "train" or "validation".
+        on_device: whether batches are captured there.
+        kept: where :func:`_keep_observed` keeps a stream's puzzles.
+    """
+    if isinstance(recipe, Recipe) and recipe.run.kept_puzzles:
+        return ObservedPuzzles(kept / stream, recipe, vary=stream == "train")
     if isinstance(recipe, OutlineRecipe):
         return PhotoBatches(source, recipe, stream)
     if isinstance(recipe, Recipe) and recipe.puzzles is not None:
@@ -134,7 +146,9 @@ def train(
 
     # On a GPU the photometric work belongs there; on a CPU the loader's workers do it.
     on_device = device == "cuda"
-    batches = make_batches(recipe, source, "train", on_device)
+    kept = out / "observed"
+    _keep_observed(recipe, init, pictures, kept, device, workers)
+    batches = make_batches(recipe, source, "train", on_device, kept)
     last = out / "last.ckpt"
     start = _step_reached(last, recipe) if resume else 0
 
@@ -144,7 +158,7 @@ def train(
     if init is not None:
         module.start_from(init)
     validation = validation_loader(
-        make_batches(recipe, held_back, "train" if overfit else "validation", on_device),
+        make_batches(recipe, held_back, "train" if overfit else "validation", on_device, kept),
         1 if overfit else recipe.run.validation_batches,
     )
     out.mkdir(parents=True, exist_ok=True)
@@ -161,6 +175,25 @@ def train(
     trainer.fit(module, loader, validation, ckpt_path=str(last) if resume else None)
     _finish(trainer, out)
     return 0
+
+
+def _keep_observed(
+    recipe: LoopRecipe,
+    init: str | None,
+    pictures: str | Path | None,
+    folder: Path,
+    device: str,
+    workers: int,
+) -> None:
+    """Where the recipe shows puzzles over and over, make those that are not there yet."""
+    if not isinstance(recipe, Recipe) or not recipe.run.kept_puzzles:
+        return
+    progress = Progress()
+    counts = {"train": recipe.run.kept_puzzles, "validation": recipe.run.validation_batches}
+    for split, count in counts.items():
+        own = folder / split
+        keep(init, device, pictures, recipe, split, own, count, progress.say, workers)
+    progress.clear()
 
 
 def _chosen(device: str) -> str:
@@ -252,5 +285,6 @@ def export(checkpoint: Path, weights: Path) -> None:
     recipe = recipe_of(state)
     module = make_module(recipe)
     module.load_state_dict(state["state_dict"])
+    module.on_load_checkpoint(state)
     extra = {"step": int(state["global_step"]), "recipe": recipe.to_dict()}
     module.write_weights(weights, extra)

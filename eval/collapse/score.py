@@ -11,7 +11,7 @@ from heatmap_locator.model.bank import OVERSAMPLE, bank_angles, rotate_piece
 from heatmap_locator.model.network import EncodedImages, HeatmapLocator
 from heatmap_locator.search.decode import decode
 from heatmap_train.draw.scenes import Scenes
-from heatmap_train.locator.module import masked_centroid
+from heatmap_train.locator.places import masked_centroid
 from heatmap_train.regressor.module import RegressionModule, paired_iou, true_boxes
 from heatmap_train.shared.batches import CapturedBatches
 from heatmap_train.shared.module import RecipeModule, collapse_gauge

@@ -20,9 +20,11 @@ from heatmap_locator.model.ranker import FEATURES
 from heatmap_locator.placement import Placement
 from heatmap_locator.puzzle import Puzzle
 from heatmap_locator.search.decode import decode
+from heatmap_locator.search.evidence import seen_sides
+from heatmap_locator.search.named import Candidate
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
 from heatmap_locator.search.place import lay_on_picture, placements_of
-from heatmap_locator.search.propose import NAMED_BY_PIXELS
+from heatmap_locator.search.propose import NAMED_BY_PIXELS, favoured
 from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.see import Seen
 
@@ -96,18 +98,24 @@ class Sideless(Puzzle):
 
 
 class _Alone:
-    """Heat, peaks, decoding, and nothing after it: no pixels, no cut, no alignment, no ranker."""
+    """Heat, peaks, decoding, and nothing after it: no pixels' own places, no alignment, no ranker.
 
-    def __init__(self, puzzle: Puzzle) -> None:
-        self.puzzle = puzzle
+    Args:
+        puzzle: of the locator.
+        cut: whether places are decoded in view of the cut, as a search does it.
+    """
+
+    def __init__(self, puzzle: Puzzle, cut: bool) -> None:
+        self.puzzle, self.cut = puzzle, cut
 
     @single_precision()
     @torch.inference_mode()
     def locate(self, piece: np.ndarray, top: int) -> list[Placement]:
         puzzle, maps = self.puzzle, list[HeadMaps]()
         prepared = prepare_piece(piece, puzzle.outlines, piece.shape[2] == 4)
-        head = puzzle.model.head
-        hook = head.register_forward_hook(lambda module, given, made: maps.append(made))
+        hook = puzzle.model.head.register_forward_hook(
+            lambda module, given, made: maps.append(made)
+        )
         try:
             (seen,) = puzzle._searcher.see([prepared])
         finally:
@@ -115,7 +123,7 @@ class _Alone:
         laid = [
             lay_on_picture(candidate, prepared, one.level)
             for one, own in zip(seen, maps, strict=True)
-            for candidate in decode(own, head.rotations, head.rotation_gain, top).candidates()[0]
+            for candidate in self._decoded(own, one, prepared, top)
         ]
         laid.sort(key=lambda one: -one.logit)
         size = puzzle.width, puzzle.height
@@ -124,6 +132,19 @@ class _Alone:
             replace(place, score=1 / (1 + float(np.exp(-one.logit))))
             for one, place in zip(laid[:top], found, strict=True)
         ]
+
+    def _decoded(
+        self, maps: HeadMaps, seen: Seen, piece: PreparedPiece, top: int
+    ) -> Sequence[Candidate]:
+        """Places with the logits by which they are ordered."""
+        head, field, favour = self.puzzle.model.head, seen.level.field, None
+        if self.cut:
+            sides = seen_sides([piece], field.grid, field.size)
+            favour = favoured([piece], sides, field.grid, field.size, maps.heat.device)
+        named = decode(maps, head.rotations, head.rotation_gain, top, favour)
+        if favour is not None:
+            named = replace(named, logit=named.logit + favour(named))
+        return named.candidates()[0]
 
 
 class Ablated:
@@ -134,6 +155,7 @@ class Ablated:
         change: what is done to a copy of its model.
         kind: of puzzles that it makes.
         alone: only the head's own decoding answers.
+        cut: and that in view of the cut.
     """
 
     def __init__(
@@ -142,13 +164,15 @@ class Ablated:
         change: Callable[[HeatmapLocator], None] | None = None,
         kind: type[Puzzle] = Puzzle,
         alone: bool = False,
+        cut: bool = False,
     ) -> None:
         model = locator.model
         if change is not None:
             model = copy.deepcopy(model)
             change(model)
         self._made = model, locator.device, locator.calibration
-        self._outlines, self._kind, self._alone = locator.outlines, kind, alone
+        self._outlines, self._kind = locator.outlines, kind
+        self._alone, self._cut = alone, cut
 
     def encode(self, picture: np.ndarray, grid: Grid) -> Puzzle:
         """As ``Locator.encode``."""
@@ -157,7 +181,7 @@ class Ablated:
 
     def prepare(self, picture: np.ndarray, grid: Grid) -> Prepared:
         puzzle = self.encode(picture, grid)
-        return _Alone(puzzle) if self._alone else _Whole(puzzle)
+        return _Alone(puzzle, self._cut) if self._alone else _Whole(puzzle)
 
 
 class _Whole:
@@ -175,6 +199,8 @@ def ablations(locator: Locator) -> Mapping[str, Ablated]:
         "maps": Ablated(locator, _neutral_maps),
         "unet": Ablated(locator, _plain_readout),
         "alone": Ablated(locator, alone=True),
+        "cut": Ablated(locator, alone=True, cut=True),
+        "readout": Ablated(locator, _plain_readout, alone=True, cut=True),
         "pixels": Ablated(locator, kind=_ByPixels),
         "head": Ablated(locator, _no_head_in_the_ranker),
         "second": Ablated(locator, _no_second_stage),

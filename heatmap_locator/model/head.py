@@ -33,10 +33,7 @@ OBSERVED = {
 
 CHANNELS = sum(OBSERVED.values())
 UNET_DEPTH = 3
-CONTEXT = 16
-FUSED = 48
-"""Halvings of the head's U-Net, channels that it gives to the reader at full resolution, and the
-reader's own; the shipped weights were trained with these."""
+"""Halvings of the head's U-Net; the shipped weights were trained with these."""
 
 SLOPE_GAIN = 10.0
 """Differences between neighbouring rotations are this much smaller than correlations."""
@@ -68,25 +65,40 @@ class HeadMaps:
 
 
 class CenterHead(nn.Module):
-    """Reads a volume of two correlations for each of ``rotations`` rotations."""
+    """Reads a volume of two correlations for each of ``rotations`` rotations.
 
-    def __init__(self, rotations: int, encoder: str, decoder_channels: tuple[int, ...]) -> None:
+    Args:
+        rotations: of the bank.
+        encoder: of the U-Net.
+        decoder_channels: of its decoder, one for each halving.
+        context: channels that it gives to the reader at full resolution.
+        reader: channels of the reader.
+    """
+
+    def __init__(
+        self,
+        rotations: int,
+        encoder: str,
+        decoder_channels: tuple[int, ...],
+        context: int = 16,
+        reader: int = 48,
+    ) -> None:
         super().__init__()
         if rotations % 4 or rotations < 16:
             raise ValueError(f"rotations must be a multiple of 4, at least 16, not {rotations}")
         self.rotations = rotations
         if len(decoder_channels) != UNET_DEPTH:
             raise ValueError(f"the decoder has {UNET_DEPTH} blocks, not {len(decoder_channels)}")
-        self.unet = unet(encoder, CHANNELS, decoder_channels, CONTEXT)
+        self.unet = unet(encoder, CHANNELS, decoder_channels, context)
         # The U-Net has no skip at full resolution, so its output is context for a small reader of
         # the observation itself.
-        last = nn.Conv2d(FUSED, 1, 1)
+        last = nn.Conv2d(reader, 1, 1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.fuse = nn.Sequential(
-            nn.Conv2d(CONTEXT + CHANNELS, FUSED, 3, padding=1),
+            nn.Conv2d(context + CHANNELS, reader, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(FUSED, FUSED, 3, padding=1),
+            nn.Conv2d(reader, reader, 3, padding=1),
             nn.ReLU(inplace=True),
             last,
         )
@@ -203,7 +215,10 @@ class CenterHead(nn.Module):
 
     def forward(self, feature: Tensor, pixel: Tensor) -> HeadMaps:
         """Read two ``(B, R, H, W)`` correlation volumes."""
-        x, readout, best, index = self.observe(feature, pixel)
+        return self.read(*self.observe(feature, pixel))
+
+    def read(self, x: Tensor, readout: Tensor, best: Tensor, index: Tensor) -> HeadMaps:
+        """What :meth:`observe` returns, read."""
         x = x.contiguous(memory_format=torch.channels_last)  # as convolutions are fastest
         height, width = x.shape[-2:]
         multiple = 2**UNET_DEPTH

@@ -48,6 +48,8 @@ class ModelConfig:
         rotations: hypotheses in the bank, a multiple of 4.
         head_encoder: smp encoder of the head's U-Net.
         head_decoder: channels of the U-Net's decoder, three of them.
+        head_context: channels that the U-Net gives to the head's reader.
+        head_reader: channels of that.
         verifier: members of the second stage; 0 where there is none.
         verifier_hidden: numbers that its members make of a place's, even.
         feature_floor: of ``Encoder``; 0 where features are all of unit length.
@@ -58,6 +60,8 @@ class ModelConfig:
     rotations: int = 36
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
+    head_context: int = 16
+    head_reader: int = 48
     verifier: int = 0
     verifier_hidden: int = 64
     feature_floor: float = 0.0
@@ -148,7 +152,8 @@ class HeatmapLocator(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.encoder, config.features, config.feature_floor)
-        self.head = CenterHead(config.rotations, config.head_encoder, config.head_decoder)
+        shape = config.head_encoder, config.head_decoder, config.head_context, config.head_reader
+        self.head = CenterHead(config.rotations, *shape)
         members, hidden = config.verifier, config.verifier_hidden
         self.ranker = Ranker(Verifier(members, hidden) if members else None)
 

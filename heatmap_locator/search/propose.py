@@ -1,6 +1,6 @@
 """Which places of a picture are worth a closer look: what the head, pixels and the cut name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from heatmap_locator.model.head import HeadMaps
 from heatmap_locator.model.ranker import PIXEL_WEIGHT, evidence
 from heatmap_locator.search.border import border_places
 from heatmap_locator.search.decode import decode, decode_pixels
-from heatmap_locator.search.evidence import evidence_of_places, seen_sides
+from heatmap_locator.search.evidence import SeenSides, evidence_of_places, seen_sides
 from heatmap_locator.search.lattice import cell_evidence, in_cells, turn_evidence
 from heatmap_locator.search.named import Named, set_upright
 from heatmap_locator.search.open_cells import open_evidence, open_places
@@ -97,19 +97,9 @@ def name_places(
         with the head's logits; a place may come twice.
     """
     device = pixel.device
-    off = torch.stack([piece.body_off.float() for piece in pieces])[:, None].to(device)
-    direction = torch.tensor([[piece.body.direction] for piece in pieces]).to(device)
+    off, direction = _bodies_of(pieces, device)
     seen = seen_sides(pieces, grid, size)
-    sides = seen.to(device)
-
-    def favour(named: Named) -> Tensor:
-        middles = bodies(named.place, named.rotation, 1.0, off)
-        cell, turn = cut_evidence(middles, named.rotation, direction, grid, size)
-        edge = evidence_of_places(middles, named.rotation, sides, grid, size, CELL)
-        if open_cells is not None and grid is not None:
-            edge = edge + open_evidence(in_cells(middles, grid, size), open_cells)
-        return CUT_WEIGHT * (cell + turn) + edge
-
+    favour = favoured(pieces, seen, grid, size, device, open_cells)
     rotations = pixel.shape[1]
     named = decode(maps, rotations, gain, NAMED, favour)
     bias = TURN_BIAS * turn_evidence(bank_angles(rotations).to(device), direction)
@@ -124,6 +114,44 @@ def name_places(
         inside = open_places(maps, pixel, pieces, off[:, 0], grid, open_cells, size)
         parts += [] if inside is None else [inside]
     return Named.joined(parts, 1)
+
+
+def favoured(
+    pieces: Sequence[PreparedPiece],
+    seen: SeenSides,
+    grid: Grid | None,
+    size: tuple[int, int],
+    device: torch.device,
+    open_cells: Tensor | None = None,
+) -> Callable[[Named], Tensor]:
+    """What the cut says of places, in logits, as ``decode`` takes it.
+
+    Args:
+        pieces: B of them.
+        seen: their sides.
+        grid, size: as in :func:`cut_evidence`.
+        device: of the candidates that it is asked of.
+        open_cells: ``(rows, cols)`` how likely cells are open; ``None`` where all are.
+    """
+    off, direction = _bodies_of(pieces, device)
+    sides = seen.to(device)
+
+    def favour(named: Named) -> Tensor:
+        middles = bodies(named.place, named.rotation, 1.0, off)
+        cell, turn = cut_evidence(middles, named.rotation, direction, grid, size)
+        edge = evidence_of_places(middles, named.rotation, sides, grid, size, CELL)
+        if open_cells is not None and grid is not None:
+            edge = edge + open_evidence(in_cells(middles, grid, size), open_cells)
+        return CUT_WEIGHT * (cell + turn) + edge
+
+    return favour
+
+
+def _bodies_of(pieces: Sequence[PreparedPiece], device: torch.device) -> tuple[Tensor, Tensor]:
+    """``(B, 1, 2)`` as ``body_off`` has it and ``(B, 1)`` degrees, of the pieces' bodies."""
+    off = torch.stack([piece.body_off.float() for piece in pieces])[:, None]
+    direction = torch.tensor([[piece.body.direction] for piece in pieces])
+    return off.to(device), direction.to(device)
 
 
 def around(volume: Tensor, named: Named) -> Tensor:

@@ -19,38 +19,19 @@ from ..draw.scenes import Scenes
 from ..shared.batches import SceneBatches
 from ..shared.module import RecipeModule, collapse_gauge
 from .losses import center_losses, volume_cross_entropy, volume_target
+from .observed import Observed
+from .places import circular_steps, map_points, masked_centroid
 from .recipe import Recipe
 
 NEAR_STEPS = 1.5
 """A best rotation within so many steps of the bank counts as the true one."""
 
+WEIGHTS = "head.log_weights"
+"""Name of the weights of the two correlations, which belong to the encoder's features."""
 
 HEAD_WEIGHTS = {"heat": 0.1, "rank": 1.0}
 """The focal loss of a few pictures spikes by a factor of 50; at full weight it drowns the rest
 (train/LOG.md, 2026-11-23: the head, at 576 pixels and with parabolas and the ranking loss)."""
-
-
-def masked_centroid(masks: Tensor) -> Tensor:
-    """``(N, 1, H, W)`` masks to ``(N, 2)`` (x, y): the reference point of a piece."""
-    height, width = masks.shape[-2:]
-    total = masks.sum((1, 2, 3)).clamp_min(1e-6)
-    xs = torch.arange(width, device=masks.device) + 0.5
-    ys = torch.arange(height, device=masks.device) + 0.5
-    x = (masks.sum((1, 2)) * xs).sum(1) / total
-    y = (masks.sum((1, 3)) * ys).sum(1) / total
-    return torch.stack([x, y], 1)
-
-
-def map_points(homographies: Tensor, points: Tensor) -> Tensor:
-    """``(N, 3, 3)`` applied to ``(N, 2)``."""
-    ones = torch.ones_like(points[:, :1])
-    mapped = torch.einsum("nij,nj->ni", homographies, torch.cat([points, ones], 1))
-    return mapped[:, :2] / mapped[:, 2:]
-
-
-def circular_steps(a: Tensor, b: Tensor, count: int) -> Tensor:
-    """Signed ``a - b`` on a circle of ``count`` steps, in [-count / 2, count / 2)."""
-    return (a - b + count / 2) % count - count / 2
 
 
 class TrainingModule(RecipeModule):
@@ -68,19 +49,33 @@ class TrainingModule(RecipeModule):
         self.recipe = recipe
         self.model = HeatmapLocator(recipe.model)
         self._validation: list[dict[str, Tensor]] = []
+        self._began: dict[str, Tensor] | None = None
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
-        save_model(self.model, path, extra)
+        share, model = self.recipe.run.written_share, self.model
+        if share < 1 and self._began is not None:
+            model = HeatmapLocator(model.config)
+            ended = self.model.state_dict().items()
+            model.load_state_dict({k: torch.lerp(self._began[k], v, share) for k, v in ended})
+        save_model(model, path, extra)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.recipe.run.written_share < 1:
+            checkpoint["began"] = self._began
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._began = checkpoint.get("began")
 
     def start_from(self, weights: str) -> None:
         """Take over the parameters of a weights file.
 
         The file's model may have another encoder with the same layers and fewer blocks (resnet18
         for resnet34): the blocks it lacks start as the identity, so that the larger model begins
-        where the smaller one stands (Chen et al., "Net2Net", 2016).  A second stage is left out:
-        it weighs the places of the model that it was trained with.  Where the encoder is trained,
-        its features may have had another floor.  Where the recipe trains the head alone, the head
-        starts afresh and only the encoder and the weights of the two correlations are taken.
+        where the smaller one stands (Chen et al., "Net2Net", 2016).  A second stage is left out,
+        as it weighs the places of the model that it was trained with, unless the recipe's model
+        has one.  Where the encoder is trained, its features may have had another floor.  Where the
+        recipe trains the head alone, the head starts afresh, whatever shape it had: only the
+        encoder, the weights of the two correlations and what ranks places are taken.
 
         Raises:
             WeightsError: the file cannot be read.
@@ -88,36 +83,47 @@ class TrainingModule(RecipeModule):
         """
         model, _ = load_model(weights)
         own, shape = self.model.state_dict(), self.recipe.model
-        second = "ranker.verifier."
-        state = {k: v for k, v in model.state_dict().items() if not k.startswith(second)}
+        state = dict(model.state_dict())
+        first, wanted = replace(model.config, encoder=shape.encoder), shape
+        if not shape.verifier:
+            state = {k: v for k, v in state.items() if not k.startswith("ranker.verifier.")}
+            first, wanted = (replace(c, verifier=0, verifier_hidden=0) for c in (first, shape))
+        if self.recipe.run.train_encoder:
+            first = replace(first, feature_floor=shape.feature_floor)
+        else:
+            kept = {k: v for k, v in state.items() if k == WEIGHTS or not k.startswith("head.")}
+            fresh = {k: v for k, v in own.items() if k.startswith("head.")}
+            state = fresh | kept
+            first = replace(
+                first,
+                head_encoder=shape.head_encoder,
+                head_decoder=shape.head_decoder,
+                head_context=shape.head_context,
+                head_reader=shape.head_reader,
+            )
         # A residual block whose last norm is zero adds nothing to what passes it.
         added = {
             k: torch.zeros_like(v) if ".bn2." in k else v for k, v in own.items() if k not in state
         }
-        first = replace(model.config, encoder=shape.encoder, verifier=0, verifier_hidden=0)
-        if self.recipe.run.train_encoder:
-            first = replace(first, feature_floor=shape.feature_floor)
         if (
-            first != replace(shape, verifier=0, verifier_hidden=0)
+            first != wanted
             or any(k not in own or own[k].shape != v.shape for k, v in state.items())
             or not all(k.startswith("encoder.backbone.layer1.") for k in added)
         ):
             raise InputError(
                 "its model is not the recipe's; change the recipe's [model]", name=weights
             )
-        if not self.recipe.run.train_encoder:
-            fresh = {
-                k: v for k, v in own.items() if k.startswith("head.") and k != "head.log_weights"
-            }
-            state.update(fresh)
         self.model.load_state_dict({**state, **added})
+        self._began = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     # ------------------------------------------------------------------ training
 
-    def training_step(self, batch: Scenes, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Scenes | Observed, batch_idx: int) -> Tensor:
+        loss = torch.zeros((), device=self.device)
+        if isinstance(batch, Observed):
+            return self._with_head(loss, self._observed_terms(batch)[0])
         generator = torch.Generator().manual_seed(self.recipe.run.seed * 1_000_003 + batch_idx)
         batch = self.captured(batch, batch_idx)
-        loss = torch.zeros((), device=self.device)
         if self.recipe.run.train_encoder:
             picture = self.model.encode_picture(batch.pictures)
             loss, hit = self._contrast(picture, batch, generator)
@@ -128,11 +134,14 @@ class TrainingModule(RecipeModule):
                 picture = self.model.encode_picture(batch.pictures)
         every = self.recipe.run.head_every
         if every and batch_idx % every == 0:
-            terms, _ = self._head_terms(picture, batch)
-            for name, value in terms.items():
-                self.log(f"train/{name}", value, sync_dist=True)
-            weighted = [HEAD_WEIGHTS[name] * value for name, value in terms.items()]
-            loss = loss + self.recipe.run.head_weight * torch.stack(weighted).sum()
+            return self._with_head(loss, self._head_terms(picture, batch)[0])
+        return self._with_head(loss, {})
+
+    def _with_head(self, loss: Tensor, terms: dict[str, Tensor]) -> Tensor:
+        """The step's loss with the head's terms, logged."""
+        for name, value in terms.items():
+            self.log(f"train/{name}", value, sync_dist=True)
+            loss = loss + self.recipe.run.head_weight * HEAD_WEIGHTS[name] * value
         self.log("train/loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
@@ -201,26 +210,36 @@ class TrainingModule(RecipeModule):
             pieces = self.model.encode_pieces(*bank).trimmed()
             feature, pixel = self.model.correlate_banks(picture, pieces)
         maps = self.model.head(feature, pixel)
-        terms = self._score_maps(maps, batch, centers)
-        return terms, {"centers": centers, "feature": feature, "pixel": pixel, **vars(maps)}
+        rotation = batch.rotation[:, :n].flatten()
+        terms = self._score_maps(maps, centers, rotation)
+        seen = {"feature": feature, "pixel": pixel, **vars(maps)}
+        return terms, {"centers": centers, "turned": rotation, **seen}
 
-    def _score_maps(self, maps: HeadMaps, batch: Scenes, centers: Tensor) -> dict[str, Tensor]:
+    def _observed_terms(self, batch: Observed) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """As ``_head_terms``, of what was kept."""
+        maps = self.model.head.read(*batch.channels())
+        terms = self._score_maps(maps, batch.centers, batch.rotation)
+        return terms, {"centers": batch.centers, "turned": batch.rotation, **vars(maps)}
+
+    def _score_maps(self, maps: HeadMaps, centers: Tensor, rotation: Tensor) -> dict[str, Tensor]:
         rotations = self.recipe.model.rotations
         height, width = maps.best.shape[-2:]
         xs = (centers[:, 0] / STRIDE).long().clamp(0, width - 1)
         ys = (centers[:, 1] / STRIDE).long().clamp(0, height - 1)
         best = maps.best[torch.arange(len(centers)), ys, xs]
-        n = self.recipe.run.head_pieces
-        position = batch.rotation[:, :n].flatten() * rotations / 360
-        steps = circular_steps(position, best.float(), rotations)
+        steps = circular_steps(rotation * rotations / 360, best.float(), rotations)
         return center_losses(maps, centers, steps.abs() <= NEAR_STEPS)
 
     # ---------------------------------------------------------------- validation
 
-    def validation_step(self, batch: Scenes, batch_idx: int) -> None:
-        batch = self.captured_validation(batch, batch_idx)
-        picture = self.model.encode_picture(batch.pictures)
-        terms, seen = self._head_terms(picture, batch)
+    def validation_step(self, batch: Scenes | Observed, batch_idx: int) -> None:
+        if isinstance(batch, Observed):
+            terms, seen = self._observed_terms(batch)
+        else:
+            batch = self.captured_validation(batch, batch_idx)
+            terms, seen = self._head_terms(self.model.encode_picture(batch.pictures), batch)
+            if batch_idx == 0:
+                self._log_pictures(batch, seen)
         rotations = self.recipe.model.rotations
         width = seen["heat"].shape[-1]
         best = seen["heat"].flatten(1).argmax(1)
@@ -231,8 +250,7 @@ class TrainingModule(RecipeModule):
         turn = seen["rotation"][rows, :, ys, xs]
         residual = torch.rad2deg(torch.atan2(turn[:, 0], turn[:, 1])) / (rotations / 4)
         angle = seen["best"][rows, ys, xs] * (360.0 / rotations) + residual
-        n = self.recipe.run.head_pieces
-        error = circular_steps(angle, batch.rotation[:, :n].flatten(), 360).abs()
+        error = circular_steps(angle, seen["turned"], 360).abs()
         near = (found - seen["centers"]).norm(dim=1) < CELL / 2
         self._validation.append(
             {
@@ -244,8 +262,6 @@ class TrainingModule(RecipeModule):
                 "heat": terms["heat"][None],
             }
         )
-        if batch_idx == 0:
-            self._log_pictures(batch, seen)
 
     def on_validation_epoch_end(self) -> None:
         if not self._validation:

@@ -23,6 +23,11 @@ class RunSettings(LoopSettings):
         head_every: steps between steps that train the head, whose bank is dear; 0 for never.
         head_pieces: pieces of each picture that the head is trained and validated on.
         train_encoder: whether the encoder learns; if not, only the CenterNet terms are trained.
+        written_share: how far from the weights that it starts from to those that it ends with lie
+            those that are written: further away it knows less of what it knew (Wortsman et al.,
+            "Robust fine-tuning of zero-shot models", 2022).
+        kept_puzzles: puzzles that are drawn and correlated once, kept in the run's folder, and
+            shown to the head over and over (:mod:`.observed`); 0 draws a new one each step.
     """
 
     # Two around the truth and two of its quarter turns are always among them.
@@ -31,6 +36,8 @@ class RunSettings(LoopSettings):
     head_every: Whole = 2
     head_pieces: Count = 1
     train_encoder: bool = True
+    written_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    kept_puzzles: Whole = 0
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -49,6 +56,10 @@ class Recipe(SceneRecipe):
             raise ValueError(f"run.head_pieces must be from 1 to {drawn}.pieces")
         if self.puzzles is not None and self.run.batch > 2:
             raise ValueError("run.batch: a step sees one puzzle, and its mirror image with 2")
+        if self.run.kept_puzzles and (
+            self.puzzles is None or self.run.train_encoder or self.run.batch > 1
+        ):
+            raise ValueError("run.kept_puzzles: for puzzles, the head alone and a batch of 1")
         return self
 
     @property

@@ -25,6 +25,7 @@ import tempfile
 import time
 from contextlib import nullcontext
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,7 +34,7 @@ import torch
 from correlation import machine
 
 from heatmap_locator.model import correlation
-from heatmap_locator.model.files import shipped_weights
+from heatmap_locator.model.files import load_model, shipped_weights
 from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.scenes import Scenes
@@ -94,6 +95,9 @@ def row(name: str, args: argparse.Namespace) -> None:
     recipe = load_recipe(name)
     if not isinstance(recipe, Recipe):
         raise SystemExit(f"{name}: no recipe of the locator")
+    # Features may have another floor than the recipe's, which no time depends on.
+    floor = load_model(None)[0].config.feature_floor
+    recipe = replace(recipe, model=replace(recipe.model, feature_floor=floor))
     module = TrainingModule(recipe)
     module.start_from(str(shipped_weights()))
     source, run = PictureSource(args.pictures), recipe.run

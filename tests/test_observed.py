@@ -15,7 +15,6 @@ from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.puzzles import PuzzleSettings
 from heatmap_train.locator.module import TrainingModule
 from heatmap_train.locator.observed import (
-    MADE_BY,
     SYMMETRIES,
     Observed,
     ObservedPuzzles,
@@ -27,6 +26,7 @@ from heatmap_train.locator.observed import (
 )
 from heatmap_train.locator.puzzles import PuzzleBatches
 from heatmap_train.locator.recipe import Recipe
+from heatmap_train.shared.arrays import MADE_BY
 
 ROTATIONS = 16
 DRAWN = PuzzleSettings(collage=1, picture_cell=(36.0, 40.0), pieces=2, mildest=0.0, most=24)

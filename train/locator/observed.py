@@ -5,8 +5,6 @@ time on.  A puzzle's file is made once, in any number of processes; each time it
 turned and mirrored another way.
 """
 
-import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.files import write_atomically
 from heatmap_locator.geometry import STRIDE
 from heatmap_locator.model.bank import rotate_all_round
 from heatmap_locator.model.files import load_model
@@ -26,6 +23,7 @@ from heatmap_locator.model.network import HeatmapLocator
 
 from ..draw.pictures import PictureSource
 from ..draw.scenes import Scenes
+from ..shared.arrays import damaged, read_arrays, require_made_by, write_arrays
 from ..shared.weights import digest_without
 from ..shared.workers import in_processes
 from .places import map_points, masked_centroid
@@ -34,9 +32,6 @@ from .recipe import Recipe
 
 SYMMETRIES = 8
 """Ways to lay a picture: four quarter turns, each as it is and mirrored."""
-
-MADE_BY = "made_by.json"
-"""File beside the puzzles' that says by what they were made."""
 
 _ENDS = np.cumsum(list(OBSERVED.values())).tolist()
 _CHANNELS = {
@@ -128,15 +123,9 @@ def observe(model: HeatmapLocator, scenes: Scenes) -> Observed:
 
 def write(path: Path, observed: Observed) -> None:
     """A puzzle's file, whole or not at all; numbers observed in half precision."""
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        seen=observed.seen.half().cpu().numpy(),
-        index=observed.index.short().cpu().numpy(),
-        centers=observed.centers.cpu().numpy(),
-        rotation=observed.rotation.cpu().numpy(),
-    )
-    write_atomically(path, buffer.getvalue())
+    low = {"seen": observed.seen.half(), "index": observed.index.short()}
+    kept = {name: value.cpu().numpy() for name, value in (vars(observed) | low).items()}
+    write_arrays(path, kept)
 
 
 def read(path: Path) -> Observed:
@@ -145,13 +134,12 @@ def read(path: Path) -> Observed:
     Raises:
         InputError: it is damaged.
     """
+    arrays = read_arrays(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            kept = {name: torch.from_numpy(file[name]) for name in file.files}
-        kept |= {"seen": kept["seen"].float(), "index": kept["index"].long()}
-        return Observed(**kept)
-    except Exception as error:  # numpy raises almost anything on a damaged file
-        raise InputError("damaged; delete it and start again", name=path) from error
+        kept = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        return Observed(**kept | {"seen": kept["seen"].float(), "index": kept["index"].long()})
+    except (KeyError, TypeError) as error:
+        raise damaged(path) from error
 
 
 class ObservedPuzzles(Dataset[Observed]):
@@ -218,11 +206,7 @@ def keep(
         raise InputError("--init: name the weights whose head is to be trained")
     model, _ = load_model(init)
     by = [recipe.to_dict()["puzzles"], recipe.run.seed, digest_without(model, "ranker.")]
-    made_by, path = json.dumps(by, sort_keys=True), folder / MADE_BY
-    if path.exists() and path.read_text() != made_by:
-        raise InputError("of another recipe or model; name another --out folder", name=folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, made_by.encode())
+    require_made_by(folder, by)
     settings = init, device, pictures, split, recipe, folder
     for done, _ in enumerate(in_processes(_observer, settings, missing, workers), 1):
         say(f"{split}: {count - len(missing) + done} of {count} puzzles observed")

@@ -3,7 +3,6 @@
 Every example is a search as a user's is, stopped before the ranking.
 """
 
-import io
 import json
 import math
 import time
@@ -14,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from heatmap_locator.errors import InputError, NoPieceError
-from heatmap_locator.files import write_atomically
 from heatmap_locator.geometry import RIGHT_ANGLE, angle_difference
 from heatmap_locator.locator import Locator
 from heatmap_locator.model.ranker import FEATURES
 
 from ..draw.pictures import PictureSource
 from ..draw.puzzles import PhotographedPuzzle, make_puzzle
+from ..shared.arrays import damaged, read_arrays, write_arrays
 from ..shared.batches import STREAMS
 from ..shared.workers import in_processes
 from .recipe import RankerRecipe
@@ -70,12 +69,12 @@ class Examples:
             self._read()
 
     def _read(self) -> None:
+        kept = read_arrays(self.path)
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                made_by, self.done = str(file["made_by"]), int(file["done"])
-                counts, features, right = file["counts"], file["features"], file["right"]
-        except Exception as error:  # numpy raises almost anything on a damaged file
-            raise InputError("damaged; delete it and start again", name=self.path) from error
+            made_by, self.done = str(kept["made_by"]), int(kept["done"])
+            counts, features, right = kept["counts"], kept["features"], kept["right"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(self.path) from error
         if made_by != self.made_by:
             raise InputError(
                 "of another recipe or model; name another --out folder", name=self.path
@@ -85,16 +84,14 @@ class Examples:
         self.rows = [Example(f, r) for f, r in pairs]
 
     def save(self) -> None:
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            made_by=np.array(self.made_by),
-            done=np.array(self.done),
-            counts=np.array([len(e.right) for e in self.rows], np.int64),
-            features=np.concatenate([e.features for e in self.rows]).astype(np.float32),
-            right=np.concatenate([e.right for e in self.rows]),
-        )
-        write_atomically(self.path, buffer.getvalue())
+        kept = {
+            "made_by": np.array(self.made_by),
+            "done": np.array(self.done),
+            "counts": np.array([len(e.right) for e in self.rows], np.int64),
+            "features": np.concatenate([e.features for e in self.rows]).astype(np.float32),
+            "right": np.concatenate([e.right for e in self.rows]),
+        }
+        write_arrays(self.path, kept, compressed=True)
 
 
 def collect(

@@ -7,20 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.files import write_atomically
 from heatmap_locator.locator import Locator
 from heatmap_locator.model.comparison import SCALARS
 from heatmap_locator.model.ranker import FEATURES
 
 from ..draw.pictures import PictureSource
 from ..draw.puzzles import cut_puzzle
+from ..shared.arrays import MADE_BY, require_made_by
 from ..shared.batches import STREAMS
 from ..shared.workers import in_processes
 from .kept import pack, write
 from .mining import Miner
 from .recipe import VerifierRecipe
-
-MADE_BY = "made_by.json"
 
 
 def collect(
@@ -81,13 +79,8 @@ def _check(folder: Path, recipe: VerifierRecipe, model: str) -> None:
     """That files in the folder, if any, are of this recipe, but for how many there are."""
     kept = recipe.to_dict()["mining"].items()
     mining = {k: v for k, v in kept if "puzzles" not in k and k != "earlier"}
-    own = [mining, recipe.to_dict()["puzzles"], model, list(FEATURES), SCALARS]
-    made_by = json.dumps(own, sort_keys=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / MADE_BY
-    if path.exists() and path.read_text() != made_by:
-        raise InputError("of another recipe or model; name another --out folder", name=folder)
-    write_atomically(path, made_by.encode())
+    puzzles = recipe.to_dict()["puzzles"]
+    require_made_by(folder, [mining, puzzles, model, list(FEATURES), SCALARS])
 
 
 def _miner(

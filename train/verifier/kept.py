@@ -1,14 +1,12 @@
 """Examples of the second stage in files, a puzzle's each."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from heatmap_locator.errors import InputError
-from heatmap_locator.files import write_atomically
+from ..shared.arrays import damaged, read_arrays, write_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +83,7 @@ def pack(examples: Sequence[Example], places: int) -> Packed:
 
 def write(path: Path, packed: Packed) -> None:
     """A puzzle's file, whole or not at all."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **vars(packed))
-    write_atomically(path, buffer.getvalue())
+    write_arrays(path, vars(packed))
 
 
 def read(path: Path) -> Packed:
@@ -97,10 +93,9 @@ def read(path: Path) -> Packed:
         InputError: it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return Packed(**{name: file[name] for name in file.files})
-    except Exception as error:  # numpy raises almost anything on a damaged file
-        raise InputError("damaged; delete it and start again", name=path) from error
+        return Packed(**read_arrays(path))
+    except TypeError as error:
+        raise damaged(path) from error
 
 
 def joined(parts: Sequence[Packed]) -> Packed:

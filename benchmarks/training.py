@@ -39,7 +39,7 @@ from heatmap_locator.model.memory import keep_freed_memory
 from heatmap_train.draw.pictures import PictureSource
 from heatmap_train.draw.scenes import Scenes
 from heatmap_train.locator.module import TrainingModule
-from heatmap_train.locator.observed import observe, read, write
+from heatmap_train.locator.observed import SYMMETRIES, observe, read, write
 from heatmap_train.locator.puzzles import PuzzleBatches
 from heatmap_train.locator.recipe import Recipe
 from heatmap_train.recipes import load_recipe
@@ -86,7 +86,7 @@ def keep(
             write(path, observe(module.model, one))
             making.append(spent(start))
             start = time.process_time()
-            kept.append(read(path).laid(way % 8, recipe.model.rotations))
+            kept.append(read(path).laid(way % SYMMETRIES, recipe.model.rotations))
             reading.append(spent(start))
     return statistics.median(making), statistics.median(reading), kept
 
@@ -101,16 +101,16 @@ def row(name: str, args: argparse.Namespace) -> None:
     module = TrainingModule(recipe)
     module.start_from(str(shipped_weights()))
     source, run = PictureSource(args.pictures), recipe.run
-    puzzles = recipe.puzzles is not None
-    drawn = (PuzzleBatches if puzzles else CapturedBatches)(source, recipe, "train")
+    kind = PuzzleBatches if recipe.puzzles else CapturedBatches
+    drawn = kind(source, recipe, "train")
     drawing, scenes = [], []
     for number in range(args.steps):
         start = time.process_time()
         scenes.append(drawn[number])
         drawing.append(spent(start))
     draw = statistics.median(drawing)
-    pieces = run.head_pieces if run.kept_puzzles or not run.train_encoder else 0
-    pairs = run.batch * (pieces or (recipe.puzzles or recipe.scenes).pieces)
+    drawn_pieces = (recipe.puzzles or recipe.scenes).pieces
+    pairs = run.batch * (drawn_pieces if run.train_encoder else run.head_pieces)
     ways = {way: (draw, scenes) for way in WAYS}
     if run.kept_puzzles:
         made, reading, observed = keep(module, scenes, recipe)

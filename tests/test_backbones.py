@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from heatmap_locator.model.backbones import MOBILENET, MobileNetV3, ResNet, backbone
 from heatmap_locator.model.encoder import Encoder
 from heatmap_locator.model.files import load_model
-from heatmap_locator.model.head import CHANNELS, CenterHead
+from heatmap_locator.model.head import CHANNELS, CONTEXT, CenterHead
 from heatmap_locator.model.network import HeatmapLocator, ModelConfig
 from heatmap_locator.model.unet import UNet, unet
 from heatmap_locator.outline.network import OutlineConfig, OutlineNet
@@ -82,7 +82,7 @@ def test_the_head_s_unet_is_the_one_of_smp() -> None:
         encoder_weights=None,
         decoder_channels=DECODER,
         in_channels=CHANNELS,
-        classes=16,
+        classes=CONTEXT,
     )
     replace_batch_norm(theirs)
     later = [k for k in theirs.state_dict() if "model.blocks." in k and k.split(".")[3] in "2345"]

@@ -147,7 +147,6 @@ def train(
     # On a GPU the photometric work belongs there; on a CPU the loader's workers do it.
     on_device = device == "cuda"
     kept = out / "observed"
-    _keep_observed(recipe, init, pictures, kept, device, workers)
     batches = make_batches(recipe, source, "train", on_device, kept)
     last = out / "last.ckpt"
     start = _step_reached(last, recipe) if resume else 0
@@ -157,6 +156,7 @@ def train(
     module = make_module(recipe, capture, overfit)
     if init is not None:
         module.start_from(init)
+    _keep_observed(recipe, init, pictures, kept, device, workers)
     validation = validation_loader(
         make_batches(recipe, held_back, "train" if overfit else "validation", on_device, kept),
         1 if overfit else recipe.run.validation_batches,

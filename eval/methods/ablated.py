@@ -24,7 +24,7 @@ from heatmap_locator.search.evidence import seen_sides
 from heatmap_locator.search.named import Candidate
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
 from heatmap_locator.search.place import lay_on_picture, placements_of
-from heatmap_locator.search.propose import NAMED_BY_PIXELS, favoured
+from heatmap_locator.search.propose import NAMED_BY_PIXELS, bodies_of, favoured
 from heatmap_locator.search.searcher import Searcher
 from heatmap_locator.search.see import Seen
 
@@ -140,7 +140,8 @@ class _Alone:
         head, field, favour = self.puzzle.model.head, seen.level.field, None
         if self.cut:
             sides = seen_sides([piece], field.grid, field.size)
-            favour = favoured([piece], sides, field.grid, field.size, maps.heat.device)
+            own = bodies_of([piece], maps.heat.device)
+            favour = favoured(*own, sides, field.grid, field.size)
         named = decode(maps, head.rotations, head.rotation_gain, top, favour)
         if favour is not None:
             named = replace(named, logit=named.logit + favour(named))

@@ -33,7 +33,11 @@ OBSERVED = {
 
 CHANNELS = sum(OBSERVED.values())
 UNET_DEPTH = 3
-"""Halvings of the head's U-Net; the shipped weights were trained with these."""
+CONTEXT = 16
+READER = 48
+"""Halvings of the head's U-Net and, where a configuration names no others, channels that it gives
+to the reader at full resolution, and the reader's own; the shipped weights were trained with
+these."""
 
 SLOPE_GAIN = 10.0
 """Differences between neighbouring rotations are this much smaller than correlations."""
@@ -80,8 +84,8 @@ class CenterHead(nn.Module):
         rotations: int,
         encoder: str,
         decoder_channels: tuple[int, ...],
-        context: int = 16,
-        reader: int = 48,
+        context: int = CONTEXT,
+        reader: int = READER,
     ) -> None:
         super().__init__()
         if rotations % 4 or rotations < 16:

@@ -12,7 +12,7 @@ from heatmap_locator.geometry import STRIDE
 from heatmap_locator.model.bank import erode
 from heatmap_locator.model.correlation import by_fft, masked_ncc
 from heatmap_locator.model.encoder import Encoder
-from heatmap_locator.model.head import CenterHead, HeadMaps
+from heatmap_locator.model.head import CONTEXT, READER, CenterHead, HeadMaps
 from heatmap_locator.model.overlap_save import PictureTiles
 from heatmap_locator.model.ranker import Ranker
 from heatmap_locator.model.verifier import Verifier
@@ -60,8 +60,8 @@ class ModelConfig:
     rotations: int = 36
     head_encoder: str = "timm-mobilenetv3_small_minimal_100"
     head_decoder: tuple[int, ...] = (64, 32, 16)
-    head_context: int = 16
-    head_reader: int = 48
+    head_context: int = CONTEXT
+    head_reader: int = READER
     verifier: int = 0
     verifier_hidden: int = 64
     feature_floor: float = 0.0

@@ -17,6 +17,7 @@ from heatmap_locator.search.answer import rank_seen
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import Level
+from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import heats_of, see
 from heatmap_locator.search.sizes import SURE
@@ -39,18 +40,13 @@ class Mirroring:
         """Take note of an answer."""
         if any(doubt.startswith(LOOKS_MIRRORED) for doubt in found.doubts):
             self._mirrored = True
-        elif is_sure(found):
+        elif sureness(found) >= SURE:
             self._sure += 1
 
     @property
     def upright(self) -> bool:
         """Whether they are not."""
         return self._sure >= UPRIGHT and not self._mirrored
-
-
-def is_sure(found: Search) -> bool:
-    """Whether an answer has a first place with a score of ``SURE`` or more."""
-    return bool(found.placements) and found.placements[0].score >= SURE
 
 
 def mirror_image(

@@ -97,9 +97,9 @@ def name_places(
         with the head's logits; a place may come twice.
     """
     device = pixel.device
-    off, direction = _bodies_of(pieces, device)
+    off, direction = bodies_of(pieces, device)
     seen = seen_sides(pieces, grid, size)
-    favour = favoured(pieces, seen, grid, size, device, open_cells)
+    favour = favoured(off, direction, seen, grid, size, open_cells)
     rotations = pixel.shape[1]
     named = decode(maps, rotations, gain, NAMED, favour)
     bias = TURN_BIAS * turn_evidence(bank_angles(rotations).to(device), direction)
@@ -117,24 +117,22 @@ def name_places(
 
 
 def favoured(
-    pieces: Sequence[PreparedPiece],
+    off: Tensor,
+    direction: Tensor,
     seen: SeenSides,
     grid: Grid | None,
     size: tuple[int, int],
-    device: torch.device,
     open_cells: Tensor | None = None,
 ) -> Callable[[Named], Tensor]:
     """What the cut says of places, in logits, as ``decode`` takes it.
 
     Args:
-        pieces: B of them.
-        seen: their sides.
+        off, direction: of :func:`bodies_of`.
+        seen: the pieces' sides.
         grid, size: as in :func:`cut_evidence`.
-        device: of the candidates that it is asked of.
         open_cells: ``(rows, cols)`` how likely cells are open; ``None`` where all are.
     """
-    off, direction = _bodies_of(pieces, device)
-    sides = seen.to(device)
+    sides = seen.to(off.device)
 
     def favour(named: Named) -> Tensor:
         middles = bodies(named.place, named.rotation, 1.0, off)
@@ -147,7 +145,7 @@ def favoured(
     return favour
 
 
-def _bodies_of(pieces: Sequence[PreparedPiece], device: torch.device) -> tuple[Tensor, Tensor]:
+def bodies_of(pieces: Sequence[PreparedPiece], device: torch.device) -> tuple[Tensor, Tensor]:
     """``(B, 1, 2)`` as ``body_off`` has it and ``(B, 1)`` degrees, of the pieces' bodies."""
     off = torch.stack([piece.body_off.float() for piece in pieces])[:, None]
     direction = torch.tensor([[piece.body.direction] for piece in pieces])

@@ -6,7 +6,8 @@ from dataclasses import replace
 from heatmap_locator.found import Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.others import find_others
-from heatmap_locator.search.mirror import LOOKS_MIRRORED, is_sure
+from heatmap_locator.search.mirror import LOOKS_MIRRORED
+from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.sizes import SURE
 
@@ -67,7 +68,7 @@ def remarked(
     if piece.searched:
         found = replace(found, others=tuple(find_others(piece.rgb, piece.mask, finder)))
     mirror = None
-    least = PERHAPS if upright and not is_sure(found) else _ASKED
+    least = PERHAPS if upright and sureness(found) < SURE else _ASKED
     if found.evidence is not None and (found.foreign or 0.0) >= least:
         mirror = mirror_image(found.evidence.places)
     if mirror is not None:

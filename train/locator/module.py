@@ -53,14 +53,14 @@ class TrainingModule(RecipeModule):
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         share, model = self.recipe.run.written_share, self.model
-        if share < 1 and self._began is not None:
+        if self._began is not None:
             model = HeatmapLocator(model.config)
             ended = self.model.state_dict().items()
             model.load_state_dict({k: torch.lerp(self._began[k], v, share) for k, v in ended})
         save_model(model, path, extra)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.recipe.run.written_share < 1:
+        if self._began is not None:
             checkpoint["began"] = self._began
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -114,7 +114,8 @@ class TrainingModule(RecipeModule):
                 "its model is not the recipe's; change the recipe's [model]", name=weights
             )
         self.model.load_state_dict({**state, **added})
-        self._began = {k: v.clone() for k, v in self.model.state_dict().items()}
+        if self.recipe.run.written_share < 1:
+            self._began = {k: v.clone() for k, v in self.model.state_dict().items()}
 
     # ------------------------------------------------------------------ training
 

@@ -8,8 +8,6 @@ import pytest
 from heatmap_locator.found import Evidence, Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.placement import Placement
-from heatmap_locator.puzzle import Puzzle
-from heatmap_locator.search.mirror import LOOKS_MIRRORED, UPRIGHT, Mirroring
 from heatmap_locator.search.piece import PreparedPiece, prepare_piece
 from heatmap_locator.search.remarks import (
     CLOSE,
@@ -59,47 +57,6 @@ def test_one_that_fits_nearly_as_well_does_too_and_is_no_word_worth(piece: Prepa
         assert unsure.placements[0].score == MOST_CUT_OFF
         assert unsure.foreign == 0.006
         assert unsure.doubts == ()
-
-
-@pytest.mark.parametrize(
-    ("score", "foreign", "upright", "asked"),
-    [
-        (0.4, 0.001, False, True),
-        (0.4, 0.001, True, False),
-        (0.4, PERHAPS, True, True),
-        (0.95, 0.001, True, True),  # a sure answer is weighed against it in any case
-        (0.95, 0.0001, False, False),
-    ],
-)
-def test_of_a_camera_that_does_not_mirror_only_strange_photos_are_looked_at_mirrored(
-    piece: PreparedPiece, score: float, foreign: float, upright: bool, asked: bool
-) -> None:
-    given = []
-    found = answer(11.0, foreign, score)
-    remarked(found, piece, OutlineFinder(), given.append, upright)  # type: ignore[arg-type]
-    assert given == ([24.0] if asked else [])
-
-
-def test_a_camera_does_not_mirror_if_sure_photos_say_so_and_none_looks_mirrored() -> None:
-    camera, sure = Mirroring(), answer(30.0, 1e-6)
-    for _ in range(UPRIGHT - 1):
-        camera.tell(sure)
-        camera.tell(answer(1.0, 0.5, 0.2))
-    assert not camera.upright
-    camera.tell(sure)
-    assert camera.upright
-    camera.tell(replace(sure, doubts=(f"{LOOKS_MIRRORED}: its",)))
-    camera.tell(sure)
-    assert not camera.upright
-
-
-def test_photos_of_a_puzzle_tell_of_its_camera(example_puzzle: Puzzle) -> None:
-    fresh = replace(example_puzzle)
-    for _ in range(2):
-        assert not fresh._searcher._mirroring.upright
-        for number in (1, 2, 3):
-            fresh.search(f"examples/piece{number}.jpg")
-    assert fresh._searcher._mirroring.upright
 
 
 def test_where_it_is_not_asked_for_nothing_changes(piece: PreparedPiece) -> None:

@@ -146,10 +146,6 @@ def written(part: ast.expr) -> str:
     """A part of a sentence as it is read, a number in place of what is not known before."""
     if isinstance(part, ast.Constant):
         return str(part.value)
-    if isinstance(part, ast.FormattedValue) and isinstance(part.value, ast.Name):
-        constant = getattr(remarks, part.value.id, None)
-        if isinstance(constant, str):
-            return constant
     spec = part.format_spec if isinstance(part, ast.FormattedValue) else None
     return "7%" if spec is not None and "%" in ast.unparse(spec) else "7"
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from heatmap_locator.errors import InputError
 from heatmap_locator.grid import Grid
 from heatmap_locator.locator import Locator, Puzzle
-from heatmap_train.draw.names import MIRRORED
 
 from ..protocols.nuisances import NuisanceGroup, NuisanceTask
 from .outcomes import Outcome
@@ -26,16 +25,14 @@ def ask_group(
         group: the picture and its photos.
         done: keys of outcomes that are left out.
     """
-    known, puzzles = set(done), dict[tuple[Grid, bool], Puzzle]()
+    known, puzzles = set(done), dict[Grid, Puzzle]()
     outcomes = []
     for task in group.tasks:
         if (task.kind, task.piece) in known:
             continue
-        # A camera that mirrors, mirrors all photos: among others they would not be looked for.
-        asked = task.given, task.kind == MIRRORED
-        if asked not in puzzles:
-            puzzles[asked] = locator.encode(group.image, grid=task.given)
-        outcomes.append(_ask(puzzles[asked], group, task))
+        if task.given not in puzzles:
+            puzzles[task.given] = locator.encode(group.image, grid=task.given)
+        outcomes.append(_ask(puzzles[task.given], group, task))
     return outcomes
 
 

@@ -17,36 +17,8 @@ from heatmap_locator.search.answer import rank_seen
 from heatmap_locator.search.by_size import Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import Level
-from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import heats_of, see
-from heatmap_locator.search.sizes import SURE
-
-UPRIGHT = 5
-"""Sure answers to photos as they are after which the camera is taken for one that does not mirror:
-it mirrors all photos or none."""
-
-LOOKS_MIRRORED = "looks mirrored"
-"""How what is said of a mirrored photo begins."""
-
-
-class Mirroring:
-    """Whether photos of a puzzle are likely to be mirrored, by what those before them were."""
-
-    def __init__(self) -> None:
-        self._sure, self._mirrored = 0, False
-
-    def tell(self, found: Search) -> None:
-        """Take note of an answer."""
-        if any(doubt.startswith(LOOKS_MIRRORED) for doubt in found.doubts):
-            self._mirrored = True
-        elif sureness(found) >= SURE:
-            self._sure += 1
-
-    @property
-    def upright(self) -> bool:
-        """Whether they are not."""
-        return self._sure >= UPRIGHT and not self._mirrored
 
 
 def mirror_image(

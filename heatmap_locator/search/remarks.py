@@ -6,8 +6,6 @@ from dataclasses import replace
 from heatmap_locator.found import Search
 from heatmap_locator.outline.by_network import OutlineFinder
 from heatmap_locator.outline.others import find_others
-from heatmap_locator.search.mirror import LOOKS_MIRRORED
-from heatmap_locator.search.open_size import sureness
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.sizes import SURE
 
@@ -30,9 +28,7 @@ one in five right answers has less, and most of those that are said to be perhap
 
 _ASKED = 0.0002
 """Probability from which the photo's mirror image is looked for, too; of sure answers that are
-right one in ten has it (1,170 photos of ``heatmap-eval nuisances``).  Of an unsure answer, where
-the camera is known not to mirror, ``PERHAPS``: nine in ten mirrored photos have that
-(``train/LOG.md``, "mirror images")."""
+right one in ten has it (1,170 photos of ``heatmap-eval nuisances``)."""
 
 CLOSE = 3.0
 """Logits that a sure answer is ahead of the best place of the photo's mirror image, at least: of 52
@@ -51,7 +47,6 @@ def remarked(
     piece: PreparedPiece,
     finder: OutlineFinder,
     mirror_image: Callable[[float], Search | None],
-    upright: bool = False,
 ) -> Search:
     """The answer with all that there is to say.
 
@@ -61,15 +56,13 @@ def remarked(
         finder: whose network looks for other pieces.
         mirror_image: asked, with the number of places, for the answer to the photo's mirror image,
             where the photo may be of another picture.
-        upright: whether the camera is known not to mirror.
     """
     if piece.searched and piece.cut_off:
         found = _unsure(found)
     if piece.searched:
         found = replace(found, others=tuple(find_others(piece.rgb, piece.mask, finder)))
     mirror = None
-    least = PERHAPS if upright and sureness(found) < SURE else _ASKED
-    if found.evidence is not None and (found.foreign or 0.0) >= least:
+    if found.evidence is not None and (found.foreign or 0.0) >= _ASKED:
         mirror = mirror_image(found.evidence.places)
     if mirror is not None:
         found, mirror = _beside(found, mirror)
@@ -104,7 +97,7 @@ def _doubts(piece: PreparedPiece, found: Search, mirror: Search | None) -> tuple
     said = []
     if mirror is not None:
         x, y = mirror.placements[0].center
-        said.append(f"{LOOKS_MIRRORED}: its mirror image goes to {x:.0f},{y:.0f}")
+        said.append(f"looks mirrored: its mirror image goes to {x:.0f},{y:.0f}")
     elif found.foreign is not None and found.foreign >= PERHAPS:
         said.append(_foreign(found, found.foreign))
     if piece.cut_off:

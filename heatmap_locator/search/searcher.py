@@ -21,7 +21,7 @@ from heatmap_locator.search.answer import Ranked, measure_seen, rank_seen, requi
 from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import PIXEL_BYTES, Level, cell_sides, encode_levels
-from heatmap_locator.search.mirror import Mirroring, mirror_image
+from heatmap_locator.search.mirror import mirror_image
 from heatmap_locator.search.open_size import answer_by_size
 from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.oversize import Oversize
@@ -60,7 +60,6 @@ class Searcher:
         self._picture, self._grid, self._model, self._device = picture, grid, model, device
         self._outlines, self._oversize = outlines, Oversize(picture, grid)
         self._fitted = None if grid is None else FittedGrid(grid)
-        self._mirroring = Mirroring()
         self.by_size: BySize | None = None
         self._other_sizes: OtherSizes | None = None
         self.levels: list[Level]
@@ -214,11 +213,10 @@ class Searcher:
             judge = self._judge(calibration)
             return mirror_image(judge, piece, levels, places, self._model, self._device)
 
-        return remarked(found, piece, self._outlines, mirrored, self._mirroring.upright)
+        return remarked(found, piece, self._outlines, mirrored)
 
     def learn(self, found: Search, piece: PreparedPiece) -> None:
         """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
-        self._mirroring.tell(found)
         if self._fitted is None or not found.placements or found.placements[0].score < HEARD:
             return
         size = self._picture.shape[1], self._picture.shape[0]

@@ -6,7 +6,7 @@ sides at the puzzle's edge (``cell_lines.py``).
 """
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -24,6 +24,12 @@ HEARD = 0.5
 
 FEWEST = 4
 """Pieces that it takes at least."""
+
+FEWEST_OPEN = 6
+"""The same where not even their number was given, so that more cuts are possible."""
+
+SAME_SIZE = math.log(1.12)
+"""Of the log of a cell's side: what outlines are off by, and sizes lie apart that are one."""
 
 REMEMBERED = 100
 """Pieces, the last ones, whose places count."""
@@ -101,16 +107,54 @@ class FittedGrid:
         with self._lock:
             return self._grid
 
-    def tell(self, told: Told) -> None:
-        """A piece was placed; one that lies where another did takes its place."""
-        across, down = told.middle
+    def tell(self, *told: Told) -> None:
+        """Pieces were placed; one that lies where another did takes its place."""
         with self._lock:
-            place = int(across * 2 * self._given.cols), int(down * 2 * self._given.rows)
-            self._told.pop(place, None)
-            self._told[place] = told
-            if len(self._told) > REMEMBERED:
-                self._told.popitem(last=False)
+            for one in told:
+                across, down = one.middle
+                place = int(across * 2 * self._given.cols), int(down * 2 * self._given.rows)
+                self._told.pop(place, None)
+                self._told[place] = one
+                if len(self._told) > REMEMBERED:
+                    self._told.popitem(last=False)
             self._grid = fit_grid(self._given, list(self._told.values()))
+
+
+class OpenGrid:
+    """Rows and columns where not even the number of pieces was given.  Threads may share it.
+
+    Args:
+        size: (width, height) of the picture.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._told: deque[tuple[Told, float]] = deque(maxlen=REMEMBERED)
+        self._lock = Lock()
+
+    def tell(self, told: Told, side: float, agreed: float | None) -> FittedGrid | None:
+        """A piece was placed.
+
+        Args:
+            told: by it.
+            side: of its cell, picture pixels, as its outline has it.
+            agreed: the same as pieces agree on it; ``None`` while they do not.
+
+        Returns:
+            the grid, which further pieces correct, once there is little doubt about its lines.
+        """
+        with self._lock:
+            self._told.append((told, side))
+            if agreed is None:
+                return None
+            agreeing = [one for one, own in self._told if abs(math.log(own / agreed)) <= SAME_SIZE]
+        if len(agreeing) < FEWEST_OPEN:
+            return None
+        width, height = self._size
+        guess = Grid.from_pieces(max(1, round(width * height / agreed**2)), width, height)
+        found = FittedGrid(guess)
+        found.tell(*agreeing)
+        return found if found.grid is not guess else None
 
 
 def fit_grid(given: Grid, told: Sequence[Told]) -> Grid:

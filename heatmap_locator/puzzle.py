@@ -82,7 +82,8 @@ class Puzzle:
 
     @property
     def size_estimate(self) -> int | None:
-        """About how many pieces the puzzle has, to two digits, by those that were located.
+        """About how many pieces the puzzle has, by those that were located: to two digits, or as
+        ``cut`` has it where they show that.
 
         ``None`` where no piece was placed with any certainty, or the number that was given fits.
         """
@@ -92,7 +93,8 @@ class Puzzle:
     def cut(self) -> Grid | None:
         """Rows and columns, and where they lie in the picture, as the pieces placed so far have it.
 
-        ``grid`` itself while they leave that open, or agree; ``None`` where that is.
+        ``grid`` itself while they leave that open, or agree; where that is ``None`` they take six
+        at least to show it.
         """
         return self._searcher.grid
 
@@ -137,6 +139,9 @@ class Puzzle:
         self, pieces: Sequence[ImageSource], top: int = 1, cutout: bool = False
     ) -> list["Search | InputError"]:
         """``search`` for several pieces, together on a GPU and side by side on a CPU.
+
+        Where neither a number of pieces nor a grid was given, and they show rows and columns
+        (``cut``), those before that are searched again, as if these had been given.
 
         Args:
             pieces: photos of one piece each, as ``locate`` takes them.

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from conftest import draw_texture
 from locator_support import turned
 
 from heatmap_locator import InputError, Locator, Puzzle
+from heatmap_locator.fitted_grid import SAME_SIZE
 from heatmap_locator.geometry import angle_difference
+from heatmap_locator.grid import Grid
 from heatmap_locator.model.network import EncodedImages
 from heatmap_locator.search import by_size, open_size
 from heatmap_locator.search.levels import cell_sides
 from heatmap_locator.search.see import Seen
-from heatmap_locator.search.sizes import AGREEING, SAME_SIZE
+from heatmap_locator.search.sizes import AGREEING
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CELL = 40
@@ -187,6 +190,44 @@ def test_a_piece_that_disagrees_is_still_found(
     found = whole.search(np.dstack([large, np.full(large.shape[:2], 255, np.uint8)]), cutout=True)
     assert found.placements[0].center == pytest.approx((7 * CELL, 3 * CELL), abs=2.0)
     assert found.size_estimate == pytest.approx(ROWS * COLS / 4, rel=0.12)
+
+
+def test_pieces_show_rows_and_columns_and_are_searched_again_with_them(
+    plain_locator: Locator, picture: np.ndarray
+) -> None:
+    places = [(1, 2), (7, 9), (4, 5), (8, 1), (0, 10), (2, 7), (5, 0), (3, 11), (6, 4), (1, 8)]
+    photos = pieces_of(picture, places)
+    first = plain_locator.encode(picture).search(photos[0])
+    assert first.placements[0].cell is None
+    assert first.size_estimate != ROWS * COLS
+    found = plain_locator.encode(picture)
+    answers = found.search_many(photos)
+    assert found.cut is not None
+    assert (found.cut.rows, found.cut.cols, found.cut.exact) == (ROWS, COLS, True)
+    assert found.grid is None  # as it was given
+    assert found.size_estimate == ROWS * COLS
+    assert found._searcher.settled
+    for answer, cell in zip(answers, places, strict=True):
+        assert not isinstance(answer, InputError)
+        assert answer.placements[0].cell == cell
+        assert answer.size_estimate == ROWS * COLS
+    later = found.search(photos[0])
+    assert later.placements[0].cell == places[0]
+    assert later.size_estimate == ROWS * COLS
+
+
+def test_rows_and_columns_may_become_known_while_others_are_searched_for(
+    plain_locator: Locator, picture: np.ndarray
+) -> None:
+    whole = plain_locator.encode(picture)
+    places = [(row, (4 * row + 5 * n) % COLS) for n in range(2) for row in range(ROWS)]
+    photos = pieces_of(picture, places)
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(whole.locate, photos))
+    assert whole.cut == Grid(ROWS, COLS)
+    for (row, col), (place,) in zip(places, found, strict=True):
+        assert place.center == pytest.approx(((col + 0.5) * CELL, (row + 0.5) * CELL), abs=1.0)
+        assert place.cell in (None, (row, col))
 
 
 def test_near_sizes_share_an_encoded_picture(unknown: Puzzle) -> None:

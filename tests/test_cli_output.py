@@ -139,6 +139,24 @@ def test_the_size_settled_on_is_told(
     assert "--pieces 190" in err
 
 
+def test_rows_and_columns_that_pieces_show_are_told_where_nothing_was_given(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(self: FakeLocator, picture: str, **cut: Any) -> FakePuzzle:
+        puzzle = FakePuzzle(picture, cut["grid"])
+        puzzle.cut = Grid(12, 16)
+        return puzzle
+
+    monkeypatch.setattr(FakeLocator, "encode", encode)
+    monkeypatch.setattr(FakePuzzle, "size_estimate", 192)
+    assert main(["--json", "a.png", "puzzle.png"]) == 0
+    out, err = capsys.readouterr()
+    puzzle = json.loads(out)["puzzle"]
+    assert (puzzle["pieces"], puzzle["size_estimate"]) == (None, 192)
+    assert (puzzle["cut"]["rows"], puzzle["cut"]["cols"]) == (12, 16)
+    assert "looks like 12 rows of 16; give --grid 12x16 to be faster" in err
+
+
 def test_the_cut_that_pieces_show_is_told(
     files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from heatmap_locator.fitted_grid import FEWEST, REMEMBERED, FittedGrid, Told, fit_grid, told_by
+from heatmap_locator.fitted_grid import (
+    FEWEST,
+    FEWEST_OPEN,
+    REMEMBERED,
+    FittedGrid,
+    OpenGrid,
+    Told,
+    fit_grid,
+    told_by,
+)
 from heatmap_locator.geometry import similarity
 from heatmap_locator.grid import WHOLE, Edges, Grid
 from heatmap_locator.placement import Placement
@@ -135,3 +144,32 @@ def test_a_grid_with_edges() -> None:
     assert grid.cell_at(64.0, 32.0, 200, 100) == (3, 5)
     assert grid.cell_at(0.0, 500.0, 200, 100) == (9, 0)
     assert grid != Grid(10, 20)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(9, 13), (14, 20), (27, 41)])
+def test_where_nothing_was_given_rows_and_columns_follow_from_size_and_places(
+    rows: int, cols: int
+) -> None:
+    size, truth = (cols * 30, rows * 30), Grid(rows, cols)
+    told = pieces(truth, 40, stray=0.05)
+    side = 30 * 1.04  # as far off as sizes are known
+    found = OpenGrid(size)
+    asked = [found.tell(one, 30.0, side if n >= 2 else None) for n, one in enumerate(told)]
+    assert asked[: FEWEST_OPEN - 1] == [None] * (FEWEST_OPEN - 1)
+    first = next(fitted for fitted in asked if fitted is not None)
+    assert (first.grid.rows, first.grid.cols, first.grid.exact) == (rows, cols, True)
+    for one in told:  # those after it correct it, those before are known to it
+        first.tell(one)
+    assert (first.grid.rows, first.grid.cols) == (rows, cols)
+
+
+def test_where_nothing_was_given_pieces_without_an_agreed_size_or_lines_tell_nothing() -> None:
+    told = pieces(Grid(14, 20), 40)
+    unsettled = OpenGrid((600, 420))
+    assert [unsettled.tell(one, 30.0, None) for one in told] == [None] * 40
+    others = OpenGrid((600, 420))
+    assert [others.tell(one, 60.0, 30.0) for one in told] == [None] * 40
+    rng = np.random.default_rng(3)
+    anyhow = OpenGrid((600, 420))
+    places = [Told((float(x), float(y)), 0.95) for x, y in rng.random((60, 2))]
+    assert [anyhow.tell(one, 30.0, 30.0) for one in places] == [None] * 60

@@ -211,10 +211,11 @@ def _conclude(
             f"give --pieces {about_pieces}, or their true number"
         )
     elif about_pieces is not None:
-        complain(
-            f"size of a piece not given: looks like about {about_pieces} pieces; "
-            f"give --pieces {about_pieces} to be faster"
-        )
+        cut = puzzle.cut
+        known = f"about {about_pieces} pieces; give --pieces {about_pieces}"
+        if cut is not None and cut.ends_known:
+            known = f"{cut.rows} rows of {cut.cols}; give --grid {cut}"
+        complain(f"size of a piece not given: looks like {known} to be faster")
     fitted = _fitted(puzzle)
     if fitted is not None:
         x1, y1, x2, y2 = fitted["edges"]

@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from heatmap_locator.errors import InputError, NoPieceError
+from heatmap_locator.fitted_grid import SAME_SIZE
 from heatmap_locator.found import Search
 from heatmap_locator.search.by_size import BySize
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.identical import CANDIDATES
 from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.see import Seen
-from heatmap_locator.search.sizes import SAME_SIZE, SURE, about, cell_side
+from heatmap_locator.search.sizes import SURE, about, cell_side
 
 
 def sureness(answer: Search | InputError) -> float:

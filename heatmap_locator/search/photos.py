@@ -45,7 +45,8 @@ class Photos:
     ) -> list[Search | InputError]:
         """In their order; an error stands in its answer's place.
 
-        What they tell of the cut serves later calls, not each other.
+        What they tell of the cut serves later calls, not each other; but where not even the number
+        of pieces was given, and they show rows and columns, those that did are searched again.
 
         Args:
             photos: any number.
@@ -53,17 +54,27 @@ class Photos:
         """
         if self.searcher.together > 1:
             chosen = [self._said(*one) for one in self._together(photos)]
-        else:
-            chosen = []
-            # Until a size is settled every search has to know what those before it said.
-            while len(chosen) < len(photos) and not self.searcher.settled:
-                chosen.append(self._one(photos[len(chosen)]))
-            rest = photos[len(chosen) :]
-            chosen += side_by_side(self._one, rest, lanes(len(rest)))
+            self._learn(chosen)
+            return [found for found, _ in chosen]
+        first, number_open = list[Chosen](), self.searcher.by_size is not None
+        # Until a size is settled every search has to know what those before it said.
+        while len(first) < len(photos) and not self.searcher.settled:
+            first.append(self._one(photos[len(first)]))
+            if number_open:
+                self._learn(first[-1:])
+        if number_open and len(first) > 1 and self.searcher.by_size is None:
+            again = side_by_side(self._one, photos[: len(first)], lanes(len(first)))
+            first = [max(both, key=_surer) for both in zip(again, first, strict=True)]
+            self._learn(first)
+        rest = photos[len(first) :]
+        others = side_by_side(self._one, rest, lanes(len(rest)))
+        self._learn(others if number_open else first + others)
+        return [found for found, _ in first + others]
+
+    def _learn(self, chosen: Sequence[Chosen]) -> None:
         for found, piece in chosen:
             if piece is not None and not isinstance(found, InputError):
                 self.searcher.learn(found, piece)
-        return [found for found, _ in chosen]
 
     def _one(self, photo: ImageSource) -> Chosen:
         ((found, piece, name),) = self._together([photo])
@@ -105,3 +116,8 @@ class Photos:
             return self.searcher.said(found, piece, self.calibration, name), piece
         except InputError as error:
             return error, None
+
+
+def _surer(chosen: Chosen) -> float:
+    """Sure answers are as good as each other: of those the first is taken."""
+    return min(sureness(chosen[0]), SURE)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from heatmap_locator.errors import InputError
-from heatmap_locator.fitted_grid import HEARD, FittedGrid, told_by
+from heatmap_locator.fitted_grid import HEARD, FittedGrid, OpenGrid, told_by
 from heatmap_locator.found import Search
 from heatmap_locator.grid import Grid
 from heatmap_locator.model.calibration import Calibration
@@ -29,6 +30,7 @@ from heatmap_locator.search.piece import PreparedPiece
 from heatmap_locator.search.place import lay_on_picture, placements_of
 from heatmap_locator.search.remarks import remarked
 from heatmap_locator.search.see import Seen, heats_of, see
+from heatmap_locator.search.sizes import cell_side
 
 VOLUME_BYTES = 2**29
 """Memory for one kind of correlation of the pieces that are searched together."""
@@ -46,7 +48,7 @@ class Searcher:
 
     Attributes:
         levels: the sizes; where the grid is not known those that have been looked at.
-        by_size: looks for the size of pieces; ``None`` where the grid is known.
+        by_size: looks for the size of pieces; ``None`` where the grid is known, by now.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Searcher:
         self._picture, self._grid, self._model, self._device = picture, grid, model, device
         self._outlines, self._oversize = outlines, Oversize(picture, grid)
         self._fitted = None if grid is None else FittedGrid(grid)
+        self._open_grid = OpenGrid((picture.shape[1], picture.shape[0])) if grid is None else None
         self.by_size: BySize | None = None
         self._other_sizes: OtherSizes | None = None
         self.levels: list[Level]
@@ -88,9 +91,12 @@ class Searcher:
     @property
     def size_estimate(self) -> int | None:
         """As ``Puzzle.size_estimate`` says it."""
-        if self._other_sizes is not None:
-            return self._other_sizes.estimate
-        return None if self.by_size is None else self.by_size.sizes.estimate
+        by_size = self.by_size
+        if by_size is not None:
+            return by_size.sizes.estimate
+        if self._open_grid is not None and self._grid is not None:
+            return self._grid.pieces
+        return None if self._other_sizes is None else self._other_sizes.estimate
 
     @property
     def settled(self) -> bool:
@@ -107,9 +113,8 @@ class Searcher:
         more than one, whose answer is then the same to the last digit as on its own.  Where the
         size of a piece is open each piece has to know what those before it said.
         """
-        if self._device.type == "cpu":
-            return 1
-        if self.by_size is not None and self.by_size.sizes.settled is None:
+        by_size = self.by_size
+        if self._device.type == "cpu" or (by_size is not None and by_size.sizes.settled is None):
             return 1
         pixels = max(level.field.halved[0].numel() for level in self.levels)
         return max(1, VOLUME_BYTES // (4 * pixels * self._model.config.rotations))
@@ -123,7 +128,10 @@ class Searcher:
 
     def see(self, pieces: Sequence[PreparedPiece]) -> list[list[Seen]]:
         """What is seen of pieces at all sizes that they are looked for at."""
-        levels = self.levels if self.by_size is None else self.by_size.settled()
+        return self._see(pieces, self.by_size)
+
+    def _see(self, pieces: Sequence[PreparedPiece], by_size: BySize | None) -> list[list[Seen]]:
+        levels = self.levels if by_size is None else by_size.settled()
         if not levels:  # where the size is still open
             return [[] for _ in pieces]
         return see(pieces, [levels] * len(pieces), self._model, self._device)
@@ -150,16 +158,17 @@ class Searcher:
         Raises:
             WeightsError: the network's answer holds no number.
         """
-        seen = self.see(pieces)
+        by_size = self.by_size  # another thread's piece may show the grid meanwhile
+        seen = self._see(pieces, by_size)
         ranked: list[list[Ranked]] = [[] for _ in pieces]
-        if self.by_size is None:  # or each is ranked as its search goes on
+        if by_size is None:  # or each is ranked as its search goes on
             ranked = rank_seen(seen, pieces, self._model.ranker, self._device)
         judge = self._judge(calibration)
         found: list[Search | InputError] = []
         for n, piece in enumerate(pieces):
             try:
                 asked = piece, seen[n], ranked[n], top, names[n], say, placed[n]
-                found.append(self._answer(judge, *asked))
+                found.append(self._answer(judge, by_size, *asked))
             except InputError as error:
                 found.append(error)
         return found
@@ -167,6 +176,7 @@ class Searcher:
     def _answer(
         self,
         judge: Judge,
+        by_size: BySize | None,
         piece: PreparedPiece,
         seen: list[Seen],
         ranked: list[Ranked],
@@ -181,15 +191,16 @@ class Searcher:
             NoPieceError: the photo shows no piece of this picture.
             WeightsError: the network's answer holds no number.
         """
-        if self.by_size is not None:
-            return answer_by_size(judge, self.by_size, piece, seen, top, name, say, placed)
+        if by_size is not None:
+            return answer_by_size(judge, by_size, piece, seen, top, name, say, placed)
         require_numbers(ranked, name)
         width, height = judge.size
         places = width * height / cell_sides(width, height, self._grid)[0] ** 2
         look = Look(ranked, heats_of(seen), places)
         found, logit = judge.conclude(look, piece, top, name)
         if self._other_sizes is None:
-            return found
+            number_was_open = self._open_grid is not None and self._grid is not None
+            return replace(found, size_estimate=self.size_estimate) if number_was_open else found
         return self._other_sizes.better(judge, piece, found, logit, top, name, say) or found
 
     def said(
@@ -209,7 +220,8 @@ class Searcher:
         self._oversize.refuse(found, name)
 
         def mirrored(places: float) -> Search | None:
-            levels = self.levels if self.by_size is None else self.by_size.settled()
+            by_size = self.by_size
+            levels = self.levels if by_size is None else by_size.settled()
             judge = self._judge(calibration)
             return mirror_image(judge, piece, levels, places, self._model, self._device)
 
@@ -217,14 +229,37 @@ class Searcher:
 
     def learn(self, found: Search, piece: PreparedPiece) -> None:
         """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
-        if self._fitted is None or not found.placements or found.placements[0].score < HEARD:
+        by_size, fitted = self.by_size, self._fitted
+        if by_size is None and fitted is None:
+            return
+        if not found.placements or found.placements[0].score < HEARD:
             return
         size = self._picture.shape[1], self._picture.shape[0]
-        self._fitted.tell(told_by(found.placements[0], piece.body.middle, size, piece.sides))
-        grid = self._fitted.grid
+        told = told_by(found.placements[0], piece.body.middle, size, piece.sides)
+        if by_size is not None and self._open_grid is not None:
+            side = cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))
+            fitted = self._open_grid.tell(told, side, by_size.sizes.settled)
+            if fitted is not None:
+                self._know(fitted)
+            return
+        if fitted is None:
+            return
+        fitted.tell(told)
+        grid = fitted.grid
         if grid is not self._grid:
             self.levels = [level.with_grid(grid) for level in self.levels]
             self._grid = grid
+
+    def _know(self, fitted: FittedGrid) -> None:
+        """From now on pieces are looked for as if the grid had been given."""
+        grid = fitted.grid
+        try:
+            levels = encode_levels(self._picture, grid, self._model, self._device)
+        except InputError:  # too little memory is left: it goes on without
+            return
+        self._fitted, self._grid, self.levels = fitted, grid, levels
+        self._oversize = Oversize(self._picture, grid)
+        self.by_size = None  # last: other threads ask it which of these hold
 
     @property
     def grid(self) -> Grid | None:

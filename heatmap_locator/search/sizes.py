@@ -11,6 +11,7 @@ from threading import Lock
 
 import numpy as np
 
+from heatmap_locator.fitted_grid import SAME_SIZE
 from heatmap_locator.geometry import CELL, Array
 from heatmap_locator.model.bank import OVERSAMPLE
 from heatmap_locator.search.piece import PreparedPiece
@@ -37,9 +38,6 @@ MOST_TRUSTED = 0.95
 
 REMEMBERED = 50
 """Pieces, the last ones, whose word counts."""
-
-SAME_SIZE = math.log(1.12)
-"""Of the log of a cell's side: what outlines are off by, and sizes lie apart that are one."""
 
 
 def cell_side(piece: PreparedPiece, matrix: Array) -> float:

@@ -183,9 +183,10 @@ def ask_puzzle(
     with_number = list(ask(known, drawn, clock, drawn.pieces))
     # Encoding the picture belongs to the first piece: without the number it happens there.
     with_number[0] = replace(with_number[0], seconds=with_number[0].seconds + encoding)
-    unknown = locator.encode(drawn.picture)
-    session = list(ask(unknown, drawn, clock, drawn.pieces))
+    session = list(ask(locator.encode(drawn.picture), drawn, clock, drawn.pieces))
     alone = session[:1]
+    # Another one: that session's pieces may have shown rows and columns.
+    unknown = locator.encode(drawn.picture)
     by = unknown._searcher.by_size
     assert by is not None
     for piece in drawn.pieces[1:]:

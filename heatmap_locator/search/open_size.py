@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from heatmap_locator.errors import InputError, NoPieceError
 from heatmap_locator.fitted_grid import SAME_SIZE
 from heatmap_locator.found import Search
@@ -77,4 +75,4 @@ def answer_by_size(
 
 def _side(piece: PreparedPiece, found: Search) -> float:
     """Of the square of a cell's area where a piece's best place is, picture pixels."""
-    return cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))
+    return cell_side(piece, found.placements[0].matrix)

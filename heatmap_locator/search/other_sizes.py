@@ -110,7 +110,7 @@ class OtherSizes:
             return None
         if not other.placements:
             return None
-        side = cell_side(piece, np.reshape(other.placements[0].matrix, (2, 3)))
+        side = cell_side(piece, other.placements[0].matrix)
         if abs(math.log(side / self._given)) < ANOTHER:
             return None
         by_size.sizes.tell(side, SURE)

@@ -23,7 +23,7 @@ from heatmap_locator.search.by_size import BySize, Look
 from heatmap_locator.search.conclude import Judge
 from heatmap_locator.search.levels import PIXEL_BYTES, Level, cell_sides, encode_levels
 from heatmap_locator.search.mirror import mirror_image
-from heatmap_locator.search.open_size import answer_by_size
+from heatmap_locator.search.open_size import answer_by_size, sureness
 from heatmap_locator.search.other_sizes import OtherSizes
 from heatmap_locator.search.oversize import Oversize
 from heatmap_locator.search.piece import PreparedPiece
@@ -91,12 +91,12 @@ class Searcher:
     @property
     def size_estimate(self) -> int | None:
         """As ``Puzzle.size_estimate`` says it."""
+        if self._other_sizes is not None:
+            return self._other_sizes.estimate
         by_size = self.by_size
         if by_size is not None:
             return by_size.sizes.estimate
-        if self._open_grid is not None and self._grid is not None:
-            return self._grid.pieces
-        return None if self._other_sizes is None else self._other_sizes.estimate
+        return None if self._open_grid is None or self._grid is None else self._grid.pieces
 
     @property
     def settled(self) -> bool:
@@ -130,8 +130,12 @@ class Searcher:
         """What is seen of pieces at all sizes that they are looked for at."""
         return self._see(pieces, self.by_size)
 
+    def _looked_at(self, by_size: BySize | None) -> list[Level]:
+        """The sizes that are looked at first; none where all are open."""
+        return self.levels if by_size is None else by_size.settled()
+
     def _see(self, pieces: Sequence[PreparedPiece], by_size: BySize | None) -> list[list[Seen]]:
-        levels = self.levels if by_size is None else by_size.settled()
+        levels = self._looked_at(by_size)
         if not levels:  # where the size is still open
             return [[] for _ in pieces]
         return see(pieces, [levels] * len(pieces), self._model, self._device)
@@ -199,8 +203,7 @@ class Searcher:
         look = Look(ranked, heats_of(seen), places)
         found, logit = judge.conclude(look, piece, top, name)
         if self._other_sizes is None:
-            number_was_open = self._open_grid is not None and self._grid is not None
-            return replace(found, size_estimate=self.size_estimate) if number_was_open else found
+            return replace(found, size_estimate=self.size_estimate)
         return self._other_sizes.better(judge, piece, found, logit, top, name, say) or found
 
     def said(
@@ -220,8 +223,7 @@ class Searcher:
         self._oversize.refuse(found, name)
 
         def mirrored(places: float) -> Search | None:
-            by_size = self.by_size
-            levels = self.levels if by_size is None else by_size.settled()
+            levels = self._looked_at(self.by_size)
             judge = self._judge(calibration)
             return mirror_image(judge, piece, levels, places, self._model, self._device)
 
@@ -230,25 +232,21 @@ class Searcher:
     def learn(self, found: Search, piece: PreparedPiece) -> None:
         """Look where cells lie, now that one more piece is placed; later ones are placed by it."""
         by_size, fitted = self.by_size, self._fitted
-        if by_size is None and fitted is None:
+        if (by_size is None and fitted is None) or sureness(found) < HEARD:
             return
-        if not found.placements or found.placements[0].score < HEARD:
-            return
-        size = self._picture.shape[1], self._picture.shape[0]
-        told = told_by(found.placements[0], piece.body.middle, size, piece.sides)
+        place, size = found.placements[0], (self._picture.shape[1], self._picture.shape[0])
+        told = told_by(place, piece.body.middle, size, piece.sides)
         if by_size is not None and self._open_grid is not None:
-            side = cell_side(piece, np.reshape(found.placements[0].matrix, (2, 3)))
-            fitted = self._open_grid.tell(told, side, by_size.sizes.settled)
-            if fitted is not None:
-                self._know(fitted)
-            return
-        if fitted is None:
-            return
-        fitted.tell(told)
-        grid = fitted.grid
-        if grid is not self._grid:
-            self.levels = [level.with_grid(grid) for level in self.levels]
-            self._grid = grid
+            side = cell_side(piece, place.matrix)
+            shown = self._open_grid.tell(told, side, by_size.sizes.settled)
+            if shown is not None:
+                self._know(shown)
+        elif fitted is not None:
+            fitted.tell(told)
+            grid = fitted.grid
+            if grid is not self._grid:
+                self.levels = [level.with_grid(grid) for level in self.levels]
+                self._grid = grid
 
     def _know(self, fitted: FittedGrid) -> None:
         """From now on pieces are looked for as if the grid had been given."""

@@ -6,6 +6,7 @@ at the same size, each with a high score, leave no doubt, for the wrong ones sca
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -40,15 +41,15 @@ REMEMBERED = 50
 """Pieces, the last ones, whose word counts."""
 
 
-def cell_side(piece: PreparedPiece, matrix: Array) -> float:
+def cell_side(piece: PreparedPiece, matrix: Array | Sequence[float]) -> float:
     """Side, in picture pixels, of the square of a cell's area where a piece lies.
 
     Args:
         piece: the piece; its body has the area of a cell.
-        matrix: 2x3, from pixels of the photo to pixels of the picture.
+        matrix: 2x3, or its six numbers, from pixels of the photo to pixels of the picture.
     """
     own = OVERSAMPLE * CELL / math.sqrt(abs(float(np.linalg.det(piece.to_resized[:, :2]))))
-    return own * math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    return own * math.sqrt(abs(float(np.linalg.det(np.reshape(matrix, (2, 3))[:, :2]))))
 
 
 def about(pieces: float) -> int:

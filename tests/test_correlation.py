@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from heatmap_locator.model import correlation
+from heatmap_locator.model import correlation, correlation_around
 from heatmap_locator.model.correlation import (
     correlate,
     masked_ncc,
-    masked_ncc_around,
 )
+from heatmap_locator.model.correlation_around import Framed, masked_ncc_around
 
 NOISE = 0.3
 
@@ -177,16 +177,17 @@ def by_every_place(field: torch.Tensor, templates: torch.Tensor, masks: torch.Te
 def test_around_places_every_template_is_its_own(
     together: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(correlation, "AROUND_BYTES", {"cpu": together})
+    monkeypatch.setattr(correlation_around, "AROUND_BYTES", {"cpu": together})
     generator = torch.Generator().manual_seed(4)
     field = torch.randn(2, 15, 17, generator=generator)
     templates = torch.randn(4, 2, 2, 5, 5, generator=generator)
     masks = torch.rand(4, 2, 1, 5, 5, generator=generator)
-    corners = torch.tensor([[3, 4], [-2, 9], [8, -1]])
-    which = torch.tensor([[0, 1], [3, 0], [2, 2]])
-    found = masked_ncc_around(field, templates, masks, NOISE, corners, 3, which)
-    assert found.shape == (3, 4, 3, 3)
-    for m, (row, col) in enumerate(corners.tolist()):
+    corners = torch.tensor([[3, 4], [-2, 9], [8, -1], [-9, 40]])
+    which = torch.tensor([[0, 1], [3, 0], [2, 2], [0, 1]])
+    found = masked_ncc_around(Framed.of(field, 7), templates, masks, NOISE, corners, 3, which)
+    assert found.shape == (4, 4, 3, 3)
+    assert (found[3] == 0).all()  # far outside
+    for m, (row, col) in enumerate(corners[:3].tolist()):
         own, covers = (t[which[m]].flatten(0, 1) for t in (templates, masks))
         wanted = by_every_place(field, own, covers)
         np.testing.assert_allclose(

@@ -81,7 +81,7 @@ def posed(*pieces: PreparedPiece) -> Poses:
 
 
 def compared(candidates: list[Candidate], poses: Poses, field: Field) -> Compared:
-    return compare(as_named(candidates), poses, field.halved)
+    return compare(as_named(candidates), poses, field)
 
 
 def measured(

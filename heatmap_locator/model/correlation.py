@@ -11,10 +11,6 @@ from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, window_energies
 from heatmap_locator.model.plain_correlation import OverlapSave
 from heatmap_locator.model.tiling import Tiling, join
-from heatmap_locator.steps import step
-
-AROUND_BYTES = {"cpu": 2**22}
-"""Templates and windows that ``masked_ncc_around`` multiplies at once; elsewhere 2**28."""
 
 
 def by_fft(device: torch.device) -> bool:
@@ -56,7 +52,7 @@ def masked_ncc(
         edge before element i.  Coarsened: ``(H' - 1) // 2`` of them.
     """
     with torch.autocast(field.device.type, enabled=False):
-        weight, centred, weighted = _centred(templates, masks)
+        weight, centred, weighted = without_mean(templates, masks)
         count, flat = weight.float()[:, :, 0], masks[:, :, 0].float()
         energy = (weighted * centred).float().sum((2, 3, 4))[..., None, None]
         # What normalises a template is a factor on its kernel.
@@ -80,78 +76,7 @@ def masked_ncc(
         return maximum_filter(found, 3, 2) if coarsen else found
 
 
-def masked_ncc_around(
-    field: Tensor,
-    templates: Tensor,
-    masks: Tensor,
-    noise: float,
-    corners: Tensor,
-    steps: int,
-    which: Tensor,
-) -> Tensor:
-    """``masked_ncc`` in a small square of positions, at several places with templates of their own.
-
-    Args:
-        field: ``(C, H, W)``; outside it counts as zero.
-        templates: ``(N, R, C, k, k)``, all there are.
-        masks: ``(N, R, 1, k, k)`` weights, 0..1.
-        noise: as in ``masked_ncc``.
-        corners: ``(M, 2)`` long, (row, column) of the first element under the template in the
-            square's first position; may lie outside the field by less than k.
-        steps: positions along the square's side.
-        which: ``(M, P)`` long, of the N those that are laid on each place.
-
-    Returns:
-        ``(M, P * R, steps, steps)`` float32.
-    """
-    weight, centred, weighted = _centred(templates, masks)
-    count = weight[:, :, 0, 0, 0]
-    energy = (weighted * centred).sum((2, 3, 4)) + noise * count
-    kernels = (weighted * energy.rsqrt()[:, :, None, None, None]).flatten(2)
-    flat = masks.flatten(2)
-    # A place's templates, and the picture it sees at every position, are many times what they
-    # are copies of: on a CPU a few places at a time stay in the cache.
-    channels, area = field.shape[0], flat.shape[2]
-    place = (which.shape[1] * flat.shape[1] + steps**2) * (channels + 1) * area
-    few = max(1, AROUND_BYTES.get(field.device.type, 2**28) // (4 * place))
-    both = torch.cat([field, field.square().sum(0, keepdim=True)]).float()
-    found = []
-    for at, these in zip(corners.split(few), which.split(few), strict=True):
-        step()
-        seen = _windows(both, at, steps, templates.shape[-1])
-        # Whole templates at once: indexing copies them number by number.
-        own, covers = (
-            all_of.index_select(0, these.flatten()).view(len(these), -1, all_of.shape[2])
-            for all_of in (kernels, flat)
-        )
-        numerator = own @ seen.flatten(2)[..., : channels * area].transpose(1, 2)
-        # Under every mask, the sums of channels and of squares.
-        sums = (covers @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
-        weight = count[these].flatten(1)[..., None]
-        spread = sums[..., -1] - sums[..., :-1].square().sum(3) / weight
-        found.append(numerator * (spread.clamp_min(0) + noise * weight).rsqrt())
-    return torch.cat(found).unflatten(2, (steps, steps))
-
-
-def _windows(field: Tensor, corners: Tensor, steps: int, k: int) -> Tensor:
-    """``(M, steps * steps, C, k * k)`` of a field under a template at every position."""
-    # Only what the squares see is touched: the field may be large and the places few.
-    along = torch.arange(k + steps - 1, device=field.device)
-    (rows, in_height), (columns, in_width) = (
-        (at.clamp(0, size - 1), (at >= 0) & (at < size))
-        for at, size in zip(
-            (corners[:, None] + along[:, None]).unbind(2), field.shape[1:], strict=True
-        )
-    )
-    at = (rows[:, :, None] * field.shape[2] + columns[:, None, :]).view(1, -1)
-    near = field.flatten(1).gather(1, at.expand(len(field), -1))
-    near = near.view(len(field), len(rows), *along.shape * 2).transpose(0, 1)
-    near = near * (in_height[:, :, None] & in_width[:, None, :])[:, None]
-    seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5)
-    return seen.flatten(4).flatten(1, 2)
-
-
-def _centred(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def without_mean(templates: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Weight of each mask, ``(..., 1, 1, 1)``; templates without their mean; the same weighted."""
     weight = masks.sum((-2, -1), keepdim=True).clamp_min(1e-6)
     centred = templates - (templates * masks).sum((-2, -1), keepdim=True) / weight

@@ -9,14 +9,12 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from heatmap_locator.model.correlation import masked_ncc_around
+from heatmap_locator.model.correlation_around import masked_ncc_around
 from heatmap_locator.model.filters import constant
 from heatmap_locator.model.network import PIXEL_NOISE, PIXEL_STRIDE
+from heatmap_locator.search.levels import REACH, Field
 from heatmap_locator.search.named import Named
 from heatmap_locator.search.pose import ROTATIONS, SCALES, Poses
-
-REACH = 4
-"""Working pixels to either side of a candidate's place."""
 
 
 @dataclass(frozen=True)
@@ -51,46 +49,46 @@ class Compared:
         )
 
 
-def compare(named: Named, poses: Poses, halved: Tensor) -> Compared:
+def compare(named: Named, poses: Poses, field: Field) -> Compared:
     """Lay the pieces' pixels on the picture near each candidate's pose.
 
     Args:
         named: of one picture size.
         poses: of the pieces.
-        halved: ``(3, h, w)``, 0..1, the working picture averaged down by ``PIXEL_STRIDE``.
+        field: the picture.
     """
-    device = halved.device
+    device = named.place.device
     nearest = (named.rotation / (360 / ROTATIONS)).round().long()
     turns = (nearest[..., None] + torch.arange(-1, 2, device=device)) % ROTATIONS
     middles = (named.place / PIXEL_STRIDE).round().long()
     pieces = torch.arange(len(turns), device=device)[:, None, None]
     which = (turns + pieces * ROTATIONS).flatten(0, 1)
-    found = _laid(poses, halved, middles.flatten(0, 1), which)
+    found = _laid(poses, field, middles.flatten(0, 1), which)
     return _best(found.view(*turns.shape[:2], -1), turns, middles)
 
 
-def compare_all_round(place: Tensor, count: int, poses: Poses, halved: Tensor) -> Compared:
+def compare_all_round(place: Tensor, count: int, poses: Poses, field: Field) -> Compared:
     """The same of one place under ``count`` angles in equal steps, with what they share done once.
 
     Args:
         place: ``(2,)`` (x, y), working pixels.
         count: candidates; ``3 * count`` is ``ROTATIONS``.
         poses: of one piece.
-        halved: as there.
+        field: the picture.
     """
     middles = (place / PIXEL_STRIDE).round().long().expand(1, count, 2)
-    turns = torch.arange(-1, ROTATIONS - 1, device=halved.device) % ROTATIONS
-    found = _laid(poses, halved, middles[0, :1], turns[None])
+    turns = torch.arange(-1, ROTATIONS - 1, device=place.device) % ROTATIONS
+    found = _laid(poses, field, middles[0, :1], turns[None])
     return _best(found.view(1, count, -1), turns.view(1, count, 3), middles)
 
 
-def _laid(poses: Poses, halved: Tensor, middles: Tensor, which: Tensor) -> Tensor:
+def _laid(poses: Poses, field: Field, middles: Tensor, which: Tensor) -> Tensor:
     """``(M, poses, positions)`` around ``(M, 2)`` places, of those poses that ``(M, P)`` say."""
     reach = REACH // PIXEL_STRIDE
     corners = middles.flip(1) - poses.half - reach
     templates, masks, which = poses.rendered(which)
     side = 2 * reach + 1
-    return masked_ncc_around(halved, templates, masks, PIXEL_NOISE, corners, side, which)
+    return masked_ncc_around(field.framed, templates, masks, PIXEL_NOISE, corners, side, which)
 
 
 def _best(found: Tensor, turns: Tensor, middles: Tensor) -> Compared:

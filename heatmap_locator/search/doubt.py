@@ -74,8 +74,8 @@ def place_measures(
     poses = pose_pieces([piece, piece.mirrored()], device)
     upright, mirror = poses.of([0]), poses.of([1])
     place = torch.as_tensor(_reference(piece, best, level), dtype=torch.float32, device=device)
-    own = compare(_at(place, best.rotation), upright, level.field.halved)
-    turned = compare_all_round(place, TURNS, mirror, level.field.halved)
+    own = compare(_at(place, best.rotation), upright, level.field)
+    turned = compare_all_round(place, TURNS, mirror, level.field)
     # The likeliest few of the mirror image are aligned, all with the piece itself.
     order = turned.correlation.argsort(dim=1, descending=True)[:, :ALIGNED]
     both = own.take(torch.zeros_like(order)).joined(turned.take(order))

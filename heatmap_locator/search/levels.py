@@ -11,9 +11,11 @@ from torch import Tensor
 from heatmap_locator.errors import InputError
 from heatmap_locator.geometry import CELL, STRIDE, Array
 from heatmap_locator.grid import Grid
+from heatmap_locator.model.bank import CANVAS
+from heatmap_locator.model.correlation_around import Framed
 from heatmap_locator.model.filters import blur, gaussian_kernel
 from heatmap_locator.model.memory import free_bytes
-from heatmap_locator.model.network import EncodedImages, HeatmapLocator
+from heatmap_locator.model.network import PIXEL_STRIDE, EncodedImages, HeatmapLocator
 from heatmap_locator.model.precision import autocast
 from heatmap_locator.picture.done import Done
 from heatmap_locator.picture.shared_light import Lit
@@ -35,6 +37,9 @@ PIXEL_BYTES = 170
 
 SOFT_SIGMA = 1.5
 """Working pixels; what lies further off than about this is not found by aligning."""
+
+REACH = 4
+"""Working pixels to either side of a candidate's place that pieces are compared at."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Field:
         if self.done is None:
             return None
         return torch.from_numpy(self.done.open).to(self.picture.device)
+
+    @cached_property
+    def framed(self) -> Framed:
+        """``halved``, with room around for pieces that are compared there."""
+        return Framed.of(self.halved, (CANVAS + 2 * REACH) // PIXEL_STRIDE)
 
     @property
     def size(self) -> tuple[int, int]:

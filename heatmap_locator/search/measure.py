@@ -17,10 +17,10 @@ from heatmap_locator.model.ranker import PIXEL_WEIGHT, Ranker, evidence, feature
 from heatmap_locator.model.verifier import Verifier
 from heatmap_locator.search.agreement import Pixels, agreement
 from heatmap_locator.search.align import Aligned, align, points_of, rotation_of, sample
-from heatmap_locator.search.compare import REACH, Compared, compare
+from heatmap_locator.search.compare import Compared, compare
 from heatmap_locator.search.decode import first_apart
 from heatmap_locator.search.evidence import evidence_of_places, seen_sides
-from heatmap_locator.search.levels import Field, Level
+from heatmap_locator.search.levels import REACH, Field, Level
 from heatmap_locator.search.look import look_again
 from heatmap_locator.search.named import Candidate, Named
 from heatmap_locator.search.piece import PreparedPiece
@@ -123,7 +123,7 @@ def measure_shortlist(
         feature: ``(B, M)`` largest correlation of features around each candidate.
         most: candidates aligned.
     """
-    best = compare(named, poses, field.halved)
+    best = compare(named, poses, field)
     middles = bodies(best.middle.float(), best.degrees, best.scale, poses.body[:, None])
     cut = cut_evidence(middles, best.degrees, poses.direction, field.grid, field.size)
     sides = seen_sides(poses.pieces, field.grid, field.size).to(middles.device)

@@ -53,6 +53,19 @@ def test_how_many_are_asked_for_changes_nothing_for_the_first() -> None:
     assert len(many) == 2 * WEIGHED
 
 
+@pytest.mark.parametrize("logit", [-5.0, 0.0, 3.0, 40.0])
+def test_places_beyond_those_weighed_share_what_these_leave(logit: float) -> None:
+    own = Calibration(unseen=2.0)
+    scores = own.scores([logit] * 3 * WEIGHED, 100)
+    assert (np.diff(scores) <= 0).all()
+    assert scores.sum() <= 1 + 1e-9
+    each, others = math.exp(logit), math.exp(2.0)
+    left = others / (WEIGHED * each + others)
+    for score in scores[WEIGHED : WEIGHED + 3]:
+        assert score == pytest.approx(left * each / (each + others), rel=1e-9)
+        left -= score
+
+
 def test_fitting_reads_the_logits() -> None:
     logits = [50.0, 3.0, -4.0]
     np.testing.assert_array_equal(Uncalibrated().scores(logits, 10), logits)

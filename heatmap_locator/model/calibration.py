@@ -133,7 +133,7 @@ class Calibration:
         places: float,
         measures: Mapping[str, float] | None = None,
     ) -> np.ndarray:
-        """(N,) probabilities, 0..1, of candidates; the ``WEIGHED`` best together make 1 at most.
+        """(N,) probabilities, 0..1, of candidates, which together make 1 at most.
 
         Args:
             logits: (N,) of candidates, best first, no place twice.
@@ -162,13 +162,17 @@ class Calibration:
             logits: (..., N), best first; -inf where there is no candidate.
             places: as in ``scores``, (...).
         """
-        unseen = self.unseen + self.places * np.log(np.maximum(places, 1.0))
+        unseen = np.asarray(self.unseen + self.places * np.log(np.maximum(places, 1.0)))
         values = self.scale * logits
         # How many more are asked for changes nothing for the first.
-        weighed = values[..., :WEIGHED]
+        weighed, rest = values[..., :WEIGHED], values[..., WEIGHED:]
         whole = np.logaddexp(np.logaddexp.reduce(weighed, axis=-1), unseen)
-        found: np.ndarray = values - whole[..., None]
-        return found
+        # What is left to all others they share, one after the other: each takes of what those
+        # before it leave as much as it is worth beside all that were not found.
+        others = unseen[..., None]
+        left = np.cumsum(others - np.logaddexp(rest, others), axis=-1)
+        further = rest - whole[..., None] + left
+        return np.concatenate([weighed - whole[..., None], further], axis=-1)
 
 
 class Uncalibrated(Calibration):

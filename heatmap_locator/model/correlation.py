@@ -10,7 +10,7 @@ from torch import Tensor
 from heatmap_locator.model.filters import maximum_filter
 from heatmap_locator.model.overlap_save import PictureTiles, correlate_tiles, window_energies
 from heatmap_locator.model.plain_correlation import OverlapSave
-from heatmap_locator.model.tiling import Tiling, join
+from heatmap_locator.model.tiling import Tiling, in_rows, join
 
 
 def by_fft(device: torch.device) -> bool:
@@ -131,12 +131,12 @@ def _in_tiles(
         for turn, own in enumerate(ncc):
             own *= torch.lerp(divisor[:-1], divisor[1:], turn / every)
             own = maximum_filter(own, 3, 2) if coarsen else own
-            for tile, one in enumerate(own.unbind(1), some.start):
-                into = found[:, turn, tile // across, :, tile % across]
-                into.copy_(one[..., :height, :width])
-    rows, columns = ((n - 1) // 2 if coarsen else n for n in tiling.size)
+            for row, columns, tiles in in_rows(some, across):
+                into = found[:, turn, row, :, columns]
+                into.copy_(own[:, tiles, :height, :width].transpose(1, 2))
+    tall, wide = ((n - 1) // 2 if coarsen else n for n in tiling.size)
     whole = found.view(len(kernels), down * height, across * width)
-    return whole[:, :rows, :columns]
+    return whole[:, :tall, :wide]
 
 
 def _tile_scale(

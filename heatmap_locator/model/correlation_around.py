@@ -62,41 +62,51 @@ def masked_ncc_around(
     energy = (weighted * centred).sum((2, 3, 4)) + noise * count
     kernels = (weighted * energy.rsqrt()[:, :, None, None, None]).flatten(2)
     flat = masks.flatten(2)
+    near = _squares(field, corners, templates.shape[-1] + steps - 1)
     # A place's templates, and the picture it sees at every position, are many times what they
     # are copies of: on a CPU a few places at a time stay in the cache.
-    channels, area = len(field.values) - 1, flat.shape[2]
+    channels, area = near.shape[1] - 1, flat.shape[2]
     place = (which.shape[1] * flat.shape[1] + steps**2) * (channels + 1) * area
     few = max(1, AROUND_BYTES.get(corners.device.type, 2**28) // (4 * place))
-    found = []
-    for at, these in zip(corners.split(few), which.split(few), strict=True):
+    parts = []
+    for squares, these in zip(near.split(few), which.split(few), strict=True):
         step()
-        seen = _windows(field, at, steps, templates.shape[-1])
+        seen = _windows(squares, templates.shape[-1])
         # Whole templates at once: indexing copies them number by number.
         own, covers = (
             all_of.index_select(0, these.flatten()).view(len(these), -1, all_of.shape[2])
             for all_of in (kernels, flat)
         )
-        numerator = own @ seen.flatten(2)[..., : channels * area].transpose(1, 2)
         # Under every mask, the sums of channels and of squares.
-        sums = (covers @ seen.flatten(1, 2).transpose(1, 2)).unflatten(2, seen.shape[1:3])
-        weight = count[these].flatten(1)[..., None]
-        spread = sums[..., -1] - sums[..., :-1].square().sum(3) / weight
-        found.append(numerator * (spread.clamp_min(0) + noise * weight).rsqrt())
-    return torch.cat(found).unflatten(2, (steps, steps))
+        parts.append(
+            (
+                own @ seen.flatten(2)[..., : channels * area].transpose(1, 2),
+                covers @ seen.flatten(1, 2).transpose(1, 2),
+            )
+        )
+    numerator, sums = (torch.cat(part) for part in zip(*parts, strict=True))
+    sums = sums.unflatten(2, (-1, channels + 1))
+    weight = count[which].flatten(1)[..., None]
+    spread = sums[..., -1] - sums[..., :-1].square().sum(3) / weight
+    found = numerator * (spread.clamp_min(0) + noise * weight).rsqrt()
+    return found.unflatten(2, (steps, steps))
 
 
-def _windows(field: Framed, corners: Tensor, steps: int, k: int) -> Tensor:
-    """``(M, steps * steps, C + 1, k * k)`` of a field under a template at every position."""
-    # Only what the squares see is touched: the field may be large and the places few.
-    side, (height, width) = k + steps - 1, field.values.shape[1:]
+def _squares(field: Framed, corners: Tensor, side: int) -> Tensor:
+    """``(M, C + 1, side, side)`` of a field: what is seen there, which may be little of it."""
+    width = field.values.shape[2]
     along = torch.arange(side, device=corners.device)
     # A square that lies further outside sees as little.
     row, column = (
         (one + field.margin).clamp(0, size - side)
-        for one, size in zip(corners.unbind(1), (height, width), strict=True)
+        for one, size in zip(corners.unbind(1), field.values.shape[1:], strict=True)
     )
     near = (row * width + column)[:, None, None] + along[:, None] * width + along
     near = field.values.flatten(1)[:, near.flatten()]
-    near = near.view(-1, len(corners), side, side).transpose(0, 1)
-    seen = near.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5)
+    return near.view(-1, len(corners), side, side).transpose(0, 1)
+
+
+def _windows(squares: Tensor, k: int) -> Tensor:
+    """``(M, positions, C + 1, k * k)`` of squares, under a template at every position in them."""
+    seen = squares.unfold(2, k, 1).unfold(3, k, 1).permute(0, 2, 3, 1, 4, 5)
     return seen.flatten(4).flatten(1, 2)

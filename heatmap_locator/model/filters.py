@@ -55,12 +55,14 @@ def _blurred_along(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
     return found
 
 
+@lru_cache(maxsize=256)
 def _band(kernel: Tensor, size: int) -> Tensor:
-    """``(size, size)`` that blurs a column of pixels by a symmetric kernel."""
-    at = torch.arange(size, device=kernel.device)
-    offset = at[:, None] - at + kernel.numel() // 2
-    inside = (offset >= 0) & (offset < kernel.numel())
-    return kernel[offset.clamp(0, kernel.numel() - 1)] * inside
+    """``(size, size)`` that blurs a column of pixels by a symmetric kernel, itself kept."""
+    with torch.inference_mode(False):
+        at = torch.arange(size, device=kernel.device)
+        offset = at[:, None] - at + kernel.numel() // 2
+        inside = (offset >= 0) & (offset < kernel.numel())
+        return kernel[offset.clamp(0, kernel.numel() - 1)] * inside
 
 
 def maximum_filter(images: Tensor, window: int, stride: int = 1) -> Tensor:

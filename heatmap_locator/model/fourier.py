@@ -77,7 +77,8 @@ def multiply(left: Tensor, right: Tensor) -> Tensor:
 
 def add_products(left: Tensor, right: Tensor) -> Tensor:
     """Sum over the first axis of products."""
-    found = left[0] * right[0]
-    for one, other in zip(left[1:], right[1:], strict=True):
+    (one, *ones), (other, *others) = left.unbind(), right.unbind()
+    found = one * other
+    for one, other in zip(ones, others, strict=True):
         found.addcmul_(one, other)
     return found

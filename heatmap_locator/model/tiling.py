@@ -111,6 +111,22 @@ def chunks(tiles: int, numbers: int, times: float = 1.0) -> Iterator[slice]:
         yield slice(start, min(start + most, tiles))
 
 
+def in_rows(some: slice, across: int) -> Iterator[tuple[int, slice, slice]]:
+    """Tiles in turn, row by row: which row, which of its columns, and which of ``some``.
+
+    Args:
+        some: of all tiles, as :func:`chunks` has it.
+        across: tiles of a row.
+    """
+    start = some.start
+    while start < some.stop:
+        row, first = divmod(start, across)
+        count = min(across - first, some.stop - start)
+        done = start - some.start
+        yield row, slice(first, first + count), slice(done, done + count)
+        start += count
+
+
 def cut(field: Tensor, tiling: Tiling) -> Tensor:
     """``(C, H, W)`` to its tiles, ``(C, tiles, *tile)``."""
     pad = tiling.kernel // 2

@@ -159,15 +159,17 @@ def _any_place(sides: SeenSides, cells: Tensor) -> Tensor:
         sides: of the pieces.
         cells: ``(B, M, 2)`` (columns, rows).
     """
-    columns, rows = cells.clamp_min(1.0).unbind(-1)
-    total = torch.zeros_like(columns)
-    for turn in range(4):
-        up, right, down, left = (sides.odds.roll(turn, 1).exp()[:, None] - 1).unbind(-1)
-        # Along each axis: the first, the last, and those between; of one both are the same.
-        across = columns + left + right + torch.where(columns < 2, left * right, 0.0)
-        along = rows + up + down + torch.where(rows < 2, up * down, 0.0)
-        total = total + across * along * sides.upright[:, turn % 2, None].exp()
-    return (total / (4 * columns * rows)).log()
+    columns, rows = cells.clamp_min(1.0)[:, None].unbind(-1)
+    quarters = torch.arange(4, device=cells.device)
+    # The side that faces up, right, down and left under each quarter turn.
+    facing = torch.remainder(quarters - quarters[:, None], 4)
+    up, right, down, left = (sides.odds.exp()[:, facing, None] - 1).unbind(2)
+    # Along each axis: the first, the last, and those between; of one both are the same.
+    across = columns + left + right + torch.where(columns < 2, left * right, 0.0)
+    along = rows + up + down + torch.where(rows < 2, up * down, 0.0)
+    upright = sides.upright.exp().repeat(1, 2)[..., None]
+    total = (across * along * upright).sum(1)
+    return (total / (4 * columns * rows)[:, 0]).log()
 
 
 def evidence_of_places(

@@ -57,7 +57,10 @@ def _blurred_along(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
 
 @lru_cache(maxsize=256)
 def _band(kernel: Tensor, size: int) -> Tensor:
-    """``(size, size)`` that blurs a column of pixels by a symmetric kernel, itself kept."""
+    """``(size, size)`` that blurs a column of pixels by a symmetric kernel.
+
+    Kept by which tensor the kernel is, not by its numbers: ``gaussian_kernel`` returns the same.
+    """
     with torch.inference_mode(False):
         at = torch.arange(size, device=kernel.device)
         offset = at[:, None] - at + kernel.numel() // 2

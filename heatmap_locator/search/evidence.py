@@ -139,9 +139,7 @@ def side_evidence(
     """
     slack, cropped = (SLACK, CROPPED) if known else (SLACK_UNKNOWN, CROPPED_UNKNOWN)
     turned = torch.round((sides.outward[:, None] - rotations) / 90.0).long()
-    # The side that faces up, right, down and left in the picture.
-    facing = torch.remainder(torch.arange(4, device=rotations.device) - turned[..., None], 4)
-    odds = sides.odds[:, None].expand(*rotations.shape, 4).gather(2, facing).exp()
+    odds = sides.odds[:, None].expand(*rotations.shape, 4).gather(2, _facing(turned)).exp()
     (x, y), (columns, rows) = middles.unbind(-1), cells.expand_as(middles).unbind(-1)
     distance = torch.stack([y, columns - x, rows - y, x], -1)
     edge = torch.sigmoid((1.0 - distance) / slack)
@@ -152,6 +150,11 @@ def side_evidence(
     return torch.where(sides.tell[:, None], found, torch.zeros_like(found))
 
 
+def _facing(turned: Tensor) -> Tensor:
+    """``(..., 4)`` the side that faces up, right, down and left after ``(...)`` quarter turns."""
+    return torch.remainder(torch.arange(4, device=turned.device) - turned[..., None], 4)
+
+
 def _any_place(sides: SeenSides, cells: Tensor) -> Tensor:
     """Log of the mean likelihood, ``(B, M)``, of all cells and quarter turns.
 
@@ -160,10 +163,8 @@ def _any_place(sides: SeenSides, cells: Tensor) -> Tensor:
         cells: ``(B, M, 2)`` (columns, rows).
     """
     columns, rows = cells.clamp_min(1.0)[:, None].unbind(-1)
-    quarters = torch.arange(4, device=cells.device)
-    # The side that faces up, right, down and left under each quarter turn.
-    facing = torch.remainder(quarters - quarters[:, None], 4)
-    up, right, down, left = (sides.odds.exp()[:, facing, None] - 1).unbind(2)
+    turned = torch.arange(4, device=cells.device)
+    up, right, down, left = (sides.odds.exp()[:, _facing(turned), None] - 1).unbind(2)
     # Along each axis: the first, the last, and those between; of one both are the same.
     across = columns + left + right + torch.where(columns < 2, left * right, 0.0)
     along = rows + up + down + torch.where(rows < 2, up * down, 0.0)

@@ -51,6 +51,8 @@ class Search:
         piece_mask: (H, W) float32 in 0..1, the outline found in it.
         size_estimate: about how many pieces the puzzle has, where their number was not given, or
             another than that fits far better: as many as are of the size that this one fits at.
+        grid_estimate: rows and columns, where nothing was given of the cut and the pieces before
+            this one have shown them.
         others: whole pieces that lie in the photo beside this one.
         foreign: probability, 0..1, that the photo shows no piece of this picture; ``None`` where
             the weights cannot tell.
@@ -68,6 +70,7 @@ class Search:
     piece_rgb: np.ndarray
     piece_mask: np.ndarray
     size_estimate: int | None = None
+    grid_estimate: tuple[int, int] | None = None
     others: tuple[OtherPiece, ...] = ()
     foreign: float | None = None
     doubts: tuple[str, ...] = ()

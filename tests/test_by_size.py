@@ -200,6 +200,7 @@ def test_pieces_show_rows_and_columns_and_are_searched_again_with_them(
     first = plain_locator.encode(picture).search(photos[0])
     assert first.placements[0].cell is None
     assert first.size_estimate != ROWS * COLS
+    assert first.grid_estimate is None
     found = plain_locator.encode(picture)
     answers = found.search_many(photos)
     assert found.cut is not None
@@ -211,6 +212,7 @@ def test_pieces_show_rows_and_columns_and_are_searched_again_with_them(
         assert not isinstance(answer, InputError)
         assert answer.placements[0].cell == cell
         assert answer.size_estimate == ROWS * COLS
+        assert answer.grid_estimate == (ROWS, COLS)
     later = found.search(photos[0])
     assert later.placements[0].cell == places[0]
     assert later.size_estimate == ROWS * COLS

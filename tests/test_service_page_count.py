@@ -82,6 +82,27 @@ def test_a_size_that_was_found_is_shown_and_taken(server: Server, open_page: Ope
     assert 150 < server.client.get(made["links"]["self"]).json()["pieces"] < 250
 
 
+def test_rows_and_columns_that_pieces_show_are_taken(
+    small_server: Server, open_page: Open, tmp_path: Path
+) -> None:
+    """The page shows those of the last piece that tells them; six pieces at least do."""
+    picture = encoded(small_picture(74))
+    made = small_server.client.post("/v1/puzzles", files={"picture": picture}).json()
+    page = open_page(f"{home(small_server)}#/puzzle/{made['id']}")
+    wait_ready(page)
+    for number, (row_, col) in enumerate([(0, 1), (2, 2)]):
+        give(page, small_photo(tmp_path, f"{number}.png", row_, col, 74))
+    expect(page.locator(".piece-score")).to_have_count(2)
+    shown = {1: [4, 5], 2: [3, 4]}
+    change_pieces(page, lambda piece: piece.update(grid_estimate=shown[piece["number"]]))
+    page.reload()
+    expect(page.locator("#size-note")).to_contain_text("The pieces show 3 rows of 4.")
+    check_access(page)
+    page.locator("#size-note").get_by_role("button", name=re.compile("^Use 3 . 4$")).click()
+    expect(page.locator("#bar-size")).to_have_text(re.compile("^12 pieces, 3 . 4$"))
+    assert small_server.client.get(made["links"]["self"]).json()["grid"] == {"rows": 3, "cols": 4}
+
+
 def test_a_number_that_does_not_fit_is_said(small_page: SmallPage, tmp_path: Path) -> None:
     """The page shows what an answer tells of the size, whatever the number given."""
     page = small_page(73)

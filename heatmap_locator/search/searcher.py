@@ -99,6 +99,14 @@ class Searcher:
         return None if self._open_grid is None or self._grid is None else self._grid.pieces
 
     @property
+    def grid_estimate(self) -> tuple[int, int] | None:
+        """As ``Search.grid_estimate`` says it."""
+        grid = self._grid
+        if self._open_grid is None or grid is None or not grid.ends_known:
+            return None
+        return grid.rows, grid.cols
+
+    @property
     def settled(self) -> bool:
         """Whether no search depends on those before it, but for what has been learnt of the cut."""
         if self.by_size is not None:
@@ -203,7 +211,8 @@ class Searcher:
         look = Look(ranked, heats_of(seen), places)
         found, logit = judge.conclude(look, piece, top, name)
         if self._other_sizes is None:
-            return replace(found, size_estimate=self.size_estimate)
+            size, grid = self.size_estimate, self.grid_estimate
+            return replace(found, size_estimate=size, grid_estimate=grid)
         return self._other_sizes.better(judge, piece, found, logit, top, name, say) or found
 
     def said(

@@ -53,6 +53,7 @@ PIECE_EXAMPLE = {
     "foreign": 0.0001,
     "doubts": [],
     "size_estimate": None,
+    "grid_estimate": None,
     "one_of": None,
     "placements": [PLACEMENT_EXAMPLE],
     "transforms": [[0.41, -0.3, 361.2, 0.3, 0.41, 205.9]],

@@ -123,6 +123,7 @@ def located(search: "Search") -> tuple[Record, dict[str, bytes]]:
         "touching": False,
         **search.about_photo(),
         "size_estimate": search.size_estimate,
+        "grid_estimate": None if search.grid_estimate is None else list(search.grid_estimate),
         "one_of": search.one_of,
         "placements": [p.to_dict(exact=True) for p in search.placements],
         "sides": None if search.sides is None else sides_to_dict(search.sides),
@@ -261,6 +262,7 @@ def piece_view(record: Record, version: int | None = None) -> dict[str, Any]:
         "foreign": record.get("foreign"),
         "doubts": record.get("doubts", []),
         "size_estimate": record.get("size_estimate"),
+        "grid_estimate": record.get("grid_estimate"),
         # Of its first places some are gone where any is said to be wrong.
         "one_of": None if record.get("rejected") else record.get("one_of"),
         "placements": [p.to_dict() for p in places],

@@ -162,6 +162,10 @@ class Piece(BaseModel):
         description="about how many pieces the puzzle has, where that was not given or another "
         "number fits far better than the one given"
     )
+    grid_estimate: list[int] | None = Field(
+        description="[rows, columns] as the pieces before this one show them, where nothing was "
+        "given of the cut; with those as its `grid` a puzzle's pieces are located anew"
+    )
     one_of: int | None = Field(
         description="how many of the first placements hold nine tenths of the probability, where "
         "it takes 2 to 6 and none was said to be wrong; else null"

@@ -61,25 +61,44 @@ function estimate(entries) {
   return told.sort((a, b) => a - b)[Math.floor(told.length / 2)] || null;
 }
 
+/** [rows, columns] that pieces have shown, as the last of them has it. */
+function rowsAndColumns(entries) {
+  const told = entries.filter(({ piece, choice }) => choice && piece.grid_estimate).map(({ piece }) => piece);
+  return told.sort((a, b) => a.number - b.number).at(-1)?.grid_estimate || null;
+}
+
+/** What was found of the cut: said how, taken by which button, as which change; or null. */
+function found(entries, { pieces }) {
+  const grid = rowsAndColumns(entries);
+  if (grid && !pieces) {
+    const [rows, columns] = grid;
+    const use = t("size.grid.use", { rows, columns });
+    return { words: t("size.grid.found", { rows, columns }), use, changes: { grid: `${rows}x${columns}` } };
+  }
+  const size = estimate(entries);
+  if (!size) return null;
+  const words = pieces ? t("size.other", { n: pieces, size }) : t("size.found", { size });
+  return { words, use: t("size.use", { size }), changes: { pieces: size } };
+}
+
 let shown = null;
 
 /** Tells the size that was found, with a way to take or correct it. */
 export function drawSize(entries, model) {
   const { puzzle } = model;
-  const size = puzzle.state === "ready" ? estimate(entries) : null;
-  const key = `${puzzle.id} ${size} ${puzzle.pieces}`;
+  const size = puzzle.state === "ready" ? found(entries, puzzle) : null;
+  const key = `${puzzle.id} ${JSON.stringify(size)}`;
   if (key === shown) return;
   shown = key;
   const note = $("size-note");
   note.hidden = !size;
   if (!size) return note.replaceChildren();
-  const words = puzzle.pieces ? t("size.other", { n: puzzle.pieces, size }) : t("size.found", { size });
   note.replaceChildren(
-    h("span", {}, words),
+    h("span", {}, size.words),
     h(
       "span",
       { class: "row" },
-      h("button", { type: "button", class: "button small", onclick: () => change(model, { pieces: size }) }, t("size.use", { size })),
+      h("button", { type: "button", class: "button small", onclick: () => change(model, size.changes) }, size.use),
       h("button", { type: "button", class: "button quiet small", onclick: () => editPuzzle(model) }, t("size.edit")),
     ),
   );

@@ -98,6 +98,8 @@ export default {
   "size.found": "Es sieht nach etwa {size} Teilen aus.",
   "size.other": "Du hast {n} Teile angegeben, es sieht aber nach etwa {size} aus.", "size.use": "{size} nehmen",
   "size.edit": "Andere Zahl",
+  "size.grid.found": "Die Teile zeigen {rows} Reihen zu {columns}. Damit werden alle noch einmal und sicherer gesucht.",
+  "size.grid.use": "{rows} × {columns} nehmen",
 
   // Seine Teile
   "pieces": "Teile", "pieces.drop": "Fotos von Teilen hierher ziehen oder einfügen",

@@ -99,6 +99,8 @@ export default {
   "size.found": "It looks like about {size} pieces.",
   "size.other": "You gave {n} pieces, but they look like about {size}.", "size.use": "Use {size}",
   "size.edit": "Another number",
+  "size.grid.found": "The pieces show {rows} rows of {columns}. With that, all are looked for again, more surely.",
+  "size.grid.use": "Use {rows} × {columns}",
 
   // Its pieces
   "pieces": "Pieces", "pieces.drop": "Drop or paste photos of pieces here",

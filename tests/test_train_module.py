@@ -36,7 +36,7 @@ def test_a_deeper_encoder_begins_where_the_shallower_stands(tmp_path: Path) -> N
         small.start_from(str(tmp_path / "large.safetensors"))
 
 
-@pytest.mark.parametrize("name", ["encoder", "encoder_puzzles", "head"])
+@pytest.mark.parametrize("name", ["encoder", "encoder_puzzles", "head", "head_puzzles"])
 def test_training_begins_from_the_weights_that_ship(name: str) -> None:
     """They have a second stage, which recipes of the locator have not."""
     recipe = load_recipe(name)
@@ -163,16 +163,24 @@ def test_a_second_stage_is_taken_along_where_the_recipe_s_model_has_one(tmp_path
     model = dataclasses.replace(recipe.model, verifier=2, verifier_hidden=8)
     torch.manual_seed(0)
     made = TrainingModule(dataclasses.replace(recipe, model=model))
-    made.write_weights(tmp_path / "two.safetensors", {})
+    beside = {"calibration": {"scale": 0.5}, "ranker": {"seed": 2}, "step": 900}
+    made.write_weights(tmp_path / "two.safetensors", beside)
     before = made.model.state_dict()
     module = TrainingModule(dataclasses.replace(recipe, model=model))
     module.start_from(str(tmp_path / "two.safetensors"))
     after = module.model.state_dict()
     assert any(key.startswith("ranker.verifier.") for key in after)
     assert all(torch.equal(after[key], value) for key, value in before.items())
+    state = {"state_dict": module.state_dict(), "hyper_parameters": {"recipe": {}}}
+    module.on_save_checkpoint(state)
+    resumed = TrainingModule(module.recipe)
+    resumed.on_load_checkpoint(state)
+    resumed.write_weights(tmp_path / "on.safetensors", {"step": 7})
+    assert load_model(tmp_path / "on.safetensors")[1] == {**beside, "step": 7}
     without = TrainingModule(recipe)
     without.start_from(str(tmp_path / "two.safetensors"))
     assert not any(key.startswith("ranker.verifier.") for key in without.model.state_dict())
     without.write_weights(tmp_path / "one.safetensors", {})
+    assert load_model(tmp_path / "one.safetensors")[1] == {}
     with pytest.raises(InputError, match="not the recipe's"):
         module.start_from(str(tmp_path / "one.safetensors"))

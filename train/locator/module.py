@@ -29,6 +29,9 @@ NEAR_STEPS = 1.5
 WEIGHTS = "head.log_weights"
 """Name of the weights of the two correlations, which belong to the encoder's features."""
 
+TAKEN_ALONG = ("calibration", "ranker", "verifier")
+"""What is stored beside weights of what ranks places, and stays where that does."""
+
 HEAD_WEIGHTS = {"heat": 0.1, "rank": 1.0}
 """The focal loss of a few pictures spikes by a factor of 50; at full weight it drowns the rest
 (train/LOG.md, 2026-11-23: the head, at 576 pixels and with parabolas and the ranking loss)."""
@@ -50,6 +53,7 @@ class TrainingModule(RecipeModule):
         self.model = HeatmapLocator(recipe.model)
         self._validation: list[dict[str, Tensor]] = []
         self._began: dict[str, Tensor] | None = None
+        self._beside: dict[str, Any] = {}
 
     def write_weights(self, path: Path, extra: dict[str, Any]) -> None:
         share, model = self.recipe.run.written_share, self.model
@@ -57,14 +61,16 @@ class TrainingModule(RecipeModule):
             model = HeatmapLocator(model.config)
             ended = self.model.state_dict().items()
             model.load_state_dict({k: torch.lerp(self._began[k], v, share) for k, v in ended})
-        save_model(model, path, extra)
+        save_model(model, path, {**self._beside, **extra})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self._began is not None:
             checkpoint["began"] = self._began
+        checkpoint["beside"] = self._beside
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._began = checkpoint.get("began")
+        self._beside = checkpoint.get("beside", {})
 
     def start_from(self, weights: str) -> None:
         """Take over the parameters of a weights file.
@@ -73,15 +79,16 @@ class TrainingModule(RecipeModule):
         for resnet34): the blocks it lacks start as the identity, so that the larger model begins
         where the smaller one stands (Chen et al., "Net2Net", 2016).  A second stage is left out,
         as it weighs the places of the model that it was trained with, unless the recipe's model
-        has one.  Where the encoder is trained, its features may have had another floor.  Where the
-        recipe trains the head alone, the head starts afresh, whatever shape it had: only the
-        encoder, the weights of the two correlations and what ranks places are taken.
+        has one: then the file's calibration is taken along as well.  Where the encoder is trained,
+        its features may have had another floor.  Where the recipe trains the head alone, the head
+        starts afresh, whatever shape it had: only the encoder, the weights of the two correlations
+        and what ranks places are taken.
 
         Raises:
             WeightsError: the file cannot be read.
             InputError: it is of another shape than the recipe's model.
         """
-        model, _ = load_model(weights)
+        model, extra = load_model(weights)
         own, shape = self.model.state_dict(), self.recipe.model
         state = dict(model.state_dict())
         first, wanted = replace(model.config, encoder=shape.encoder), shape
@@ -114,6 +121,8 @@ class TrainingModule(RecipeModule):
                 "its model is not the recipe's; change the recipe's [model]", name=weights
             )
         self.model.load_state_dict({**state, **added})
+        if shape.verifier:
+            self._beside = {k: extra[k] for k in TAKEN_ALONG if k in extra}
         if self.recipe.run.written_share < 1:
             self._began = {k: v.clone() for k, v in self.model.state_dict().items()}
 

@@ -17,7 +17,7 @@ SETTLED, ENDS_KNOWN = 0.99, 0.95
 """Probability from which lines are taken to be known, and the given ones to be wrong; and from
 which it is known which of them are the puzzle's edges."""
 
-_DEVIATION, _REGULAR = 0.06, 0.9
+DEVIATION, REGULAR = 0.06, 0.9
 """Of a body's middle about its cell's, in cells, as ``search/lattice.py`` has it; share of pieces
 placed right of which this holds, the others lie anyhow.  Set by hand."""
 
@@ -25,7 +25,7 @@ _CROP, _MOST_CROPPED = 0.015, 0.08
 """How far the puzzle's edges lie from the picture's, in shares of it: scale of a Laplace
 distribution, and the most that is looked for.  ``calibrate`` draws 2% of a side."""
 
-_AS_GIVEN, _AS_GUESSED = 0.5, 0.3
+_AS_GIVEN, AS_GUESSED = 0.5, 0.3
 """Probability that the picture shows just the puzzle: where rows and columns were given, and where
 they follow from a number of pieces, so that they have to be the right ones as well."""
 
@@ -71,8 +71,8 @@ def fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: bool
     lines = _lines(count, exact)
     at = lines.in_cells(middles)
     off = at - np.floor(at) - 0.5
-    density = np.exp(-((off / _DEVIATION) ** 2) / 2) / (_DEVIATION * math.sqrt(2 * math.pi))
-    regular = _REGULAR * scores
+    density = np.exp(-((off / DEVIATION) ** 2) / 2) / (DEVIATION * math.sqrt(2 * math.pi))
+    regular = REGULAR * scores
     logs = np.log(regular * density + 1 - regular).sum(axis=2) + lines.prior
     anyhow = math.log(_NO_LINES)  # and no middle is likelier anywhere than elsewhere
     chances = np.exp(logs - np.logaddexp(np.logaddexp.reduce(logs, axis=None), anyhow))
@@ -84,7 +84,7 @@ def fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: bool
         return None if exact else Axis(count)
     cells, first, ends_known = lines.numbered(best, at[best], scores, ends)
     # The lines tried are a tenth of a cell apart: those in between follow from the middles.
-    near = np.abs(off[best]) < 3 * _DEVIATION
+    near = np.abs(off[best]) < 3 * DEVIATION
     known = np.stack([np.ones(near.sum()), np.floor(at[best])[near] + first + 0.5], axis=1)
     start, pitch = np.linalg.lstsq(known, middles[near], rcond=None)[0].tolist()
     return Axis(cells, start, start + cells * pitch, ends_known)
@@ -103,7 +103,7 @@ class _Lines:
 
     def __init__(self, count: int, exact: bool) -> None:
         off = 0 if exact else max(1, round(_COUNTS * count))
-        self._share = _AS_GIVEN if exact else _AS_GUESSED
+        self._share = _AS_GIVEN if exact else AS_GUESSED
         self._counts = np.arange(max(1, count - off), count + off + 1)
         # From one distance to the next lines move by a shift at the picture's edges.
         most = off + 2 * _MOST_CROPPED * count

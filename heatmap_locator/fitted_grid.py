@@ -8,15 +8,17 @@ sides at the puzzle's edge (``cell_lines.py``).
 import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Protocol
 
 import numpy as np
 
 from heatmap_locator.cell_lines import Axis, fit_axis
+from heatmap_locator.cuts_by_pieces import FITTING, cuts_by_pieces
 from heatmap_locator.geometry import Array
 from heatmap_locator.grid import Grid
+from heatmap_locator.likely_cuts import Cut
 from heatmap_locator.placement import Placement
 
 HEARD = 0.5
@@ -25,11 +27,15 @@ HEARD = 0.5
 FEWEST = 4
 """Pieces that it takes at least."""
 
-FEWEST_OPEN = 6
-"""The same where not even their number was given, so that more cuts are possible."""
+FEWEST_GUESSED, FEWEST_OPEN = 2, 6
+"""The same where not even their number was given: for a guess, if the picture shows just the
+puzzle, and for its lines, however it is cropped, where there is none."""
 
 SAME_SIZE = math.log(1.12)
 """Of the log of a cell's side: what outlines are off by, and sizes lie apart that are one."""
+
+NO_NEWS = 0.02
+"""Difference of probabilities of cuts that changes nothing: levels would be made anew for it."""
 
 REMEMBERED = 100
 """Pieces, the last ones, whose places count."""
@@ -117,7 +123,50 @@ class FittedGrid:
                 self._told[place] = one
                 if len(self._told) > REMEMBERED:
                     self._told.popitem(last=False)
-            self._grid = fit_grid(self._given, list(self._told.values()))
+            known = list(self._told.values())
+            self._given = self._guess(known)
+            self._grid = fit_grid(self._given, known)
+
+    def _guess(self, told: Sequence[Told]) -> Grid:
+        """What is believed where those leave it open."""
+        return self._given
+
+
+class GuessedGrid(FittedGrid):
+    """One that follows from a few pieces, and is doubted by those after them.
+
+    Args:
+        cuts: that are likely, likeliest first; at least one.
+        side: of a cell, picture pixels, as pieces agree on it.
+        size: (width, height) of the picture.
+    """
+
+    def __init__(self, cuts: Sequence[Cut], side: float, size: tuple[int, int]) -> None:
+        super().__init__(_guessed(cuts))
+        self._side, self._size = side, size
+
+    def _guess(self, told: Sequence[Told]) -> Grid:
+        cuts = _cuts(told, self._side, self._size, fitting=0.0)
+        before = self._given.likely
+        same = [(one.rows, one.cols) for one in cuts] == [(one.rows, one.cols) for one in before]
+        if same and all(
+            abs(one.chance - other.chance) < NO_NEWS
+            for one, other in zip(cuts, before, strict=True)
+        ):
+            return self._given
+        return _guessed(cuts) if cuts else replace(self._given, likely=())
+
+
+def _guessed(cuts: Sequence[Cut]) -> Grid:
+    return Grid(cuts[0].rows, cuts[0].cols, exact=False, likely=tuple(cuts))
+
+
+def _cuts(
+    told: Sequence[Told], side: float, size: tuple[int, int], fitting: float = FITTING
+) -> tuple[Cut, ...]:
+    """``cuts_by_pieces`` of what pieces told."""
+    middles = np.array([one.middle for one in told]).reshape(-1, 2)
+    return cuts_by_pieces(middles, np.array([one.score for one in told]), side, size, fitting)
 
 
 class OpenGrid:
@@ -148,6 +197,11 @@ class OpenGrid:
             if agreed is None:
                 return None
             agreeing = [one for one, own in self._told if abs(math.log(own / agreed)) <= SAME_SIZE]
+        cuts = _cuts(agreeing, agreed, self._size) if len(agreeing) >= FEWEST_GUESSED else ()
+        if cuts:
+            guessed = GuessedGrid(cuts, agreed, self._size)
+            guessed.tell(*agreeing)
+            return guessed
         if len(agreeing) < FEWEST_OPEN:
             return None
         width, height = self._size

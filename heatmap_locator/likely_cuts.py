@@ -7,7 +7,7 @@ puzzles for adults are; others count the pieces there are.
 import math
 from dataclasses import dataclass
 
-_CELL_ASPECT = 0.09
+CELL_ASPECT = 0.09
 """Deviation of the logarithm of how much wider than high cells are.  Set by hand, as the next five:
 25 x 40 pieces of 69 x 49 cm are 0.13 from square, 27 x 38 of 70 x 50 are 0.01."""
 
@@ -59,14 +59,14 @@ def likely_cuts(pieces: int, width: float, height: float) -> tuple[Cut, ...]:
         those of ``LEAST`` and more; none where many are about as likely, or where no cells of so
         many pieces are nearly square.
     """
-    reach = math.exp(_FARTHEST * _CELL_ASPECT)
+    reach = math.exp(_FARTHEST * CELL_ASPECT)
     square = math.sqrt(pieces * height / width)
     weights: dict[tuple[int, int], float] = {}
     for rows in range(max(1, math.floor(square / reach)), math.ceil(square * reach) + 1):
         fewest = math.ceil(pieces / rows * math.exp(-_COUNT_FARTHEST))
         most = math.floor(pieces / rows * math.exp(_COUNT_FARTHEST))
         for cols in range(max(1, fewest), most + 1):
-            aspect = math.log(width * rows / (height * cols)) / _CELL_ASPECT
+            aspect = math.log(width * rows / (height * cols)) / CELL_ASPECT
             if abs(aspect) <= _FARTHEST:
                 weights[rows, cols] = math.exp(-(aspect**2) / 2)
     counted = {cut: weight for cut, weight in weights.items() if math.prod(cut) == pieces}

@@ -93,8 +93,8 @@ class Puzzle:
     def cut(self) -> Grid | None:
         """Rows and columns, and where they lie in the picture, as the pieces placed so far have it.
 
-        ``grid`` itself while they leave that open, or agree; where that is ``None`` they take six
-        at least to show it.
+        ``grid`` itself while they leave that open, or agree; where that is ``None`` they take four
+        at least to show it, though pieces are searched by the cuts that two or three make likely.
         """
         return self._searcher.grid
 

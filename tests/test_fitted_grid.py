@@ -155,12 +155,13 @@ def test_where_nothing_was_given_rows_and_columns_follow_from_size_and_places(
     side = 30 * 1.04  # as far off as sizes are known
     found = OpenGrid(size)
     asked = [found.tell(one, 30.0, side if n >= 2 else None) for n, one in enumerate(told)]
-    assert asked[: FEWEST_OPEN - 1] == [None] * (FEWEST_OPEN - 1)
+    assert asked[:2] == [None] * 2
+    assert any(fitted is not None and fitted.grid.exact for fitted in asked[:FEWEST_OPEN])
     first = next(fitted for fitted in asked if fitted is not None)
-    assert (first.grid.rows, first.grid.cols, first.grid.exact) == (rows, cols, True)
+    assert (first.grid.rows, first.grid.cols) == (rows, cols)
     for one in told:  # those after it correct it, those before are known to it
         first.tell(one)
-    assert (first.grid.rows, first.grid.cols) == (rows, cols)
+    assert (first.grid.rows, first.grid.cols, first.grid.exact) == (rows, cols, True)
 
 
 def test_where_nothing_was_given_pieces_without_an_agreed_size_or_lines_tell_nothing() -> None:

@@ -85,7 +85,7 @@ def test_a_size_that_was_found_is_shown_and_taken(server: Server, open_page: Ope
 def test_rows_and_columns_that_pieces_show_are_taken(
     small_server: Server, open_page: Open, tmp_path: Path
 ) -> None:
-    """The page shows those of the last piece that tells them; six pieces at least do."""
+    """The page shows those of the last piece that tells them."""
     picture = encoded(small_picture(74))
     made = small_server.client.post("/v1/puzzles", files={"picture": picture}).json()
     page = open_page(f"{home(small_server)}#/puzzle/{made['id']}")

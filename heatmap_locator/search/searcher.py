@@ -102,7 +102,7 @@ class Searcher:
     def grid_estimate(self) -> tuple[int, int] | None:
         """As ``Search.grid_estimate`` says it."""
         grid = self._grid
-        if self._open_grid is None or grid is None or not grid.ends_known:
+        if self._open_grid is None or grid is None or not (grid.exact and grid.ends_known):
             return None
         return grid.rows, grid.cols
 
@@ -247,7 +247,7 @@ class Searcher:
         told = told_by(place, piece.body.middle, size, piece.sides)
         if by_size is not None and self._open_grid is not None:
             side = cell_side(piece, place.matrix)
-            shown = self._open_grid.tell(told, side, by_size.sizes.settled)
+            shown = self._open_grid.tell(told, side, by_size.sizes.agreed)
             if shown is not None:
                 self._know(shown)
         elif fitted is not None:
@@ -271,7 +271,8 @@ class Searcher:
     @property
     def grid(self) -> Grid | None:
         """As ``Puzzle.cut`` says it."""
-        return self._grid
+        guessed = self._open_grid is not None and self._grid is not None and not self._grid.exact
+        return None if guessed else self._grid
 
     def measure(self, piece: PreparedPiece) -> tuple[Tensor, list[Placement]]:
         """As ``Puzzle.measure`` says it."""

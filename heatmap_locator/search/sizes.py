@@ -122,6 +122,12 @@ class Sizes:
             return self._best()[2] >= TRUSTED
 
     @property
+    def agreed(self) -> float | None:
+        """Side of a cell, picture pixels, that there is little doubt about, settled or not."""
+        settled = self.settled
+        return self.likely if settled is None and self.trusted else settled
+
+    @property
     def estimate(self) -> int | None:
         """Pieces of the puzzle, to two digits."""
         side = self.likely

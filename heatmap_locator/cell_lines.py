@@ -17,7 +17,7 @@ SETTLED, ENDS_KNOWN = 0.99, 0.95
 """Probability from which lines are taken to be known, and the given ones to be wrong; and from
 which it is known which of them are the puzzle's edges."""
 
-DEVIATION, REGULAR = 0.06, 0.9
+_DEVIATION, _REGULAR = 0.06, 0.9
 """Of a body's middle about its cell's, in cells, as ``search/lattice.py`` has it; share of pieces
 placed right of which this holds, the others lie anyhow.  Set by hand."""
 
@@ -70,10 +70,7 @@ def fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: bool
     """
     lines = _lines(count, exact)
     at = lines.in_cells(middles)
-    off = at - np.floor(at) - 0.5
-    density = np.exp(-((off / DEVIATION) ** 2) / 2) / (DEVIATION * math.sqrt(2 * math.pi))
-    regular = REGULAR * scores
-    logs = np.log(regular * density + 1 - regular).sum(axis=2) + lines.prior
+    logs = middle_in_cell(at, scores).sum(axis=2) + lines.prior
     anyhow = math.log(_NO_LINES)  # and no middle is likelier anywhere than elsewhere
     chances = np.exp(logs - np.logaddexp(np.logaddexp.reduce(logs, axis=None), anyhow))
     best = divmod(int(chances.argmax()), chances.shape[1])
@@ -84,10 +81,25 @@ def fit_axis(middles: Array, scores: Array, ends: Array, count: int, exact: bool
         return None if exact else Axis(count)
     cells, first, ends_known = lines.numbered(best, at[best], scores, ends)
     # The lines tried are a tenth of a cell apart: those in between follow from the middles.
-    near = np.abs(off[best]) < 3 * DEVIATION
-    known = np.stack([np.ones(near.sum()), np.floor(at[best])[near] + first + 0.5], axis=1)
+    cell = np.floor(at[best])
+    near = np.abs(at[best] - cell - 0.5) < 3 * _DEVIATION
+    known = np.stack([np.ones(near.sum()), cell[near] + first + 0.5], axis=1)
     start, pitch = np.linalg.lstsq(known, middles[near], rcond=None)[0].tolist()
     return Axis(cells, start, start + cells * pitch, ends_known)
+
+
+def middle_in_cell(at: Array, scores: Array) -> Array:
+    """Log density of where middles lie along an axis, against anywhere alike.
+
+    Args:
+        at: in cells from some line between them.
+        scores: of the pieces' places, of the same shape or broadcast to it.
+    """
+    off = (at - np.floor(at) - 0.5) / _DEVIATION
+    density = np.exp(-(off**2) / 2) / (_DEVIATION * math.sqrt(2 * math.pi))
+    regular = _REGULAR * scores
+    found: Array = np.log(regular * density + 1 - regular)
+    return found
 
 
 class _Lines:

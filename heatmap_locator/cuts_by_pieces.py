@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from heatmap_locator.cell_lines import AS_GUESSED, DEVIATION, REGULAR
+from heatmap_locator.cell_lines import AS_GUESSED, middle_in_cell
 from heatmap_locator.geometry import Array
 from heatmap_locator.likely_cuts import CELL_ASPECT, LEAST, Cut
 
@@ -49,11 +49,8 @@ def cuts_by_pieces(
     if not len(rows):
         return ()
     counts = np.stack([cols, rows], axis=1)  # x, y
-    at = middles * counts[:, None]
-    off = at - np.floor(at) - 0.5
-    density = np.exp(-((off / DEVIATION) ** 2) / 2) / (DEVIATION * math.sqrt(2 * math.pi))
-    regular = REGULAR * scores[:, None]
-    logs = np.log(regular * density + 1 - regular).sum(axis=(1, 2)) + np.log(AS_GUESSED * prior)
+    fits = middle_in_cell(middles * counts[:, None], scores[:, None])
+    logs = fits.sum(axis=(1, 2)) + np.log(AS_GUESSED * prior)
     # Of any other cut a middle is as likely anywhere in a cell of these.
     others = math.log(1 - AS_GUESSED)
     chances = np.exp(logs - np.logaddexp(np.logaddexp.reduce(logs), others))
@@ -81,7 +78,7 @@ def _every(side: float, size: tuple[int, int]) -> tuple[Array, Array, Array]:
 
 
 def _usual(pieces: Array) -> Array:
-    """(M,) bool, which numbers of pieces are about what boxes have: 100, 150, ... 500, 1000, ..."""
+    """(M,) bool, which numbers of pieces are about what boxes have: 50, 100, ... 500, 1000, ..."""
     unit = np.where(pieces < 475, 50, 500)
     nearest = np.maximum(np.round(pieces / unit), 1) * unit
     off = np.log(pieces / nearest)

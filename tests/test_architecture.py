@@ -30,6 +30,7 @@ GROUND = (
     "geometry",
     "grid",
     "likely_cuts",
+    "cuts_by_pieces",
     "options",
     "outcome",
     "overlay",

@@ -193,6 +193,9 @@ class OpenGrid:
             the grid, which further pieces correct, once there is little doubt about its lines.
         """
         with self._lock:
+            # A piece that is photographed twice tells nothing more.
+            for known in [one for one in self._told if self._same_place(one[0], told, side)]:
+                self._told.remove(known)
             self._told.append((told, side))
             if agreed is None:
                 return None
@@ -209,6 +212,11 @@ class OpenGrid:
         found = FittedGrid(guess)
         found.tell(*agreeing)
         return found if found.grid is not guess else None
+
+    def _same_place(self, one: Told, other: Told, side: float) -> bool:
+        """Whether two lie within half a cell of each other."""
+        apart = np.subtract(one.middle, other.middle) * self._size
+        return bool(np.abs(apart).max() < side / 2)
 
 
 def fit_grid(given: Grid, told: Sequence[Told]) -> Grid:

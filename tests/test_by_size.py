@@ -56,6 +56,15 @@ def pieces_of(picture: np.ndarray, places: list[tuple[int, int]]) -> list[np.nda
     return [turned(picture, row, col, 37.0 + 50 * col, 1.5) for row, col in places]
 
 
+@pytest.fixture
+def without_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few pieces leave no cut, as where they lie on no lines."""
+    monkeypatch.setattr(fitted_grid, "cuts_by_pieces", lambda *args: ())
+
+
+no_guess = pytest.mark.usefixtures("without_guesses")
+
+
 def count_encoded(locator: Locator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pieces that pictures of so many pixels have, as they are encoded."""
     counted: list[float] = []
@@ -69,6 +78,7 @@ def count_encoded(locator: Locator, monkeypatch: pytest.MonkeyPatch) -> list[flo
     return counted
 
 
+@no_guess
 @pytest.mark.slow
 def test_sizes_are_encoded_when_they_are_needed(
     plain_locator: Locator, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +130,7 @@ def test_a_settled_size_is_looked_at_first_and_alone(
         assert one.placements[0].center == pytest.approx(known.locate(photo)[0].center, abs=0.5)
 
 
+@no_guess
 @pytest.mark.slow
 def test_the_order_of_pieces_alone_decides(plain_locator: Locator, picture: np.ndarray) -> None:
     photos = pieces_of(picture, [(1, 2), (7, 9), (4, 5), (8, 1)])
@@ -157,6 +168,7 @@ def test_where_an_answer_is_sure_no_more_is_looked_at(unknown: Puzzle, picture: 
     assert len(said) == 1
 
 
+@no_guess
 @pytest.mark.slow
 def test_scores_count_the_places_that_were_looked_at(
     unknown: Puzzle, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
@@ -178,11 +190,9 @@ def test_scores_count_the_places_that_were_looked_at(
     assert asked[AGREEING:] == pytest.approx([ROWS * COLS], rel=0.12)
 
 
-def test_a_piece_that_disagrees_is_still_found(
-    plain_locator: Locator, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The session has settled, on no lines, and then comes a piece four times as large."""
-    monkeypatch.setattr(fitted_grid, "cuts_by_pieces", lambda *args: ())
+@no_guess
+def test_a_piece_that_disagrees_is_still_found(plain_locator: Locator, picture: np.ndarray) -> None:
+    """The session has settled, and then comes a piece four times as large."""
     whole = plain_locator.encode(picture)
     for photo in pieces_of(picture, [(1, 2), (7, 9), (4, 5)]):
         whole.locate(photo)

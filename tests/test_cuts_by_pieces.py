@@ -69,6 +69,13 @@ def test_a_guess_is_doubted_by_pieces_that_lie_otherwise() -> None:
     assert not guess.grid.exact
 
 
+def test_the_same_piece_again_and_again_is_one() -> None:
+    grid = OpenGrid((16 * 30, 12 * 30))
+    ((x, y),) = placed(12, 16, 1)
+    for n in range(8):
+        assert grid.tell(Told((float(x) + n * 1e-4, float(y)), 0.95), SIDE, SIDE) is None
+
+
 def test_three_pieces_that_agree_give_a_guess_and_more_make_it_sure() -> None:
     size = 16 * 30, 12 * 30
     middles = placed(12, 16, 12, seed=3)

@@ -104,6 +104,8 @@ class FittedGrid:
 
     def __init__(self, given: Grid) -> None:
         self._given, self._grid = given, given
+        # Places are told apart by these, whatever is believed later.
+        self._rows, self._cols = given.rows, given.cols
         self._told: OrderedDict[tuple[int, int], Told] = OrderedDict()
         self._lock = Lock()
 
@@ -118,7 +120,7 @@ class FittedGrid:
         with self._lock:
             for one in told:
                 across, down = one.middle
-                place = int(across * 2 * self._given.cols), int(down * 2 * self._given.rows)
+                place = int(across * 2 * self._cols), int(down * 2 * self._rows)
                 self._told.pop(place, None)
                 self._told[place] = one
                 if len(self._told) > REMEMBERED:

@@ -101,10 +101,10 @@ class Searcher:
     @property
     def grid_estimate(self) -> tuple[int, int] | None:
         """As ``Search.grid_estimate`` says it."""
-        grid = self._grid
-        if self._open_grid is None or grid is None or not (grid.exact and grid.ends_known):
+        cut = self.grid
+        if self._open_grid is None or cut is None or not cut.ends_known:
             return None
-        return grid.rows, grid.cols
+        return cut.rows, cut.cols
 
     @property
     def settled(self) -> bool:

@@ -124,8 +124,11 @@ class Sizes:
     @property
     def agreed(self) -> float | None:
         """Side of a cell, picture pixels, that there is little doubt about, settled or not."""
-        settled = self.settled
-        return self.likely if settled is None and self.trusted else settled
+        with self._lock:
+            if self._settled is not None:
+                return self._settled
+            best, _, lead = self._best()
+            return math.exp(best) if lead >= TRUSTED else None
 
     @property
     def estimate(self) -> int | None:

@@ -86,19 +86,19 @@ let shown = null;
 /** Tells the size that was found, with a way to take or correct it. */
 export function drawSize(entries, model) {
   const { puzzle } = model;
-  const size = puzzle.state === "ready" ? found(entries, puzzle) : null;
-  const key = `${puzzle.id} ${JSON.stringify(size)}`;
+  const news = puzzle.state === "ready" ? found(entries, puzzle) : null;
+  const key = `${puzzle.id} ${JSON.stringify(news)}`;
   if (key === shown) return;
   shown = key;
   const note = $("size-note");
-  note.hidden = !size;
-  if (!size) return note.replaceChildren();
+  note.hidden = !news;
+  if (!news) return note.replaceChildren();
   note.replaceChildren(
-    h("span", {}, size.words),
+    h("span", {}, news.words),
     h(
       "span",
       { class: "row" },
-      h("button", { type: "button", class: "button small", onclick: () => change(model, size.changes) }, size.use),
+      h("button", { type: "button", class: "button small", onclick: () => change(model, news.changes) }, news.use),
       h("button", { type: "button", class: "button quiet small", onclick: () => editPuzzle(model) }, t("size.edit")),
     ),
   );
